@@ -1,0 +1,68 @@
+//! What resources claim of the world, apart from their manifests: proofs read claims and never parse objects.
+
+use serde::{Deserialize, Serialize};
+
+/// All claims of one composed stack, each list sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Ports that are served.
+    pub ports: Vec<PortClaim>,
+    /// Who depends on whom.
+    pub edges: Vec<EdgeClaim>,
+    /// What each service asks of nodes.
+    pub compute: Vec<ComputeClaim>,
+}
+
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortUse {
+    /// The port a service answers on.
+    Protocol,
+    /// The port its health and metrics are on.
+    Health,
+}
+
+/// A port on an address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PortClaim {
+    /// The port, 1 to 65535, after the environment's offset.
+    pub port: u16,
+    /// The service that owns it.
+    pub service: String,
+    /// What it is for.
+    pub purpose: PortUse,
+    /// Where it is bound: inside a cluster each Service has an address of its own, named here
+    /// (`service/mcp-servers/ai-memory-mcp`). Two owners of one port on one address domain clash.
+    pub address_domain: String,
+}
+
+/// A connection that one service needs to another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EdgeClaim {
+    /// The service that connects.
+    pub from: String,
+    /// The service that is connected to.
+    pub to: String,
+}
+
+/// What the pods of a service ask of nodes. CPU is in thousandths of a core, memory in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ComputeClaim {
+    /// The service.
+    pub service: String,
+    /// Its tier.
+    pub tier: String,
+    /// Pods at the floor: replicas, or the autoscaler's minimum.
+    pub replicas: u32,
+    /// Pods at the most: the autoscaler's maximum, or replicas.
+    pub replicas_max: u32,
+    /// Requested CPU of one pod, in thousandths of a core.
+    pub cpu_millis: u64,
+    /// Requested memory of one pod, in bytes.
+    pub memory_bytes: u64,
+    /// Requested GPUs of one pod.
+    pub gpus: u32,
+    /// The extended resource they are asked as, such as `nvidia.com/gpu`; empty where `gpus` is 0.
+    pub gpu_resource: String,
+}

@@ -1,0 +1,1 @@
+//! Infrastructure as code for fleets of MCP servers on GPU Kubernetes clusters.
