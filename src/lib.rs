@@ -1,1 +1,9 @@
 //! Infrastructure as code for fleets of MCP servers on GPU Kubernetes clusters.
+//!
+//! Data goes one way: a stack and an environment are loaded, composed into what is desired, checked, compared
+//! with what was observed, planned, applied and reported. Each stage is a module here; a stage knows the types of
+//! the stage before it and nothing of the stage after it.
+
+pub mod cli;
+pub mod exit;
+pub mod report;

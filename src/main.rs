@@ -1,3 +1,7 @@
 //! The `strata` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    strata::cli::run(std::env::args_os()).into()
+}

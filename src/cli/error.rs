@@ -1,0 +1,61 @@
+//! One error type for all commands: what went wrong, which exit code says so, and what to do next.
+
+use std::fmt;
+
+use crate::exit;
+
+/// What a command returns: an exit code, or an error that knows its own.
+pub type CommandResult = Result<u8, CommandError>;
+
+/// An error on its way to the terminal.
+#[derive(Debug)]
+pub struct CommandError {
+    /// The exit code that stands for it; see [`exit`].
+    pub code: u8,
+    /// What went wrong; its sources are printed below it.
+    pub error: anyhow::Error,
+    /// What to do next, one sentence each.
+    pub hints: Vec<String>,
+    /// Whether the findings that explain it were printed already, so that only the exit code is left to say.
+    pub silent: bool,
+}
+
+impl CommandError {
+    /// An error with a code of its own.
+    pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into(), hints: Vec::new(), silent: false }
+    }
+
+    /// An error that was printed in full already.
+    #[must_use]
+    pub fn printed(code: u8) -> Self {
+        Self { code, error: anyhow::anyhow!("see above"), hints: Vec::new(), silent: true }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self::new(exit::ERROR, error)
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// Prints what the argument parser has to say: help to standard output, misuse to standard error.
+pub(super) fn usage(error: &clap::Error) -> u8 {
+    let misuse = error.use_stderr();
+    // A closed pipe is no reason to fail twice.
+    let _ = error.print();
+    if misuse { exit::ERROR } else { exit::OK }
+}

@@ -1,0 +1,78 @@
+//! The command line: one file a command, each an `Args` struct whose doc comments are the help text, and one
+//! thin function. Only this room reads arguments and the environment, and only this room prints.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub mod completions;
+pub mod error;
+pub mod ui;
+
+pub use error::{CommandError, CommandResult};
+pub use ui::Ui;
+
+/// Infrastructure as code for fleets of MCP servers on GPU Kubernetes clusters.
+#[derive(Debug, Parser)]
+#[command(name = "strata", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// Directory that holds stacks/ and environments/
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub root: PathBuf,
+    /// Show more: each request that goes to the cluster
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Show only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// Which stack, where.
+#[derive(Debug, Clone, Args)]
+pub struct StackArgs {
+    /// Name of a stack in stacks/, or a path to a stack file
+    #[arg(value_name = "STACK")]
+    pub stack: String,
+    /// Name of an environment in environments/
+    #[arg(short, long = "env", value_name = "ENV")]
+    pub env: String,
+    /// Deploy under a name of its own beside other instances of the stack, such as a pull request
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Cluster to use instead of the environment's default: embedded, context:NAME or kubeconfig:FILE
+    #[arg(long, value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Completions(completions::Args),
+}
+
+/// Runs the program with these arguments (the first is the program's own name) and returns its exit code.
+///
+/// `stack` is where stacks come from: the YAML files of the root, or a stack that a Rust program brings.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return error::usage(&error),
+    };
+    let mut ui = Ui::new(cli.global.quiet);
+    let result: CommandResult = match cli.command {
+        Command::Completions(args) => completions::run(&args, &mut ui),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => ui.fail(&error),
+    }
+}

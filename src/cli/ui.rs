@@ -1,0 +1,90 @@
+//! What a command prints with: data to standard output, progress and status to standard error, colour only
+//! where a terminal shows it and `NO_COLOR` does not forbid it.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::CommandError;
+use crate::report::clean::clean;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// The two streams of a command.
+#[derive(Debug)]
+pub struct Ui {
+    quiet: bool,
+}
+
+impl Ui {
+    /// Streams of this process; `quiet` drops status.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet }
+    }
+
+    /// Whether status is wanted.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether a person sees standard error as it grows.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether a person can be asked.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Columns of the terminal on standard output; 100 where there is none.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        100
+    }
+
+    /// Writes data to standard output, as it is but for colours that the stream cannot show.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is closed or full.
+    pub fn data(&mut self, text: &str) -> io::Result<()> {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Writes a line of status to standard error.
+    pub fn status(&mut self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    /// Writes a line that even `--quiet` shows to standard error.
+    pub fn warn(&mut self, text: &str) {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
+
+    /// Prints an error, what caused it and what to do next; returns its exit code.
+    pub fn fail(&mut self, error: &CommandError) -> u8 {
+        if !error.silent {
+            let mut err = anstream::stderr();
+            let mut causes = error.error.chain();
+            let head = causes.next().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(err, "{ERROR}error:{ERROR:#} {}", clean(&head));
+            for cause in causes {
+                let _ = writeln!(err, "  because {}", clean(&cause.to_string()));
+            }
+            for hint in &error.hints {
+                let _ = writeln!(err, "{HINT}next:{HINT:#} {}", clean(hint));
+            }
+        }
+        error.code
+    }
+}

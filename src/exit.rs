@@ -1,0 +1,16 @@
+//! Exit codes: what a script may rely on. `docs/exit-codes.md` says the same in prose.
+
+/// Done, or nothing to change.
+pub const OK: u8 = 0;
+/// Something went wrong: bad input, a cluster that does not answer, a step that failed.
+pub const ERROR: u8 = 1;
+/// `plan --detailed-exitcode` found changes.
+pub const CHANGES: u8 = 2;
+/// A saved plan no longer fits the cluster.
+pub const STALE: u8 = 3;
+/// `check`, or the check that `plan` and `up` begin with, found errors.
+pub const CHECK: u8 = 4;
+/// Another run holds the instance's lock.
+pub const LOCKED: u8 = 5;
+/// Interrupted.
+pub const INTERRUPTED: u8 = 130;
