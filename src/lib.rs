@@ -6,4 +6,7 @@
 
 pub mod cli;
 pub mod exit;
+pub mod observe;
+pub mod plan;
+pub mod provider;
 pub mod report;

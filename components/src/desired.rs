@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// let instance = Instance { stack: "sophia".into(), environment: "development".into(), suffix: Some("pr-7".into()) };
 /// assert_eq!(instance.name(), "sophia-development-pr-7");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     /// The stack's name.
     pub stack: String,
@@ -51,7 +52,7 @@ impl Instance {
 }
 
 /// The type of an object in its provider's own words; for Kubernetes group, version and kind.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Kind {
     /// API group, empty for the core group.
     pub group: String,
@@ -72,7 +73,7 @@ impl Kind {
 /// Which object: unique within one plan, and the same from run to run.
 ///
 /// Shown as `Deployment mcp-servers/ai-memory-mcp`, or `Namespace mcp-servers` for an object without a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceId {
     /// Who keeps it; [`KUBERNETES`] today.
     pub provider: String,

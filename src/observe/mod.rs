@@ -1,0 +1,11 @@
+//! What is live: the [`Snapshot`], the only thing the planner knows of a cluster.
+//!
+//! A provider takes it (see [`crate::provider`]); nothing here reads anything. A snapshot serialises, so that a
+//! wrong plan becomes a file that a test replays.
+
+mod snapshot;
+
+pub use snapshot::{
+    Confirmation, FieldChange, FieldConflict, FieldOwner, Health, LiveObject, Node, Owner, Preview, Previewed,
+    Readiness, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
+};

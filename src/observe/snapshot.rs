@@ -1,0 +1,244 @@
+//! The types of a snapshot, in no provider's own words.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strata_components::desired::{Instance, Kind, ResourceId};
+
+/// The format that [`Snapshot`] serialises as.
+pub const SNAPSHOT_FORMAT: &str = "strata.snapshot/v1";
+
+/// Everything the planner may know of the live side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Always [`SNAPSHOT_FORMAT`].
+    pub format: String,
+    /// The cluster it was taken of.
+    pub target: Target,
+    /// The instance it was taken for.
+    pub instance: Instance,
+    /// The live objects that belong to the instance, and those that stand where a desired one should, sorted by id.
+    pub objects: Vec<LiveObject>,
+    /// What applying each desired resource would do, sorted by id.
+    pub previews: Vec<Preview>,
+    /// Kinds that could not be listed, or not completely: nothing of them is known to be absent.
+    pub unlisted: Vec<UnlistedKind>,
+    /// Nodes, sorted by name.
+    pub nodes: Vec<Node>,
+}
+
+/// Which cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// Its name in the environment file, or as it was given on the command line.
+    pub name: String,
+    /// What tells it from every other cluster: on Kubernetes the UID of the namespace `kube-system`.
+    pub identity: String,
+    /// The version it serves, such as `v1.36.2`.
+    pub version: String,
+}
+
+/// To whom a live object belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// To this instance.
+    This,
+    /// To another instance, named as far as the object says.
+    Other(String),
+    /// To no instance.
+    Nobody,
+}
+
+/// One live object, as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveObject {
+    /// Which object.
+    pub id: ResourceId,
+    /// The identity that a second object of the same name would not have.
+    pub uid: String,
+    /// The revision it was read at.
+    pub resource_version: String,
+    /// To whom it belongs.
+    pub owner: Owner,
+    /// The address it was applied under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The phase it was applied in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<u32>,
+    /// The tier it was applied for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// The digest of the manifest that was applied last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<String>,
+    /// Whether it is being deleted.
+    #[serde(default)]
+    pub terminating: bool,
+    /// Whether it is ready.
+    pub health: Health,
+    /// Set where a delete needs to be asked for by name, with the reason; Namespaces and PersistentVolumeClaims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarded: Option<String>,
+}
+
+/// How far an object is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "detail")]
+pub enum Health {
+    /// As ready as it gets, with a figure where there is one (`2/2`).
+    Ready(String),
+    /// On its way, with what is missing.
+    Progressing(String),
+    /// It will not get there by itself, with why.
+    Failed(String),
+}
+
+/// How a provider judges that a resource is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// Once it exists.
+    Exists,
+    /// Once the newest generation is rolled out and this many pods are available.
+    Available(u32),
+    /// Once the newest generation is rolled out at the size another object decides.
+    RolledOut,
+    /// Once the named condition is true.
+    Condition(String),
+}
+
+/// What applying a desired resource would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Which resource.
+    pub id: ResourceId,
+    /// The digest of its manifest, as it will stand on the object.
+    pub digest: String,
+    /// Where it comes among the resources of its phase: those of a lower stage are applied first, because the
+    /// others cannot exist, or start, without them.
+    pub stage: u32,
+    /// How it is judged ready.
+    pub readiness: Readiness,
+    /// What would happen.
+    pub outcome: Previewed,
+}
+
+/// How sure a preview is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirmation {
+    /// Proven by the merge itself, from the live object and the schema.
+    Proven,
+    /// The server answered a dry run.
+    DryRun,
+    /// The server has not confirmed it, with the reason.
+    Unconfirmed(String),
+}
+
+/// What a preview found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Previewed {
+    /// Nothing would change.
+    Unchanged(Confirmation),
+    /// It would be created.
+    Create(Confirmation),
+    /// Fields would change.
+    Change {
+        /// Each field, sorted by path. Fields that only keep the tool's own books are left out.
+        changes: Vec<FieldChange>,
+        /// Those that another manager holds.
+        conflicts: Vec<FieldConflict>,
+        /// How sure that is.
+        confirmation: Confirmation,
+    },
+    /// The server would not take it.
+    Refused {
+        /// What it says.
+        reason: String,
+    },
+    /// The cluster does not serve this kind.
+    Unserved,
+}
+
+/// One field, before and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Where, such as `.spec.template.spec.containers[name="server"].image`.
+    pub path: String,
+    /// The live value; absent where the field is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// The value after; absent where the field goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+    /// Who set the live value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<FieldOwner>,
+}
+
+/// Who set a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldOwner {
+    /// The field manager's name.
+    pub manager: String,
+    /// When, as the server wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Whether it is this stack itself.
+    pub this: bool,
+}
+
+/// A field that another manager holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FieldConflict {
+    /// Where.
+    pub path: String,
+    /// Who.
+    pub manager: String,
+}
+
+/// A kind of which the live objects are not all known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct UnlistedKind {
+    /// The kind.
+    pub kind: Kind,
+    /// The namespace that was asked; absent for the whole cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// `amd64` or `arm64`, as the node says.
+    pub architecture: String,
+    /// Allocatable CPU in thousandths of a core.
+    pub cpu_millis: u64,
+    /// Allocatable memory in bytes.
+    pub memory_bytes: u64,
+    /// Allocatable GPUs, by the extended resource they are asked as.
+    pub gpus: std::collections::BTreeMap<String, u64>,
+    /// Whether pods may be placed on it.
+    pub schedulable: bool,
+}
+
+impl Snapshot {
+    /// The live object of this id.
+    #[must_use]
+    pub fn object(&self, id: &ResourceId) -> Option<&LiveObject> {
+        self.objects.binary_search_by(|object| object.id.cmp(id)).ok().map(|at| &self.objects[at])
+    }
+
+    /// The preview of this id.
+    #[must_use]
+    pub fn preview(&self, id: &ResourceId) -> Option<&Preview> {
+        self.previews.binary_search_by(|preview| preview.id.cmp(id)).ok().map(|at| &self.previews[at])
+    }
+}

@@ -1,0 +1,10 @@
+//! The plan: every choice, made before anything is touched.
+//!
+//! [`plan`] is a pure function of what is desired, what was observed and a policy. Apply carries a plan out and
+//! decides nothing; reports show it.
+
+mod planner;
+mod types;
+
+pub use planner::{Policy, plan};
+pub use types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary, json_schema};

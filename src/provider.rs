@@ -1,0 +1,189 @@
+//! What a provider of resources can do: the boundary behind which a cluster, or another kind of target, lives.
+//!
+//! Plan and report know providers only by this. Kubernetes is the one there is: [`crate::cluster`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use strata_components::desired::{Desired, Instance, ResourceId};
+use thiserror::Error;
+
+use crate::observe::{Readiness, Snapshot};
+use crate::plan::{Plan, Step};
+
+/// Something that keeps resources.
+pub trait Provider: Send + Sync {
+    /// Takes a snapshot of everything a plan towards `desired` may depend on. Writes nothing.
+    fn observe<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<Snapshot, ProviderError>>;
+
+    /// Makes sure that no other run works on the instance, until the guard is released.
+    fn lock<'a>(
+        &'a self,
+        instance: &'a Instance,
+        heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>>;
+
+    /// Writes down what the instance is about to hold, before the first step of `plan`.
+    fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// Carries out one step and returns once the provider has acknowledged it; says what then exists.
+    fn carry_out<'a>(&'a self, plan: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<Done, ProviderError>>;
+
+    /// Waits until each resource is as it should be. Calls `heard` whenever something about one of them changes.
+    /// Returns one result a wait, in the same order.
+    fn wait<'a>(
+        &'a self,
+        instance: &'a Instance,
+        waits: &'a [Wait],
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Vec<Result<(), WaitError>>>;
+
+    /// Writes down what the instance holds, after the last step of `plan` succeeded.
+    fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
+}
+
+/// A lock that is held.
+pub trait LockGuard: Send + Sync {
+    /// Resolves if the lock is lost, with what happened; nothing may be written afterwards.
+    fn lost<'a>(&'a self) -> BoxFuture<'a, String>;
+
+    /// Gives the lock back.
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<(), ProviderError>>;
+}
+
+/// What is heard while waiting for a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockNotice {
+    /// Another run holds it, or held it and is gone: it will be taken over if it stays silent this long.
+    Waiting {
+        /// Who holds it.
+        holder: String,
+        /// How long it has to stay silent.
+        silence: Duration,
+    },
+    /// The holder stayed silent, and the lock was taken over from it.
+    TakenOver {
+        /// Who held it.
+        holder: String,
+    },
+}
+
+/// What a step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The UID of the object that exists now; absent after a delete.
+    pub uid: Option<String>,
+    /// Warnings that came with the answer.
+    pub warnings: Vec<String>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Which resource.
+    pub id: ResourceId,
+    /// The UID the step left; a newer object of the same name is not what is waited for.
+    pub uid: Option<String>,
+    /// Until when.
+    pub until: Until,
+    /// How long at the most.
+    pub limit: Duration,
+}
+
+/// What ends a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Until {
+    /// The resource is ready.
+    Ready(Readiness),
+    /// The resource is gone.
+    Gone,
+}
+
+/// News of a resource that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitNotice {
+    /// Which resource.
+    pub id: ResourceId,
+    /// `None` once the wait is over, otherwise what is missing.
+    pub missing: Option<String>,
+}
+
+/// Why a wait ended without what it waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WaitError {
+    /// It will not get there by itself.
+    #[error("{reason}")]
+    Failed {
+        /// What is wrong.
+        reason: String,
+        /// Events and last log lines that explain it.
+        details: Vec<String>,
+    },
+    /// The limit is over.
+    #[error("not ready after {} s: {missing}", limit.as_secs())]
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+        /// What was missing at the end.
+        missing: String,
+    },
+    /// The provider could not be asked any more.
+    #[error("could not be watched: {0}")]
+    Lost(String),
+}
+
+/// What went wrong while talking to a provider.
+#[derive(Debug, Error)]
+pub enum ProviderError {
+    /// The provider could not be reached, or did not answer in time.
+    #[error("{doing}: no answer")]
+    Unreachable {
+        /// What was being done.
+        doing: String,
+        /// What the connection said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The provider answered with an error.
+    #[error("{doing}: {message} ({code})")]
+    Refused {
+        /// What was being done.
+        doing: String,
+        /// The answer's status code.
+        code: u16,
+        /// The reason, as a word of the provider (`Conflict`, `Forbidden`).
+        reason: String,
+        /// The answer's message.
+        message: String,
+    },
+    /// The provider answered with something that makes no sense here.
+    #[error("{doing}: the answer makes no sense: {detail}")]
+    Unexpected {
+        /// What was being done.
+        doing: String,
+        /// What was wrong with the answer.
+        detail: String,
+    },
+    /// Another run holds the instance.
+    #[error("{instance} is locked by {holder}, which was last heard of at {renewed}")]
+    Locked {
+        /// The instance.
+        instance: String,
+        /// Who holds it.
+        holder: String,
+        /// When the holder renewed last, as it wrote it.
+        renewed: String,
+    },
+    /// It is not the cluster that was meant.
+    #[error("{0}")]
+    WrongTarget(String),
+    /// The plan no longer fits what is live.
+    #[error("{id} {what} since the plan was made")]
+    Moved {
+        /// The object.
+        id: String,
+        /// What happened to it.
+        what: String,
+    },
+}
