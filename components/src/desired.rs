@@ -149,4 +149,16 @@ pub struct Desired {
     pub resources: Vec<Resource>,
     /// What the resources claim: ports, edges, GPUs, nodes.
     pub claims: Claims,
+    /// Where what was written gave way to something else, sorted: a cap, a higher floor. Shown by `check`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+/// A decision of composing that a reader of the files would not expect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Note {
+    /// The value in the stack that gave way, as a path in its model: `services.ai_memory.autoscale.min`.
+    pub path: String,
+    /// What was decided, and why.
+    pub message: String,
 }

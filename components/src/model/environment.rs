@@ -1,0 +1,91 @@
+//! An environment: where a stack is deployed to, and how big it is there.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Cluster;
+use super::gateway::GatewaySettings;
+use super::gpu::GpuSettings;
+use super::image::ImageSource;
+use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName};
+use super::overrides::ServiceOverride;
+use super::port::PortOffset;
+use super::replicas::ReplicaPolicy;
+
+/// A place that stacks are deployed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// The environment's name.
+    pub environment: EnvironmentName,
+    /// What it is for, in a sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The stacks it admits; any, when none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<StackName>,
+    /// The clusters it can be deployed to, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub clusters: BTreeMap<ClusterName, Cluster>,
+    /// The cluster that is meant when a command names none.
+    pub default_cluster: ClusterName,
+    /// The namespace that holds the inventory, the lock and the history.
+    #[serde(default = "default_control_namespace")]
+    pub control_namespace: NamespaceName,
+    /// What is added to every port of the stack file.
+    #[serde(default)]
+    pub port_offset: PortOffset,
+    /// What a stack's namespaces are called here; one that is not named keeps its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespaces: BTreeMap<NamespaceName, NamespaceName>,
+    /// Where images come from.
+    pub image: ImageSource,
+    /// What is done to the replica counts of the stack file.
+    #[serde(default)]
+    pub replicas: ReplicaPolicy,
+    /// How GPUs are granted.
+    #[serde(default)]
+    pub gpu: GpuSettings,
+    /// Whether autoscalers work here. Without them, services keep their `replicas`.
+    #[serde(default)]
+    pub autoscaling: bool,
+    /// How traffic from outside comes in; without it, none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewaySettings>,
+    /// What is different here about single services, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<ServiceName, ServiceOverride>,
+}
+
+/// The namespace for the inventory, unless an environment names another.
+pub const CONTROL_NAMESPACE: &str = "strata-system";
+
+fn default_control_namespace() -> NamespaceName {
+    NamespaceName::known(CONTROL_NAMESPACE)
+}
+
+impl Environment {
+    /// An environment with one cluster, and every default of the file format.
+    #[must_use]
+    pub fn new(environment: EnvironmentName, cluster: (ClusterName, Cluster), image: ImageSource) -> Self {
+        let (name, cluster) = cluster;
+        Self {
+            environment,
+            description: None,
+            stacks: Vec::new(),
+            clusters: BTreeMap::from([(name.clone(), cluster)]),
+            default_cluster: name,
+            control_namespace: default_control_namespace(),
+            port_offset: PortOffset::default(),
+            namespaces: BTreeMap::new(),
+            image,
+            replicas: ReplicaPolicy::default(),
+            gpu: GpuSettings::default(),
+            autoscaling: false,
+            gateway: None,
+            services: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The words of the domain, one concept a file: what a stack file and an environment file are made of.
+//!
+//! Every type decodes with unknown fields refused, and describes itself as JSON Schema: what a newtype restricts
+//! (a pattern, a smallest or largest value) stands in its schema too, so that an editor, the loader and these
+//! types cannot disagree. Rules between several values (ports, phases, references) are not here: they are
+//! proven over the whole, in [`phases`](crate::phases) and by `check`.
+
+mod autoscale;
+mod cluster;
+mod duration;
+mod env_var;
+mod environment;
+mod gateway;
+mod gpu;
+mod health;
+mod image;
+mod label;
+mod name;
+mod number;
+mod overrides;
+mod port;
+mod priority;
+mod quantity;
+mod reference;
+mod replicas;
+mod resources;
+pub mod schema;
+mod service;
+mod stack;
+mod text;
+mod tier;
+
+pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent};
+pub use self::cluster::{
+    Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,
+    PodCount, Taint, TaintEffect,
+};
+pub use self::duration::Duration;
+pub use self::env_var::EnvName;
+pub use self::environment::{CONTROL_NAMESPACE, Environment};
+pub use self::gateway::{Gateway, GatewaySettings, HostName, ObjectName, UrlPath};
+pub use self::gpu::{GpuCount, GpuPolicy, GpuSettings};
+pub use self::health::HealthPort;
+pub use self::image::{ImageReference, ImageSource, ImageTag, Registry};
+pub use self::label::{LabelKey, LabelValue};
+pub use self::name::{
+    ClusterName, EnvironmentName, InstanceSuffix, NamespaceName, PhaseName, RangeName, ServiceName, StackName, TierName,
+};
+pub use self::number::NumberError;
+pub use self::overrides::ServiceOverride;
+pub use self::port::{Port, PortOffset, PortRange};
+pub use self::priority::Priority;
+pub use self::quantity::{Cpu, Memory};
+pub use self::reference::ServiceRef;
+pub use self::replicas::{ReplicaPolicy, Replicas};
+pub use self::resources::{Amounts, Resources};
+pub use self::service::{Service, UserId};
+pub use self::stack::Stack;
+pub use self::text::TextError;
+pub use self::tier::Tier;

@@ -1,0 +1,119 @@
+//! A service: one MCP server, and all that a stack says of it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::autoscale::Autoscale;
+use super::duration::Duration;
+use super::env_var::EnvName;
+use super::gateway::{Gateway, UrlPath};
+use super::gpu::GpuCount;
+use super::health::HealthPort;
+use super::image::ImageReference;
+use super::name::{PhaseName, TierName};
+use super::number::number_type;
+use super::port::Port;
+use super::priority::Priority;
+use super::reference::ServiceRef;
+use super::replicas::Replicas;
+use super::resources::Resources;
+
+number_type! {
+    /// The numeric user that a container runs as. Never 0: Pod Security's restricted standard forbids root.
+    UserId: u32, what: "user id", min: 1, max: 2147483647
+}
+
+impl Default for UserId {
+    /// 65532, the user called `nonroot` in the images without a distribution.
+    fn default() -> Self {
+        Self(65532)
+    }
+}
+
+/// One MCP server of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The tier it belongs to; its port lies in that tier's range.
+    pub tier: TierName,
+    /// The port it answers on in production; other environments add their offset.
+    pub port: Port,
+    /// What it is for, in a few words for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// How many pods run; environments may raise or cap it.
+    #[serde(default)]
+    pub replicas: Replicas,
+    /// How many GPUs each pod needs.
+    #[serde(default)]
+    pub gpu: GpuCount,
+    /// Who goes first when nodes are short; the tier's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// Whether environments may ask for more than one pod; the tier's word unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<bool>,
+    /// The services that must be ready before this one starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<ServiceRef>,
+    /// The phase it starts in, by name, where the dependencies alone would let it start earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<PhaseName>,
+    /// Where it serves health and metrics; the stack's rule unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_port: Option<HealthPort>,
+    /// The path that probes ask for; the stack's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<UrlPath>,
+    /// How long it may take to answer for the first time; a minute unless given, five with a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_limit: Option<Duration>,
+    /// Its image, where that is not the environment's `{registry}/{service}:{tag}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageReference>,
+    /// The numeric user it runs as; the stack's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_as_user: Option<UserId>,
+    /// Environment variables of its container, beside those the platform sets. No secrets: they would be readable
+    /// by whoever can read the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<EnvName, String>,
+    /// CPU and memory of each pod; the tier's unless given, and the stack's `gpu_resources` with a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// How far it grows by itself, in environments that allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<Autoscale>,
+    /// Present on the service that takes traffic from outside the cluster, and on no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+}
+
+impl Service {
+    /// A service of `tier` on `port`: one pod, no GPU, and nothing else said.
+    #[must_use]
+    pub fn new(tier: TierName, port: Port) -> Self {
+        Self {
+            tier,
+            port,
+            purpose: None,
+            replicas: Replicas::default(),
+            gpu: GpuCount::default(),
+            priority: None,
+            critical: None,
+            depends_on: Vec::new(),
+            phase: None,
+            health_port: None,
+            health_path: None,
+            startup_limit: None,
+            image: None,
+            run_as_user: None,
+            env: BTreeMap::new(),
+            resources: None,
+            autoscale: None,
+            gateway: None,
+        }
+    }
+}
