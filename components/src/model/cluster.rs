@@ -136,13 +136,8 @@ pub struct NodeGroup {
 
 number_type! {
     /// GPUs, or shares of them, that a node gives out.
+    #[derive(Default)]
     GpuShares: u32, what: "number of GPUs", min: 0, max: 1000
-}
-
-impl Default for GpuShares {
-    fn default() -> Self {
-        Self(0)
-    }
 }
 
 impl From<GpuCount> for GpuShares {

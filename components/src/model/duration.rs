@@ -53,7 +53,8 @@ impl Duration {
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = UNITS.iter().rev().find(|(_, size)| self.milliseconds > 0 && self.milliseconds % size == 0);
+        let exact =
+            UNITS.iter().rev().find(|(_, size)| self.milliseconds > 0 && self.milliseconds.is_multiple_of(*size));
         let (unit, size) = exact.unwrap_or(&("s", 1000));
         write!(f, "{}{unit}", self.milliseconds / size)
     }

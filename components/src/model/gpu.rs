@@ -10,13 +10,8 @@ use super::number::number_type;
 
 number_type! {
     /// How many GPUs one pod needs; 0 for none.
+    #[derive(Default)]
     GpuCount: u32, what: "GPU count", min: 0, max: 16
-}
-
-impl Default for GpuCount {
-    fn default() -> Self {
-        Self(0)
-    }
 }
 
 /// How an environment grants GPUs to the services that ask for them.

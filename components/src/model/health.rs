@@ -22,11 +22,12 @@ use super::text::TextError;
 /// assert_eq!(HealthPort::Same.of(Port::new(9000)?, PortOffset::new(200)?), Some(Port::new(9200)?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HealthPort {
     /// This many ports above the service's own.
     Above(PortOffset),
     /// The service's own port.
+    #[default]
     Same,
     /// This port; the environment's offset is added to it as to every port of the stack file.
     Fixed(Port),
@@ -54,12 +55,6 @@ impl HealthPort {
             Ok(port) if port.get() >= Self::LOWEST => Ok(Self::Fixed(port)),
             _ => Err(error(&number.to_string())),
         }
-    }
-}
-
-impl Default for HealthPort {
-    fn default() -> Self {
-        Self::Same
     }
 }
 

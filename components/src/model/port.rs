@@ -33,13 +33,8 @@ impl Port {
 
 number_type! {
     /// How far an environment's ports lie above those of the stack file: 0 in production, 100 in staging.
+    #[derive(Default)]
     PortOffset: u16, what: "port offset", min: 0, max: 60000
-}
-
-impl Default for PortOffset {
-    fn default() -> Self {
-        Self(0)
-    }
 }
 
 /// A range of ports, both ends inclusive, written `9000-9019`.

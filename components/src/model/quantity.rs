@@ -76,7 +76,7 @@ fn decimal(text: &str) -> Option<(u64, &str)> {
 
 /// `number`, shortened by the largest suffix that divides it.
 fn shortest(number: u64, suffixes: &[(&'static str, u64)]) -> String {
-    match suffixes.iter().rev().find(|(_, size)| number > 0 && number % size == 0) {
+    match suffixes.iter().rev().find(|(_, size)| number > 0 && number.is_multiple_of(*size)) {
         Some((suffix, size)) => format!("{}{suffix}", number / size),
         None => number.to_string(),
     }
