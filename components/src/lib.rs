@@ -9,3 +9,4 @@
 pub mod claims;
 pub mod desired;
 pub mod model;
+pub mod phases;

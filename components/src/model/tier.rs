@@ -31,7 +31,8 @@ pub struct Tier {
     /// Whether the services are critical: environments may ask for more than one pod of such.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub critical: bool,
-    /// The earliest phase that services of this tier start in, by name.
+    /// The phase that services of this tier start in, by name, unless they name one themselves; no earlier than their
+    /// dependencies allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<PhaseName>,
     /// The services that every service of this tier waits for, in addition to its own.
