@@ -1,0 +1,230 @@
+//! The form a [`FieldSet`] has inside `metadata.managedFields`: `fieldsV1`.
+//!
+//! A set is a JSON object. Its keys name path elements (`f:` a field, `k:` the key fields of a list item, `v:` a value
+//! of a set, `i:` a position), its values are the sets below. The key `.` says that the path itself is a member; an
+//! empty object says so too.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use crate::path::PathElement;
+use crate::set::{FieldSet, Node};
+use crate::value;
+
+/// Why a `fieldsV1` could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldsV1Error {
+    /// A set that is not a JSON object.
+    #[error("reading a field set at {at:?}: expected an object, found {found}")]
+    NotAnObject {
+        /// The keys that lead there.
+        at: String,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A key without a `:` in the second place.
+    #[error("reading a field set: {0:?} is no path element; expected one such as f:name")]
+    MissingColon(String),
+    /// A key whose part after the colon cannot be read.
+    #[error("reading a field set: the path element {0:?} is malformed")]
+    Malformed(String),
+}
+
+impl FieldSet {
+    /// Reads a `fieldsV1` object.
+    ///
+    /// Path elements of a sort that is not known are skipped, as the server skips them.
+    ///
+    /// # Errors
+    /// When it is not of the form that this module describes.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use structured_merge::set::FieldSet;
+    /// let set = FieldSet::from_fields_v1(&json!({"f:spec": {"f:replicas": {}}}))?;
+    /// assert_eq!(set.to_string(), ".spec.replicas");
+    /// # Ok::<(), structured_merge::FieldsV1Error>(())
+    /// ```
+    pub fn from_fields_v1(fields: &Value) -> Result<Self, FieldsV1Error> {
+        match fields {
+            Value::Null => Ok(Self::new()),
+            other => read(other, "").map(|(set, _)| set),
+        }
+    }
+
+    /// Writes the set as a `fieldsV1` object.
+    #[must_use]
+    pub fn to_fields_v1(&self) -> Value {
+        let write_node = |node: &Node| {
+            let Value::Object(mut below) = node.children.to_fields_v1() else { return Value::Null };
+            if node.member && !below.is_empty() {
+                below.insert(".".to_owned(), Value::Object(Map::new()));
+            }
+            Value::Object(below)
+        };
+        Value::Object(self.nodes().iter().map(|node| (element_key(&node.element), write_node(node))).collect())
+    }
+
+    /// Writes the set as `fieldsV1` text, byte for byte as the server stores it: no spaces, `.` first, then the
+    /// elements in their order.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use structured_merge::set::FieldSet;
+    /// let set = FieldSet::from_fields_v1(&json!({"f:a": {".": {}, "f:b": {}}}))?;
+    /// assert_eq!(set.to_fields_v1_text(), r#"{"f:a":{".":{},"f:b":{}}}"#);
+    /// # Ok::<(), structured_merge::FieldsV1Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_fields_v1_text(&self) -> String {
+        let mut out = String::new();
+        write_text(self, false, &mut out);
+        out
+    }
+}
+
+fn write_text(set: &FieldSet, member: bool, out: &mut String) {
+    out.push('{');
+    let mut separator = "";
+    if member && !set.is_empty() {
+        out.push_str("\".\":{}");
+        separator = ",";
+    }
+    for node in set.nodes() {
+        out.push_str(separator);
+        separator = ",";
+        write_string(&element_key(&node.element), out);
+        out.push(':');
+        write_text(&node.children, node.member, out);
+    }
+    out.push('}');
+}
+
+/// Reads one object: the set below it, and whether the path that leads to it is a member.
+fn read(fields: &Value, at: &str) -> Result<(FieldSet, bool), FieldsV1Error> {
+    let Value::Object(map) = fields else {
+        return Err(FieldsV1Error::NotAnObject { at: at.to_owned(), found: type_name(fields) });
+    };
+    let mut member = map.is_empty();
+    let mut nodes = Vec::with_capacity(map.len());
+    for (key, below) in map {
+        if key == "." {
+            member = true;
+            continue;
+        }
+        let Some(element) = parse_element(key)? else { continue };
+        let (children, child_is_member) = read(below, key)?;
+        nodes.push(Node { element, member: child_is_member, children });
+    }
+    Ok((FieldSet::from_nodes(nodes), member))
+}
+
+fn parse_element(key: &str) -> Result<Option<PathElement>, FieldsV1Error> {
+    let malformed = || FieldsV1Error::Malformed(key.to_owned());
+    let Some((sort, rest)) = key.split_at_checked(2).filter(|(sort, _)| sort.ends_with(':')) else {
+        return Err(FieldsV1Error::MissingColon(key.to_owned()));
+    };
+    Ok(Some(match sort {
+        "f:" => PathElement::Field(rest.to_owned()),
+        "k:" => PathElement::Key(serde_json::from_str::<BTreeMap<String, Value>>(rest).map_err(|_| malformed())?),
+        "v:" => PathElement::Value(serde_json::from_str(rest).map_err(|_| malformed())?),
+        "i:" => PathElement::Index(rest.parse().map_err(|_| malformed())?),
+        _ => return Ok(None),
+    }))
+}
+
+/// The key an element has in a `fieldsV1` object.
+fn element_key(element: &PathElement) -> String {
+    match element {
+        PathElement::Field(name) => format!("f:{name}"),
+        PathElement::Key(fields) => {
+            let mut key = String::from("k:{");
+            for (position, (name, value)) in fields.iter().enumerate() {
+                if position > 0 {
+                    key.push(',');
+                }
+                write_string(name, &mut key);
+                key.push(':');
+                write_value(value, &mut key);
+            }
+            key.push('}');
+            key
+        }
+        PathElement::Value(value) => {
+            let mut key = String::from("v:");
+            write_value(value, &mut key);
+            key
+        }
+        PathElement::Index(position) => format!("i:{position}"),
+    }
+}
+
+/// A value as JSON text, with sorted keys and the escapes of Go's encoder.
+pub(crate) fn to_text(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(value, &mut out);
+    out
+}
+
+fn write_value(value: &Value, out: &mut String) {
+    match value {
+        Value::String(text) => write_string(text, out),
+        Value::Array(items) => {
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_value(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            out.push('{');
+            for (position, (key, item)) in value::sorted(map).into_iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_string(key, out);
+                out.push(':');
+                write_value(item, out);
+            }
+            out.push('}');
+        }
+        plain => {
+            let _ = write!(out, "{plain}");
+        }
+    }
+}
+
+/// A JSON string with the escapes of Go's encoder, which the server uses: also `<`, `>`, `&` and two line separators.
+fn write_string(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if (c as u32) < 0x20 || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

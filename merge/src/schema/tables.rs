@@ -1,0 +1,72 @@
+//! Facts about built-in types that the published definitions lack. The only place that names kinds or fields.
+//!
+//! Each row says where it comes from. All of them were compared with the OpenAPI v3 documents that a kube-apiserver of
+//! version 1.36 serves under `/openapi/v3`, which do carry defaults.
+
+use serde_json::Value;
+
+use super::definition::{Definition, Format, Scalar, untyped_atomic};
+
+/// Defaults of fields that are keys of a list map: definition, field, default.
+///
+/// Required keys need no row: their default is their zero value.
+const KEY_DEFAULTS: &[(&str, &str, &str)] = &[
+    // `+default="TCP"` on ContainerPort.Protocol in k8s.io/api/core/v1/types.go; keys of Container.ports.
+    ("io.k8s.api.core.v1.ContainerPort", "protocol", "TCP"),
+    // `+default="TCP"` on ServicePort.Protocol in k8s.io/api/core/v1/types.go; keys of ServiceSpec.ports.
+    ("io.k8s.api.core.v1.ServicePort", "protocol", "TCP"),
+    // `+default=""` on LocalObjectReference.Name in k8s.io/api/core/v1/types.go; key of imagePullSecrets.
+    ("io.k8s.api.core.v1.LocalObjectReference", "name", ""),
+];
+
+/// Optional structs that the server's own form of an object always has, because its field holds the struct and no
+/// pointer to it: definition, field. In the OpenAPI v3 documents they have the default `{}`.
+///
+/// It shows in who owns them after a create: a field that was there before is not set by it.
+const ALWAYS_PRESENT: &[(&str, &str)] = &[
+    ("io.k8s.api.apps.v1.DaemonSetSpec", "updateStrategy"),
+    ("io.k8s.api.apps.v1.DeploymentSpec", "strategy"),
+    ("io.k8s.api.apps.v1.ReplicaSetSpec", "template"),
+    ("io.k8s.api.apps.v1.StatefulSetSpec", "updateStrategy"),
+    ("io.k8s.api.authentication.v1.SelfSubjectReviewStatus", "userInfo"),
+    ("io.k8s.api.authentication.v1.TokenReviewStatus", "user"),
+    ("io.k8s.api.core.v1.Event", "source"),
+    ("io.k8s.api.core.v1.NodeDaemonEndpoints", "kubeletEndpoint"),
+    ("io.k8s.api.core.v1.NodeStatus", "daemonEndpoints"),
+    ("io.k8s.api.core.v1.NodeStatus", "nodeInfo"),
+    ("io.k8s.api.core.v1.PersistentVolumeClaimSpec", "resources"),
+    ("io.k8s.api.core.v1.PodTemplate", "template"),
+    ("io.k8s.api.core.v1.ServiceStatus", "loadBalancer"),
+    ("io.k8s.api.events.v1.Event", "deprecatedSource"),
+    ("io.k8s.api.events.v1.Event", "regarding"),
+    ("io.k8s.api.networking.v1.IngressStatus", "loadBalancer"),
+    ("io.k8s.api.networking.v1.NetworkPolicySpec", "podSelector"),
+    ("io.k8s.api.resource.v1.ResourceClaimSpec", "devices"),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus", "acceptedNames"),
+];
+
+/// Fields that every built-in type holds in place wherever it has them (same source).
+const ALWAYS_PRESENT_EVERYWHERE: &[&str] = &["metadata", "spec", "status"];
+
+/// What an absent field of a definition means where it is a key of a list map.
+pub(crate) fn key_default(definition: &str, field: &str) -> Option<Value> {
+    KEY_DEFAULTS.iter().find(|row| row.0 == definition && row.1 == field).map(|row| Value::from(row.2))
+}
+
+/// Whether the server's own form of an object has this field although it is optional.
+pub(crate) fn is_always_present(definition: &str, field: &str) -> bool {
+    ALWAYS_PRESENT_EVERYWHERE.contains(&field) || ALWAYS_PRESENT.contains(&(definition, field))
+}
+
+/// Definitions that the server does not take as they are published.
+pub(crate) fn replaced_definition(name: &str) -> Option<Definition> {
+    let scalar = |format| Definition { scalar: Some(Scalar::Any), format, list: None, map: None };
+    match name {
+        // k8s.io/kube-openapi/pkg/schemaconv: an amount is any scalar, a raw extension is owned whole.
+        "io.k8s.apimachinery.pkg.api.resource.Quantity" => Some(scalar(Format::Quantity)),
+        "io.k8s.apimachinery.pkg.runtime.RawExtension" => Some(untyped_atomic()),
+        // k8s.io/apimachinery/pkg/util/intstr: its JSON form is a number or a string.
+        "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => Some(scalar(Format::IntOrString)),
+        _ => None,
+    }
+}
