@@ -1,12 +1,33 @@
 //! What a stack can be made of.
 //!
 //! [`model`] holds the words of the domain (port, tier, service, replicas, phase, environment …); one file a
-//! component turns them into Kubernetes objects; `compose` puts a stack and an environment
+//! component turns them into Kubernetes objects; [`compose`](compose::compose) puts a stack and an environment
 //! together into [`Desired`](desired::Desired): resources in a stable order, and the claims that proofs read.
 //!
 //! Nothing here reads a file, the network or a clock: the same input gives the same bytes.
 
+mod autoscaling;
+mod availability;
 pub mod claims;
+pub mod compose;
+mod context;
 pub mod desired;
+mod gateway;
+mod hardening;
+mod mcp_service;
 pub mod model;
+mod namespace;
 pub mod phases;
+mod port_registry;
+mod priority_classes;
+mod sizing;
+mod spec;
+mod workload;
+
+/// Labels and annotations that composed objects carry, beside those of [`desired`].
+pub mod labels {
+    pub use crate::context::{
+        COMPONENT_LABEL, DESCRIPTION_ANNOTATION, GPU_REQUIRED_LABEL, LONGEST_NAME, MANAGED_BY_LABEL, NAME_LABEL,
+        PART_OF_LABEL, PRIORITY_LABEL, TIER_LABEL,
+    };
+}

@@ -12,6 +12,7 @@ use super::image::ImageSource;
 use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName};
 use super::overrides::ServiceOverride;
 use super::port::PortOffset;
+use super::reference::ServiceRef;
 use super::replicas::ReplicaPolicy;
 
 /// A place that stacks are deployed to.
@@ -54,9 +55,10 @@ pub struct Environment {
     /// How traffic from outside comes in; without it, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewaySettings>,
-    /// What is different here about single services, by name.
+    /// What is different here about single services, by name; `stack/service` where several stacks have one of that
+    /// name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub services: BTreeMap<ServiceName, ServiceOverride>,
+    pub services: BTreeMap<ServiceRef, ServiceOverride>,
 }
 
 /// The namespace for the inventory, unless an environment names another.
@@ -87,5 +89,11 @@ impl Environment {
             gateway: None,
             services: BTreeMap::new(),
         }
+    }
+
+    /// What is different here about a service of a stack: what is said of `stack/service`, or else of `service`.
+    #[must_use]
+    pub fn override_of(&self, stack: &StackName, service: &ServiceName) -> Option<&ServiceOverride> {
+        self.services.get(format!("{stack}/{service}").as_str()).or_else(|| self.services.get(service.as_str()))
     }
 }

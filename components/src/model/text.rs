@@ -11,7 +11,7 @@ use thiserror::Error;
 /// assert_eq!(error.to_string(), "`AI-Memory` is no service name: expected lower-case letters and digits, \
 ///     words joined by `_`, a letter first, at most 59 characters");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Error)]
 #[error("`{found}` is no {what}: expected {expected}")]
 pub struct TextError {
     /// What was given.

@@ -1,0 +1,145 @@
+//! A service as it will stand in one environment: every default, override and policy applied. Components build
+//! objects from this, and decide nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::compose::Problem;
+use crate::desired::Note;
+use crate::model::{
+    Autoscale, Duration, EnvName, Environment, Gateway, GpuCount, Port, Priority, Resources, Service, ServiceName,
+    ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+};
+use crate::sizing::size;
+
+/// The environment variables that the platform sets in every container.
+pub(crate) const PLATFORM_VARIABLES: [&str; 5] =
+    ["MCP_GPU_ENABLED", "MCP_HEALTH_PORT", "MCP_PORT", "MCP_PRIORITY", "MCP_TIER"];
+
+/// A service in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceSpec {
+    pub(crate) name: ServiceName,
+    pub(crate) purpose: Option<String>,
+    pub(crate) tier: TierName,
+    pub(crate) namespace: String,
+    pub(crate) phase: u32,
+    pub(crate) depends_on: BTreeSet<ServiceRef>,
+    /// After the environment's offset.
+    pub(crate) port: Port,
+    /// After the environment's offset; the same as `port` where health is served there.
+    pub(crate) health_port: Port,
+    pub(crate) health_path: UrlPath,
+    pub(crate) startup_limit: Duration,
+    pub(crate) priority: Priority,
+    pub(crate) image: String,
+    pub(crate) user: UserId,
+    pub(crate) env: BTreeMap<EnvName, String>,
+    pub(crate) resources: Resources,
+    /// GPUs, or shares of them, that a pod asks for here.
+    pub(crate) gpus: u32,
+    /// The extended resource they are asked as; nothing where `gpus` is 0.
+    pub(crate) gpu_resource: Option<String>,
+    /// The fewest pods.
+    pub(crate) floor: u32,
+    /// The most pods.
+    pub(crate) ceiling: u32,
+    pub(crate) autoscale: Option<Autoscale>,
+    pub(crate) gateway: Option<Gateway>,
+    /// What gave way to something else.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Where a service stands: what is known of it apart from what is written of it.
+pub(crate) struct Place<'a> {
+    pub(crate) name: &'a ServiceName,
+    pub(crate) namespace: String,
+    pub(crate) phase: u32,
+    pub(crate) depends_on: BTreeSet<ServiceRef>,
+}
+
+impl ServiceSpec {
+    /// Resolves a service of `tier` in an environment. Problems are added to `problems`; a service that has one is
+    /// not returned.
+    pub(crate) fn resolve(
+        place: Place<'_>,
+        (stack, environment): (&Stack, &Environment),
+        (service, tier): (&Service, &Tier),
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let Place { name, namespace, phase, depends_on } = place;
+        let before = problems.len();
+        let changed = environment.override_of(&stack.stack, name);
+
+        let offset = environment.port_offset;
+        let port = service.port.plus(offset);
+        let health_port = service.health_port.unwrap_or(stack.health_port).of(service.port, offset);
+        let ports = port.zip(health_port);
+        if ports.is_none() {
+            problems.push(Problem::NoSuchPort { service: name.clone(), port: service.port, offset });
+        }
+
+        let critical = service.critical.unwrap_or(tier.critical);
+        let size = size(name, service, critical, changed, environment).map_err(|problem| problems.push(problem)).ok();
+
+        let mut env = service.env.clone();
+        env.extend(changed.map(|changed| changed.env.clone()).unwrap_or_default());
+        for variable in env.keys().filter(|variable| PLATFORM_VARIABLES.contains(&variable.as_str())) {
+            problems.push(Problem::PlatformVariable { service: name.clone(), variable: variable.clone() });
+        }
+
+        let (port, health_port) = ports?;
+        let size = size?;
+        if problems.len() > before {
+            return None;
+        }
+        let count = changed.and_then(|changed| changed.gpu).unwrap_or(service.gpu);
+        let gpus = environment.gpu.granted(count);
+        let mut notes = size.notes;
+        notes.extend(fewer_gpus(name, count, gpus, environment));
+        let usual_resources =
+            if count.get() > 0 { stack.gpu_resources } else { tier.resources.unwrap_or(stack.resources) };
+        let usual_limit = if count.get() > 0 { Duration::from_secs(300) } else { Duration::from_secs(60) };
+        let image = changed.and_then(|changed| changed.image.as_ref()).or(service.image.as_ref());
+        Some(Self {
+            name: name.clone(),
+            purpose: service.purpose.clone(),
+            tier: service.tier.clone(),
+            namespace,
+            phase,
+            depends_on,
+            port,
+            health_port,
+            health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),
+            startup_limit: service.startup_limit.unwrap_or(usual_limit),
+            priority: service.priority.unwrap_or(tier.priority),
+            image: image.map_or_else(|| environment.image.image_of(name), ToString::to_string),
+            user: service.run_as_user.unwrap_or(stack.run_as_user),
+            env,
+            resources: changed.and_then(|changed| changed.resources).or(service.resources).unwrap_or(usual_resources),
+            gpus,
+            gpu_resource: environment.gpu.resource_name().filter(|_| gpus > 0).map(str::to_owned),
+            floor: size.floor,
+            ceiling: size.ceiling,
+            autoscale: size.autoscale,
+            gateway: service.gateway.clone(),
+            notes,
+        })
+    }
+
+    /// The name of its objects: `ai-memory-mcp`.
+    pub(crate) fn object_name(&self) -> String {
+        self.name.object_name()
+    }
+}
+
+/// A note where shares are fewer than the GPUs that were asked for. That an environment grants none at all is its
+/// plain policy, and needs no note.
+fn fewer_gpus(name: &ServiceName, asked: GpuCount, granted: u32, environment: &Environment) -> Option<Note> {
+    (granted > 0 && granted < asked.get()).then(|| Note {
+        path: format!("services.{name}.gpu"),
+        message: format!(
+            "{name} asks for {asked} GPUs: {} shares GPUs, and gives each pod {granted} share",
+            environment.environment
+        ),
+    })
+}
