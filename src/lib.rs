@@ -4,7 +4,9 @@
 //! with what was observed, planned, applied and reported. Each stage is a module here; a stage knows the types of
 //! the stage before it and nothing of the stage after it.
 
+pub mod apply;
 pub mod cli;
+pub mod cluster;
 pub mod exit;
 pub mod observe;
 pub mod plan;

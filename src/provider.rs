@@ -48,8 +48,8 @@ pub trait LockGuard: Send + Sync {
     /// Resolves if the lock is lost, with what happened; nothing may be written afterwards.
     fn lost<'a>(&'a self) -> BoxFuture<'a, String>;
 
-    /// Gives the lock back.
-    fn release(self: Box<Self>) -> BoxFuture<'static, Result<(), ProviderError>>;
+    /// Gives the lock back; with `forget` also its record, because nothing of the instance is left.
+    fn release(self: Box<Self>, forget: bool) -> BoxFuture<'static, Result<(), ProviderError>>;
 }
 
 /// What is heard while waiting for a lock.

@@ -6,6 +6,6 @@
 mod snapshot;
 
 pub use snapshot::{
-    Confirmation, FieldChange, FieldConflict, FieldOwner, Health, LiveObject, Node, Owner, Preview, Previewed,
-    Readiness, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
+    Confirmation, FieldChange, FieldConflict, FieldOwner, Health, LiveObject, Owner, Preview, Previewed, Readiness,
+    SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
 };

@@ -23,8 +23,6 @@ pub struct Snapshot {
     pub previews: Vec<Preview>,
     /// Kinds that could not be listed, or not completely: nothing of them is known to be absent.
     pub unlisted: Vec<UnlistedKind>,
-    /// Nodes, sorted by name.
-    pub nodes: Vec<Node>,
 }
 
 /// Which cluster.
@@ -210,23 +208,6 @@ pub struct UnlistedKind {
     pub namespace: Option<String>,
     /// Why.
     pub reason: String,
-}
-
-/// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Node {
-    /// Its name.
-    pub name: String,
-    /// `amd64` or `arm64`, as the node says.
-    pub architecture: String,
-    /// Allocatable CPU in thousandths of a core.
-    pub cpu_millis: u64,
-    /// Allocatable memory in bytes.
-    pub memory_bytes: u64,
-    /// Allocatable GPUs, by the extended resource they are asked as.
-    pub gpus: std::collections::BTreeMap<String, u64>,
-    /// Whether pods may be placed on it.
-    pub schedulable: bool,
 }
 
 impl Snapshot {

@@ -3,3 +3,7 @@
 //! Whatever came from a file or a cluster is cleaned once, by [`clean`], where it enters a report.
 
 pub mod clean;
+pub mod outcome;
+pub mod plan;
+pub mod status;
+pub mod table;

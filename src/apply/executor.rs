@@ -1,0 +1,334 @@
+//! The executor: phases in order, stages inside a phase, everything of a stage at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use strata_components::desired::ResourceId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::outcome::{Event, Failure, NotTried, Outcome, StepDone};
+use crate::observe::Readiness;
+use crate::plan::{Action, Order, Plan, PlanPhase, Step};
+use crate::provider::{Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Steps in flight at once.
+    pub parallel: usize,
+    /// How long one object is waited for at the most.
+    pub wait_limit: Duration,
+}
+
+impl Default for Settings {
+    /// 16 steps at once, and ten minutes of waiting: the progress deadline that Kubernetes gives a Deployment.
+    fn default() -> Self {
+        Self { parallel: 16, wait_limit: Duration::from_secs(600) }
+    }
+}
+
+type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Carries the plan out. `tell` hears everything that happens, in order; `interrupt` turns true to make it stop
+/// once what is in flight is finished.
+///
+/// A plan with blocked steps is not carried out at all.
+///
+/// # Errors
+///
+/// Where nothing could be begun, because the lock is held by another run or the provider does not answer. What
+/// happens afterwards is in the [`Outcome`].
+pub async fn apply(
+    provider: &dyn Provider,
+    plan: &Plan,
+    settings: &Settings,
+    tell: Tell,
+    interrupt: watch::Receiver<bool>,
+) -> Result<Outcome, ProviderError> {
+    if plan.is_empty() {
+        // Nothing is written, so nothing is locked; what an earlier run left unready is still waited for.
+        let mut run = Run::new(provider, plan, settings, tell, interrupt);
+        run.phases().await;
+        return Ok(run.outcome);
+    }
+    let hear = tell.clone();
+    let guard = provider.lock(&plan.instance, Arc::new(move |notice| hear(Event::Lock(notice)))).await?;
+    if let Err(error) = provider.begin(plan).await {
+        // The lock runs out by itself where it cannot be given back.
+        let _ = guard.release(false).await;
+        return Err(error);
+    }
+    let (outcome, lost) = {
+        let mut run = Run::new(provider, plan, settings, tell, interrupt);
+        let lost = tokio::select! {
+            () = run.phases() => None,
+            reason = guard.lost() => Some(reason),
+        };
+        if let Some(reason) = &lost {
+            run.abort(reason);
+        } else if run.outcome.is_complete()
+            && let Err(error) = provider.finish(plan).await
+        {
+            run.outcome.aborted = Some(error.to_string());
+        }
+        (run.outcome, lost)
+    };
+    let forget =
+        outcome.is_complete() && plan.kept.is_empty() && plan.steps().all(|step| step.action == Action::Delete);
+    if lost.is_none()
+        && let Err(error) = guard.release(forget).await
+    {
+        tracing::debug!(%error, "the lock could not be given back; it runs out by itself");
+    }
+    Ok(outcome)
+}
+
+/// One run of a plan.
+struct Run<'a> {
+    provider: &'a dyn Provider,
+    plan: &'a Plan,
+    settings: &'a Settings,
+    tell: Tell,
+    interrupt: watch::Receiver<bool>,
+    outcome: Outcome,
+    /// Services of which something failed or was not tried, with why others do not go on.
+    stopped: BTreeMap<String, String>,
+    /// Steps that have been accounted for in the outcome.
+    settled: BTreeSet<ResourceId>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        provider: &'a dyn Provider,
+        plan: &'a Plan,
+        settings: &'a Settings,
+        tell: Tell,
+        interrupt: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            provider,
+            plan,
+            settings,
+            tell,
+            interrupt,
+            outcome: Outcome::default(),
+            stopped: BTreeMap::new(),
+            settled: BTreeSet::new(),
+        }
+    }
+
+    async fn phases(&mut self) {
+        let plan = self.plan;
+        for phase in &plan.phases {
+            if let Some(reason) = self.reason_to_stop(phase) {
+                phase.steps.iter().for_each(|step| self.not_tried(step, &reason));
+                continue;
+            }
+            self.phase(phase).await;
+        }
+    }
+
+    /// Why nothing of a phase is begun.
+    fn reason_to_stop(&self, phase: &PlanPhase) -> Option<String> {
+        if *self.interrupt.borrow() {
+            return Some("interrupted".to_owned());
+        }
+        let failure = self.outcome.failed.first()?;
+        match phase.order {
+            Order::Delete => Some(format!("nothing is deleted after a failure ({})", failure.id)),
+            // What belongs to no service is what every service stands on.
+            Order::Apply => {
+                let ground = self.stopped.get("")?;
+                Some(ground.clone())
+            }
+        }
+    }
+
+    async fn phase(&mut self, phase: &'a PlanPhase) {
+        let began = Instant::now();
+        let changes = phase.steps.iter().filter(|step| is_change(step)).count();
+        let waits = phase.steps.iter().filter(|step| until(step).is_some()).count();
+        (self.tell)(Event::PhaseStarted {
+            order: phase.order,
+            number: phase.number,
+            name: phase.name.clone(),
+            changes,
+            waits,
+        });
+        let mut uids: BTreeMap<ResourceId, Option<String>> = BTreeMap::new();
+        let stages: BTreeSet<u32> = phase.steps.iter().map(|step| step.stage).collect();
+        for stage in stages {
+            self.stage(phase, stage, &mut uids).await;
+        }
+        self.wait(phase, &uids).await;
+        (self.tell)(Event::PhaseEnded { number: phase.number, after: began.elapsed() });
+    }
+
+    async fn stage(&mut self, phase: &'a PlanPhase, stage: u32, uids: &mut BTreeMap<ResourceId, Option<String>>) {
+        let mut ready = Vec::new();
+        for step in phase.steps.iter().filter(|step| step.stage == stage) {
+            match self.reason_not_to_try(step) {
+                Some(reason) => self.not_tried(step, &reason),
+                None if is_change(step) => ready.push(step),
+                None => {
+                    uids.insert(step.id.clone(), step.uid.clone());
+                }
+            }
+        }
+        let (provider, plan, tell, interrupt) = (self.provider, self.plan, &self.tell, &self.interrupt);
+        let results: Vec<_> = stream::iter(ready)
+            .map(|step| async move {
+                if *interrupt.borrow() {
+                    return (step, None);
+                }
+                tell(Event::Started { action: step.action, id: step.id.clone() });
+                let result = provider.carry_out(plan, step).await;
+                if let Ok(done) = &result {
+                    let (action, id, warnings) = (step.action, step.id.clone(), done.warnings.clone());
+                    tell(Event::Acknowledged { action, id, warnings });
+                }
+                (step, Some(result))
+            })
+            .buffered(self.settings.parallel.max(1))
+            .collect()
+            .await;
+        for (step, result) in results {
+            match result {
+                None => self.not_tried(step, "interrupted"),
+                Some(Ok(done)) => {
+                    uids.insert(step.id.clone(), done.uid);
+                }
+                Some(Err(error)) => self.failed(step, with_sources(&error), Vec::new()),
+            }
+        }
+        if *self.interrupt.borrow() && !self.outcome.interrupted {
+            self.outcome.interrupted = true;
+            (self.tell)(Event::Interrupted);
+        }
+    }
+
+    /// Waits for everything of the phase that was carried out, or was there already.
+    async fn wait(&mut self, phase: &'a PlanPhase, uids: &BTreeMap<ResourceId, Option<String>>) {
+        let mut waiting = Vec::new();
+        let mut waits = Vec::new();
+        for step in phase.steps.iter().filter(|step| uids.contains_key(&step.id)) {
+            match until(step) {
+                Some(until) => {
+                    let uid = if until == Until::Gone { step.uid.clone() } else { uids[&step.id].clone() };
+                    waits.push(Wait { id: step.id.clone(), uid, until, limit: self.settings.wait_limit });
+                    waiting.push(step);
+                }
+                None => self.done(phase, step),
+            }
+        }
+        let began = Instant::now();
+        let tell = self.tell.clone();
+        let heard = move |notice: WaitNotice| match notice.missing {
+            Some(missing) => tell(Event::Waiting { id: notice.id, missing }),
+            None => tell(Event::Ready { id: notice.id, after: began.elapsed() }),
+        };
+        let mut interrupt = self.interrupt.clone();
+        let results = tokio::select! {
+            results = self.provider.wait(&self.plan.instance, &waits, Arc::new(heard)) => results,
+            // An interrupt that is already there was told before; a sender that is gone can tell no more.
+            Ok(_) = interrupt.wait_for(|stop| *stop) => {
+                if !waits.is_empty() && !self.outcome.interrupted {
+                    self.outcome.interrupted = true;
+                    (self.tell)(Event::Interrupted);
+                }
+                waiting.iter().for_each(|step| self.not_tried(step, "applied, but interrupted before it was ready"));
+                return;
+            }
+        };
+        for (step, result) in waiting.into_iter().zip(results) {
+            match result {
+                Ok(()) => self.done(phase, step),
+                Err(WaitError::Failed { reason, details }) => self.failed(step, reason, details),
+                Err(error) => self.failed(step, error.to_string(), Vec::new()),
+            }
+        }
+    }
+
+    /// Why a step is not tried although its phase is: something it depends on has not come to be.
+    fn reason_not_to_try(&self, step: &Step) -> Option<String> {
+        if *self.interrupt.borrow() {
+            return Some("interrupted".to_owned());
+        }
+        if self.stopped.is_empty() {
+            return None;
+        }
+        let own = step.service.as_deref().unwrap_or_default();
+        std::iter::once("")
+            .chain(std::iter::once(own))
+            .chain(step.waits_for.iter().map(String::as_str))
+            .find_map(|service| self.stopped.get(service).cloned())
+    }
+
+    fn done(&mut self, phase: &PlanPhase, step: &Step) {
+        if self.settled.insert(step.id.clone()) {
+            self.outcome.done.push(StepDone {
+                id: step.id.clone(),
+                action: step.action,
+                phase: phase.number,
+                tier: step.tier.clone(),
+                service: step.service.clone(),
+            });
+        }
+    }
+
+    fn failed(&mut self, step: &Step, reason: String, details: Vec<String>) {
+        if !self.settled.insert(step.id.clone()) {
+            return;
+        }
+        (self.tell)(Event::Failed { id: step.id.clone(), reason: reason.clone(), details: details.clone() });
+        let service = step.service.clone().unwrap_or_default();
+        self.stopped.entry(service).or_insert_with(|| format!("it depends on {}, which failed", step.id));
+        self.outcome.failed.push(Failure { id: step.id.clone(), action: step.action, reason, details });
+    }
+
+    fn not_tried(&mut self, step: &Step, reason: &str) {
+        if !self.settled.insert(step.id.clone()) || (step.action == Action::Unchanged && self.outcome.failed.is_empty())
+        {
+            return;
+        }
+        if let Some(service) = &step.service {
+            self.stopped.entry(service.clone()).or_insert_with(|| reason.to_owned());
+        }
+        let (id, action, reason) = (step.id.clone(), step.action, reason.to_owned());
+        self.outcome.not_tried.push(NotTried { id, action, reason });
+    }
+
+    /// Ends the run where nothing more may be written.
+    fn abort(&mut self, reason: &str) {
+        let plan = self.plan;
+        plan.steps().for_each(|step| self.not_tried(step, reason));
+        self.outcome.aborted = Some(reason.to_owned());
+    }
+}
+
+fn is_change(step: &Step) -> bool {
+    matches!(step.action, Action::Create | Action::Update | Action::Adopt | Action::Delete)
+}
+
+/// What ends a step after it was acknowledged; `None` where nothing is left to wait for.
+fn until(step: &Step) -> Option<Until> {
+    match (step.action, &step.readiness) {
+        (Action::Delete, _) => Some(Until::Gone),
+        (Action::Blocked, _) | (_, None | Some(Readiness::Exists)) => None,
+        (_, Some(readiness)) => Some(Until::Ready(readiness.clone())),
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

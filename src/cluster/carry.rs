@@ -1,0 +1,185 @@
+//! Carrying out single steps, and the books of what the instance holds. Decides nothing.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use strata_components::desired::{Instance, Kind};
+
+use super::Cluster;
+use super::discovery::collection;
+use super::identity::{Identity, members};
+use super::request::Call;
+use crate::observe::Owner;
+use crate::plan::{Action, Plan, Step};
+use crate::provider::{Done, ProviderError};
+
+/// The field manager of control objects; a stack's own objects have the stack's.
+const CONTROL_MANAGER: &str = "strata";
+
+impl Cluster {
+    pub(super) fn identity(&self, instance: &Instance) -> Identity {
+        Identity::new(instance, &self.settings.control_namespace)
+    }
+
+    /// Makes sure that the namespace of the control objects exists.
+    pub(super) async fn ensure_control_namespace(&self) -> Result<(), ProviderError> {
+        let name = &self.settings.control_namespace;
+        let path = format!("/api/v1/namespaces/{name}");
+        if self.requests.find(&Call::get(&path, format!("reading namespace {name}"))).await?.is_some() {
+            return Ok(());
+        }
+        let namespace = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "strata"}},
+        });
+        let call = Call::apply(path, format!("creating namespace {name}"), CONTROL_MANAGER, &namespace);
+        self.requests.ok(&call).await.map(|_| ())
+    }
+
+    /// Before the first step: the inventory names everything that is there and everything that is to come.
+    pub(super) async fn begin_plan(&self, plan: &Plan) -> Result<(), ProviderError> {
+        let identity = self.identity(&plan.instance);
+        let doing = format!("reading the inventory of {}", identity.instance);
+        let known = self.requests.find(&Call::get(parent_path(&identity), doing)).await?;
+        let (kinds, namespaces) = known.as_ref().map(members).unwrap_or_default();
+        let mut kinds: BTreeSet<Kind> =
+            kinds.into_iter().map(|(group, kind)| Kind { group, version: String::new(), kind }).collect();
+        let mut namespaces: BTreeSet<String> = namespaces.into_iter().collect();
+        for step in plan.steps() {
+            kinds.insert(Kind { version: String::new(), ..step.id.kind.clone() });
+            namespaces.extend(step.id.namespace.clone());
+        }
+        self.write_parent(&identity, &kinds, &namespaces).await
+    }
+
+    /// After the last step: the inventory names what is left; with nothing left, it goes.
+    pub(super) async fn finish_plan(&self, plan: &Plan) -> Result<(), ProviderError> {
+        let identity = self.identity(&plan.instance);
+        let left = plan.steps().filter(|step| step.action != Action::Delete).map(|step| &step.id);
+        let ids: Vec<_> = left.chain(plan.kept.iter().map(|kept| &kept.id)).collect();
+        if ids.is_empty() {
+            let doing = format!("deleting the inventory of {}", identity.instance);
+            let call = Call::delete(parent_path(&identity), doing, &json!({}));
+            return self.requests.find(&call).await.map(|_| ());
+        }
+        let kinds = ids.iter().map(|id| id.kind.clone()).collect();
+        let namespaces = ids.iter().filter_map(|id| id.namespace.clone()).collect();
+        self.write_parent(&identity, &kinds, &namespaces).await
+    }
+
+    async fn write_parent(
+        &self,
+        identity: &Identity,
+        kinds: &BTreeSet<Kind>,
+        namespaces: &BTreeSet<String>,
+    ) -> Result<(), ProviderError> {
+        let parent = identity.parent(kinds, namespaces.iter().map(String::as_str));
+        let doing = format!("writing the inventory of {}", identity.instance);
+        let call = Call::apply(parent_path(identity), doing, CONTROL_MANAGER, &parent).query("force", "true");
+        self.requests.ok(&call).await.map(|_| ())
+    }
+
+    pub(super) async fn carry_out_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
+        match step.action {
+            Action::Create | Action::Update | Action::Adopt => self.apply_step(plan, step).await,
+            Action::Delete => self.delete_step(plan, step).await,
+            Action::Unchanged | Action::Blocked => Ok(Done { uid: step.uid.clone(), warnings: Vec::new() }),
+        }
+    }
+
+    async fn path(&self, step: &Step) -> Result<String, ProviderError> {
+        self.served().await?.path(&step.id).ok_or_else(|| ProviderError::Unexpected {
+            doing: format!("applying {}", step.id),
+            detail: format!("the cluster does not serve {} any more", step.id.kind.kind),
+        })
+    }
+
+    async fn apply_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
+        let doing = format!("applying {}", step.id);
+        let Some(manifest) = &step.manifest else {
+            return Err(ProviderError::Unexpected { doing, detail: "the plan holds no manifest for it".to_owned() });
+        };
+        let mut object = self.identity(&plan.instance).dress(manifest).object;
+        if let Some(uid) = &step.uid {
+            // The server refuses when the object is not the one the step was planned against.
+            object["metadata"]["uid"] = uid.as_str().into();
+        }
+        let mut call = Call::apply(self.path(step).await?, doing, &plan.field_manager, &object);
+        if step.force {
+            call = call.query("force", "true");
+        }
+        let answer = self.requests.send(&call).await?;
+        if step.action == Action::Create && answer.status == StatusCode::OK {
+            return Err(ProviderError::Moved { id: step.id.to_string(), what: "appeared".to_owned() });
+        }
+        let warnings = answer.warnings.clone();
+        let object = answer.ok(&call.doing)?;
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
+        Ok(Done { uid, warnings })
+    }
+
+    async fn delete_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
+        let doing = format!("deleting {}", step.id);
+        if step.id.kind.kind == "Namespace" {
+            self.refuse_foreign(plan, &step.id.name, &doing).await?;
+        }
+        let options = json!({
+            "preconditions": {"uid": step.uid},
+            // The object stays until what it owns is gone, so that its absence says that nothing runs any more.
+            "propagationPolicy": "Foreground",
+        });
+        let call = Call::delete(self.path(step).await?, doing, &options);
+        let answer = self.requests.send(&call).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => {}
+            StatusCode::CONFLICT => {
+                return Err(ProviderError::Moved { id: step.id.to_string(), what: "was replaced".to_owned() });
+            }
+            _ => {
+                answer.ok(&call.doing)?;
+            }
+        }
+        Ok(Done { uid: None, warnings: Vec::new() })
+    }
+
+    /// An error where a namespace holds anything that is neither the instance's nor made by the cluster itself.
+    async fn refuse_foreign(&self, plan: &Plan, namespace: &str, doing: &str) -> Result<(), ProviderError> {
+        let identity = self.identity(&plan.instance);
+        let mut foreign = Vec::new();
+        for (kind, place) in self.served().await?.namespaced() {
+            let path = collection(kind, &place.plural, Some(namespace));
+            for object in self.list(&kind.kind, &path).await? {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                let owned = object.pointer("/metadata/ownerReferences").is_some_and(|owners| owners != &json!([]));
+                let ours = identity.owner(&object) == Owner::This;
+                if !ours && !owned && !made_by_cluster(&kind.kind, name) {
+                    foreign.push(format!("{} {name}", kind.kind));
+                }
+            }
+        }
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        foreign.sort();
+        Err(ProviderError::Unexpected {
+            doing: doing.to_owned(),
+            detail: format!("it holds what does not belong to {}: {}", identity.instance, foreign.join(", ")),
+        })
+    }
+}
+
+/// What a cluster puts into every namespace, and what it records there.
+fn made_by_cluster(kind: &str, name: &str) -> bool {
+    match kind {
+        "ServiceAccount" => name == "default",
+        "ConfigMap" => name == "kube-root-ca.crt",
+        "Event" | "PodMetrics" => true,
+        _ => false,
+    }
+}
+
+fn parent_path(identity: &Identity) -> String {
+    format!("/api/v1/namespaces/{}/configmaps/{}", identity.control_namespace, identity.control_name())
+}

@@ -1,0 +1,223 @@
+//! How an object says to whom it belongs, in the form that the ApplySet specification gives (KEP-3659, alpha),
+//! so that any client can select an instance's objects.
+//!
+//! The parent is a ConfigMap in the control namespace. Its members carry the label
+//! `applyset.kubernetes.io/part-of`; its annotations name the kinds and namespaces where members are.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use strata_components::desired::{
+    ADDRESS_ANNOTATION, INSTANCE_LABEL, Instance, Kind, PHASE_ANNOTATION, TIER_ANNOTATION,
+};
+
+use crate::observe::Owner;
+use crate::plan::digest;
+
+/// Label of every member: the id of its set.
+pub(crate) const PART_OF_LABEL: &str = "applyset.kubernetes.io/part-of";
+/// Label of the parent: its own id.
+pub(crate) const ID_LABEL: &str = "applyset.kubernetes.io/id";
+/// Annotation of the parent: the tool that keeps it.
+pub(crate) const TOOLING_ANNOTATION: &str = "applyset.kubernetes.io/tooling";
+/// Annotation of the parent: `Kind.group` of all members, comma-separated.
+pub(crate) const KINDS_ANNOTATION: &str = "applyset.kubernetes.io/contains-group-kinds";
+/// Annotation of the parent: namespaces other than its own where members are, comma-separated.
+pub(crate) const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additional-namespaces";
+/// Annotation of a member: the digest of the manifest that was applied last.
+pub(crate) const APPLIED_ANNOTATION: &str = "strata.dev/applied";
+
+/// An instance's marks on one cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) instance: String,
+    pub(crate) control_namespace: String,
+    /// The id of the instance's ApplySet.
+    pub(crate) set: String,
+}
+
+impl Identity {
+    pub(crate) fn new(instance: &Instance, control_namespace: &str) -> Self {
+        let instance = instance.name();
+        let set = applyset_id(&parent_name(&instance), control_namespace, "ConfigMap", "");
+        Self { instance, control_namespace: control_namespace.to_owned(), set }
+    }
+
+    /// The name of the parent and of the lock.
+    pub(crate) fn control_name(&self) -> String {
+        parent_name(&self.instance)
+    }
+
+    /// To whom a live object belongs.
+    pub(crate) fn owner(&self, object: &Value) -> Owner {
+        let label = |name: &str| object.pointer("/metadata/labels")?.get(name)?.as_str();
+        match label(PART_OF_LABEL) {
+            Some(set) if set == self.set => Owner::This,
+            Some(set) => Owner::Other(label(INSTANCE_LABEL).unwrap_or(set).to_owned()),
+            None => Owner::Nobody,
+        }
+    }
+
+    /// The manifest as it is applied: with the mark of the set and the digest of what it was before.
+    ///
+    /// A Secret carries no digest, because an unkeyed digest of a short secret gives it away.
+    pub(crate) fn dress(&self, manifest: &Value) -> Dressed {
+        let digest = digest(manifest);
+        let mut object = manifest.clone();
+        let secret = manifest["kind"] == "Secret";
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            mark(metadata, "labels", PART_OF_LABEL, self.set.clone());
+            if !secret {
+                mark(metadata, "annotations", APPLIED_ANNOTATION, digest.clone());
+            }
+        }
+        Dressed { object, digest }
+    }
+
+    /// The parent object, for members of these kinds in these namespaces.
+    pub(crate) fn parent<'a>(
+        &self,
+        kinds: impl IntoIterator<Item = &'a Kind>,
+        namespaces: impl IntoIterator<Item = &'a str>,
+    ) -> Value {
+        let kinds: std::collections::BTreeSet<String> = kinds.into_iter().map(group_kind).collect();
+        let namespaces: std::collections::BTreeSet<&str> =
+            namespaces.into_iter().filter(|namespace| *namespace != self.control_namespace).collect();
+        let join = |items: Vec<&str>| items.join(",");
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": self.control_name(),
+                "namespace": self.control_namespace,
+                "labels": {
+                    ID_LABEL: self.set,
+                    INSTANCE_LABEL: self.instance,
+                    "app.kubernetes.io/managed-by": "strata",
+                },
+                "annotations": {
+                    TOOLING_ANNOTATION: concat!("strata/v", env!("CARGO_PKG_VERSION")),
+                    KINDS_ANNOTATION: join(kinds.iter().map(String::as_str).collect()),
+                    NAMESPACES_ANNOTATION: join(namespaces.into_iter().collect()),
+                },
+            },
+        })
+    }
+}
+
+/// A manifest with its marks.
+#[derive(Debug, Clone)]
+pub(crate) struct Dressed {
+    pub(crate) object: Value,
+    pub(crate) digest: String,
+}
+
+/// What an object's annotations say of its place in the stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) address: Option<String>,
+    pub(crate) phase: Option<u32>,
+    pub(crate) tier: Option<String>,
+    pub(crate) applied: Option<String>,
+}
+
+impl Place {
+    pub(crate) fn of(object: &Value) -> Self {
+        let annotation = |name: &str| Some(object.pointer("/metadata/annotations")?.get(name)?.as_str()?.to_owned());
+        Self {
+            address: annotation(ADDRESS_ANNOTATION),
+            phase: annotation(PHASE_ANNOTATION).and_then(|phase| phase.parse().ok()),
+            tier: annotation(TIER_ANNOTATION),
+            applied: annotation(APPLIED_ANNOTATION),
+        }
+    }
+}
+
+/// The names of the kinds and namespaces that a parent's annotations list.
+pub(crate) fn members(parent: &Value) -> (Vec<(String, String)>, Vec<String>) {
+    let list = |name: &str| -> Vec<String> {
+        parent
+            .pointer("/metadata/annotations")
+            .and_then(|annotations| annotations.get(name)?.as_str())
+            .unwrap_or_default()
+            .split(',')
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let kinds = list(KINDS_ANNOTATION)
+        .into_iter()
+        .map(|item| match item.split_once('.') {
+            Some((kind, group)) => (group.to_owned(), kind.to_owned()),
+            None => (String::new(), item),
+        })
+        .collect();
+    (kinds, list(NAMESPACES_ANNOTATION))
+}
+
+fn group_kind(kind: &Kind) -> String {
+    if kind.group.is_empty() { kind.kind.clone() } else { format!("{}.{}", kind.kind, kind.group) }
+}
+
+fn parent_name(instance: &str) -> String {
+    format!("strata-{instance}")
+}
+
+fn mark(metadata: &mut Map<String, Value>, section: &str, key: &str, value: String) {
+    let mut marks = match metadata.remove(section) {
+        Some(Value::Object(marks)) => marks,
+        _ => Map::new(),
+    };
+    marks.insert(key.to_owned(), value.into());
+    metadata.insert(section.to_owned(), Value::Object(marks));
+}
+
+/// `applyset-<base64url(sha256(name.namespace.kind.group))>-v1`, the id that the specification prescribes.
+fn applyset_id(name: &str, namespace: &str, kind: &str, group: &str) -> String {
+    let hash = Sha256::digest(format!("{name}.{namespace}.{kind}.{group}"));
+    format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        let instance = Instance { stack: "sophia".into(), environment: "testing".into(), suffix: None };
+        Identity::new(&instance, "strata-system")
+    }
+
+    #[test]
+    fn the_id_is_a_label_value() {
+        let id = identity().set;
+        assert!(id.len() <= 63 && id.starts_with("applyset-") && id.ends_with("-v1"), "{id}");
+        assert_eq!(id, applyset_id("strata-sophia-testing", "strata-system", "ConfigMap", ""));
+    }
+
+    #[test]
+    fn dressing_marks_and_keeps_what_was_there() {
+        let identity = identity();
+        let manifest = json!({"kind": "ConfigMap", "metadata": {"name": "a", "labels": {"x": "y"}}});
+        let dressed = identity.dress(&manifest);
+        assert_eq!(dressed.object["metadata"]["labels"], json!({"x": "y", PART_OF_LABEL: identity.set}));
+        assert_eq!(dressed.object["metadata"]["annotations"], json!({APPLIED_ANNOTATION: digest(&manifest)}));
+        assert_eq!(identity.owner(&dressed.object), Owner::This);
+        assert_eq!(identity.owner(&manifest), Owner::Nobody);
+    }
+
+    #[test]
+    fn a_secret_carries_no_digest() {
+        let manifest = json!({"kind": "Secret", "metadata": {"name": "a"}});
+        assert_eq!(identity().dress(&manifest).object["metadata"].get("annotations"), None);
+    }
+
+    #[test]
+    fn members_are_read_back() {
+        let kind = |group: &str, kind: &str| Kind { group: group.into(), version: "v1".into(), kind: kind.into() };
+        let parent = identity().parent(&[kind("apps", "Deployment"), kind("", "Service")], ["b", "a", "strata-system"]);
+        let (kinds, namespaces) = members(&parent);
+        assert_eq!(kinds, [("apps".into(), "Deployment".into()), ("".into(), "Service".into())]);
+        assert_eq!(namespaces, ["a", "b"]);
+    }
+}

@@ -1,0 +1,99 @@
+//! The Kubernetes provider: the only room that talks to an API server.
+//!
+//! One code path serves every cluster, the one inside this program included: [`connect`] differs, nothing else.
+
+mod carry;
+mod discovery;
+mod fields;
+mod identity;
+mod lock;
+mod observe;
+mod pods;
+mod readiness;
+mod request;
+mod wait;
+mod webhooks;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use strata_components::desired::{Desired, Instance};
+use tokio::sync::OnceCell;
+
+use crate::observe::Snapshot;
+use crate::plan::{Plan, Step};
+use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
+use discovery::ServedKinds;
+use request::Requests;
+
+/// What is known of a cluster before it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Its name in the environment file, or as it was given on the command line.
+    pub name: String,
+    /// The namespace of inventory and lock.
+    pub control_namespace: String,
+    /// The UID its namespace `kube-system` must have.
+    pub guard: Option<String>,
+    /// What tells this run from every other that may hold a lock.
+    pub holder: String,
+}
+
+/// A cluster, reached through an API server.
+pub struct Cluster {
+    requests: Requests,
+    settings: Settings,
+    served: OnceCell<ServedKinds>,
+}
+
+impl Cluster {
+    /// A cluster behind this client. Asks nothing yet.
+    #[must_use]
+    pub fn new(client: kube::Client, settings: Settings) -> Self {
+        Self { requests: Requests::new(client), settings, served: OnceCell::new() }
+    }
+
+    /// What is served, asked once.
+    async fn served(&self) -> Result<&ServedKinds, ProviderError> {
+        self.served.get_or_try_init(|| ServedKinds::read(self.requests.client())).await
+    }
+}
+
+impl Provider for Cluster {
+    fn observe<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
+        Box::pin(self.take_snapshot(desired))
+    }
+
+    fn lock<'a>(
+        &'a self,
+        instance: &'a Instance,
+        heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
+        Box::pin(async move {
+            self.ensure_control_namespace().await?;
+            let lease = lock::Lease::new(self.requests.clone(), &self.identity(instance), self.settings.holder.clone());
+            lease.acquire(heard).await
+        })
+    }
+
+    fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.begin_plan(plan))
+    }
+
+    fn carry_out<'a>(&'a self, plan: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<Done, ProviderError>> {
+        Box::pin(self.carry_out_step(plan, step))
+    }
+
+    fn wait<'a>(
+        &'a self,
+        instance: &'a Instance,
+        waits: &'a [Wait],
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Vec<Result<(), WaitError>>> {
+        Box::pin(async move { self.wait_all(&self.identity(instance), waits, heard).await })
+    }
+
+    fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.finish_plan(plan))
+    }
+}

@@ -1,0 +1,120 @@
+//! What is wrong with the pods of a workload that does not become ready, told from what the pods themselves say.
+
+use serde_json::Value;
+
+/// Restarts after which a container that ends again and again counts as crashing, also while it runs for a moment.
+const CRASHES: u64 = 2;
+
+/// Why a pod will not become ready by itself; `None` for one that is ready, on its way, or being deleted.
+pub(super) fn trouble(pod: &Value) -> Option<String> {
+    if pod.pointer("/metadata/deletionTimestamp").is_some() {
+        return None;
+    }
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let scheduled = conditions(pod).find(|condition| condition["type"] == "PodScheduled");
+    if let Some(condition) = scheduled.filter(|condition| condition["reason"] == "Unschedulable") {
+        return Some(format!("pod {name} cannot be placed: {}", text(condition, "message")));
+    }
+    if pod.pointer("/status/phase").is_some_and(|phase| phase == "Failed") {
+        let status = &pod["status"];
+        return Some(format!("pod {name} failed: {} {}", text(status, "reason"), text(status, "message")));
+    }
+    let containers = ["initContainerStatuses", "containerStatuses"].map(|list| pod["status"][list].as_array());
+    containers.into_iter().flatten().flatten().find_map(|status| container_trouble(name, status))
+}
+
+fn container_trouble(pod: &str, status: &Value) -> Option<String> {
+    let name = text(status, "name");
+    if status["ready"] == true {
+        return None;
+    }
+    let waiting = &status["state"]["waiting"];
+    let message = match text(waiting, "message") {
+        "" => String::new(),
+        message => format!(": {message}"),
+    };
+    match text(waiting, "reason") {
+        reason @ ("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull") => {
+            let image = text(status, "image");
+            Some(format!("pod {pod} cannot pull the image {image} of container {name} ({reason}{message})"))
+        }
+        reason @ ("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
+            Some(format!("pod {pod} cannot start container {name} ({reason}{message})"))
+        }
+        reason => {
+            let restarts = status["restartCount"].as_u64().unwrap_or(0);
+            if reason != "CrashLoopBackOff" && restarts < CRASHES {
+                return None;
+            }
+            let ended = match status.pointer("/lastState/terminated") {
+                Some(last) => format!(", last with exit code {} ({})", last["exitCode"], text(last, "reason")),
+                None => String::new(),
+            };
+            Some(format!("container {name} of pod {pod} crashed {restarts} times{ended}"))
+        }
+    }
+}
+
+/// Whether the pod carries every label that a workload's selector asks for.
+pub(super) fn selected(workload: &Value, pod: &Value) -> bool {
+    let Some(wanted) = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
+        return false;
+    };
+    let labels = &pod["metadata"]["labels"];
+    !wanted.is_empty() && wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
+}
+
+fn conditions(pod: &Value) -> impl Iterator<Item = &Value> {
+    pod["status"]["conditions"].as_array().into_iter().flatten()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(status: Value, expect: Option<&str>) {
+        let pod = json!({"metadata": {"name": "a-1"}, "status": status});
+        assert_eq!(trouble(&pod).as_deref(), expect);
+    }
+
+    #[test]
+    fn each_kind_of_trouble_is_told_apart() {
+        check(
+            json!({"phase": "Running", "containerStatuses": [{"name": "c", "ready": true, "restartCount": 9}]}),
+            None,
+        );
+        check(
+            json!({"phase": "Pending", "containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "ContainerCreating"}}}]}),
+            None,
+        );
+        check(
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."}]}),
+            Some("pod a-1 cannot be placed: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu."),
+        );
+        check(
+            json!({"containerStatuses": [{"name": "c", "image": "x:1",
+                "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}}]}),
+            Some("pod a-1 cannot pull the image x:1 of container c (ImagePullBackOff: Back-off pulling image)"),
+        );
+        check(
+            json!({"containerStatuses": [{"name": "c", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}),
+            Some("container c of pod a-1 crashed 3 times, last with exit code 1 (Error)"),
+        );
+    }
+
+    #[test]
+    fn a_selector_picks_its_pods() {
+        let workload = json!({"spec": {"selector": {"matchLabels": {"a": "1", "b": "2"}}}});
+        assert!(selected(&workload, &json!({"metadata": {"labels": {"a": "1", "b": "2", "c": "3"}}})));
+        assert!(!selected(&workload, &json!({"metadata": {"labels": {"a": "1"}}})));
+        assert!(!selected(&json!({}), &json!({"metadata": {"labels": {"a": "1"}}})));
+    }
+}

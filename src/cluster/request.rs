@@ -1,0 +1,275 @@
+//! One request to an API server: deadline, bounded retries, and an answer that is always a status and a body.
+//!
+//! Retried are only answers that say "not now" (429 and 5xx) and connections that broke, with growing, jittered
+//! pauses, or the pause the server asks for, within one total limit. Any other answer is final.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::provider::ProviderError;
+
+/// How long one try may take.
+const TRY_LIMIT: Duration = Duration::from_secs(30);
+/// How long all tries of one request may take together.
+const TOTAL_LIMIT: Duration = Duration::from_secs(60);
+/// The first pause between two tries; each further one is twice as long, up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// A request to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// What it is for, as a message would begin: `reading Lease strata-system/strata-sophia-development`.
+    pub(crate) doing: String,
+    method: Method,
+    target: String,
+    query: Vec<(&'static str, String)>,
+    content: Option<(&'static str, Vec<u8>)>,
+    limit: Duration,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    /// The texts of `Warning` headers.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Call {
+    fn new(method: Method, target: impl Into<String>, doing: impl Into<String>) -> Self {
+        Self {
+            doing: doing.into(),
+            method,
+            target: target.into(),
+            query: Vec::new(),
+            content: None,
+            limit: TOTAL_LIMIT,
+        }
+    }
+
+    pub(crate) fn get(target: impl Into<String>, doing: impl Into<String>) -> Self {
+        Self::new(Method::GET, target, doing)
+    }
+
+    pub(crate) fn post(target: impl Into<String>, doing: impl Into<String>, body: &Value) -> Self {
+        Self::new(Method::POST, target, doing).content("application/json", body)
+    }
+
+    pub(crate) fn put(target: impl Into<String>, doing: impl Into<String>, body: &Value) -> Self {
+        Self::new(Method::PUT, target, doing).content("application/json", body)
+    }
+
+    /// Server-side apply. JSON is YAML, so the body is sent as it is.
+    pub(crate) fn apply(target: impl Into<String>, doing: impl Into<String>, manager: &str, body: &Value) -> Self {
+        Self::new(Method::PATCH, target, doing)
+            .content("application/apply-patch+yaml", body)
+            .query("fieldManager", manager)
+            .query("fieldValidation", "Strict")
+    }
+
+    pub(crate) fn delete(target: impl Into<String>, doing: impl Into<String>, options: &Value) -> Self {
+        Self::new(Method::DELETE, target, doing).content("application/json", options)
+    }
+
+    pub(crate) fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((key, value.into()));
+        self
+    }
+
+    /// Ends all tries by then.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit.min(TOTAL_LIMIT);
+        self
+    }
+
+    fn content(mut self, kind: &'static str, body: &Value) -> Self {
+        // A `Value` has string keys and finite numbers: serialising it cannot fail.
+        self.content = Some((kind, serde_json::to_vec(body).unwrap_or_default()));
+        self
+    }
+
+    fn uri(&self) -> String {
+        let mut uri = self.target.clone();
+        for (at, (key, value)) in self.query.iter().enumerate() {
+            uri.push(if at == 0 { '?' } else { '&' });
+            uri.push_str(key);
+            uri.push('=');
+            uri.extend(percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC));
+        }
+        uri
+    }
+
+    fn request(&self) -> Result<Request<Body>, ProviderError> {
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(self.uri())
+            .header(header::ACCEPT, "application/json")
+            .header(header::USER_AGENT, concat!("strata/", env!("CARGO_PKG_VERSION")));
+        if let Some((kind, _)) = &self.content {
+            request = request.header(header::CONTENT_TYPE, *kind);
+        }
+        let body = self.content.as_ref().map(|(_, body)| body.clone()).unwrap_or_default();
+        request.body(Body::from(body)).map_err(|error| ProviderError::Unexpected {
+            doing: self.doing.clone(),
+            detail: format!("no request can be made of it: {error}"),
+        })
+    }
+}
+
+impl Answer {
+    /// The body of a 2xx answer; any other answer as an error.
+    pub(crate) fn ok(self, doing: &str) -> Result<Value, ProviderError> {
+        if self.status.is_success() { Ok(self.body) } else { Err(self.refused(doing)) }
+    }
+
+    /// The error this answer is.
+    pub(crate) fn refused(&self, doing: &str) -> ProviderError {
+        let text = |key: &str| self.body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (reason, mut message) = (text("reason"), text("message"));
+        if message.is_empty() {
+            message = self.status.canonical_reason().unwrap_or("no reason given").to_owned();
+        }
+        ProviderError::Refused { doing: doing.to_owned(), code: self.status.as_u16(), reason, message }
+    }
+}
+
+/// Makes requests over one connection pool.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    client: kube::Client,
+}
+
+impl Requests {
+    pub(crate) fn new(client: kube::Client) -> Self {
+        Self { client }
+    }
+
+    pub(crate) fn client(&self) -> &kube::Client {
+        &self.client
+    }
+
+    /// Makes the request until it is answered for good, or the limit is over.
+    ///
+    /// # Errors
+    ///
+    /// Only where there is no answer. An answer of 4xx or 5xx is an [`Answer`].
+    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, ProviderError> {
+        let deadline = Instant::now() + call.limit;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let request = call.request()?;
+            let limit = deadline.min(Instant::now() + TRY_LIMIT);
+            tracing::debug!(method = %call.method, target = %call.target, "request");
+            let tried = timeout_at(limit, self.once(request)).await;
+            let wait = match tried {
+                Ok(Ok((answer, asked))) if is_not_now(answer.status) => {
+                    let wait = asked.unwrap_or_else(|| jittered(pause));
+                    if Instant::now() + wait >= deadline {
+                        return Ok(answer);
+                    }
+                    wait
+                }
+                Ok(Ok((answer, _))) => return Ok(answer),
+                Ok(Err(source)) => {
+                    let wait = jittered(pause);
+                    if !is_transient(source.as_ref()) || Instant::now() + wait >= deadline {
+                        return Err(ProviderError::Unreachable { doing: call.doing.clone(), source });
+                    }
+                    wait
+                }
+                Err(elapsed) => {
+                    if limit >= deadline {
+                        return Err(ProviderError::Unreachable { doing: call.doing.clone(), source: elapsed.into() });
+                    }
+                    jittered(pause)
+                }
+            };
+            sleep(wait).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Makes the request and takes nothing but a 2xx answer.
+    pub(crate) async fn ok(&self, call: &Call) -> Result<Value, ProviderError> {
+        self.send(call).await?.ok(&call.doing)
+    }
+
+    /// The same, with 404 as `None`.
+    pub(crate) async fn find(&self, call: &Call) -> Result<Option<Value>, ProviderError> {
+        let answer = self.send(call).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.ok(&call.doing).map(Some) }
+    }
+
+    async fn once(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Answer, Option<Duration>), Box<dyn std::error::Error + Send + Sync>> {
+        let response = self.client.send(request).await?;
+        let (head, body) = response.into_parts();
+        let asked = head
+            .headers
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+            .map(Duration::from_secs);
+        let warnings = head
+            .headers
+            .get_all(header::WARNING)
+            .iter()
+            .filter_map(|value| warning_text(value.to_str().ok()?))
+            .collect();
+        let bytes = body.collect().await?.to_bytes();
+        // An answer that is no JSON comes from something before the server, such as a proxy.
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok((Answer { status: head.status, body, warnings }, asked))
+    }
+}
+
+fn is_not_now(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// Whether the same request may fare better: broken connections may, bad credentials and configuration may not.
+fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
+    !matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Auth(_) | kube::Error::InferConfig(_)))
+}
+
+/// Between half of the pause and the whole, so that many clients do not come back at once.
+fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0_u8) % 1000;
+    pause / 2 + pause.mul_f64(random as f64 / 2000.0)
+}
+
+/// The text of a `Warning` header, `299 - "text"`.
+fn warning_text(header: &str) -> Option<String> {
+    let (_, rest) = header.split_once('"')?;
+    let (text, _) = rest.rsplit_once('"')?;
+    Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_escaped() {
+        let call = Call::get("/api/v1/pods", "listing pods").query("labelSelector", "a=b,c in (d)").query("limit", "5");
+        assert_eq!(call.uri(), "/api/v1/pods?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=5");
+    }
+
+    #[test]
+    fn a_warning_is_read() {
+        assert_eq!(
+            warning_text(r#"299 - "would violate \"restricted\"""#).as_deref(),
+            Some(r#"would violate "restricted""#)
+        );
+        assert_eq!(warning_text("garbage"), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! How an apply ended, as an engineer reads it: a summary by phase and tier, and the three lists.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use super::clean::clean;
+use super::table::Table;
+use crate::apply::Outcome;
+use crate::plan::{Action, Plan};
+
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const ALARM: Style = AnsiColor::Red.on_default().bold();
+
+/// What is counted for a tier within a phase.
+#[derive(Default)]
+struct Row {
+    services: std::collections::BTreeSet<String>,
+    created: usize,
+    changed: usize,
+    deleted: usize,
+    unchanged: usize,
+}
+
+/// The end of an apply as text, coloured by ANSI sequences. Ends with a line feed.
+#[must_use]
+pub fn terminal(plan: &Plan, outcome: &Outcome, took: Duration) -> String {
+    let mut out = String::new();
+    if !outcome.done.is_empty() {
+        out.push_str(&by_phase_and_tier(plan, outcome));
+        out.push('\n');
+    }
+    list(
+        &mut out,
+        "Failed",
+        outcome
+            .failed
+            .iter()
+            .map(|failure| (failure.id.to_string(), failure.reason.as_str(), failure.details.as_slice())),
+    );
+    list(
+        &mut out,
+        "Not tried",
+        outcome.not_tried.iter().map(|step| (step.id.to_string(), step.reason.as_str(), &[][..])),
+    );
+    for kept in plan.kept.iter().filter(|_| outcome.is_complete()) {
+        let _ = writeln!(out, "Kept {}: {}", clean(&kept.id.to_string()), clean(&kept.reason));
+    }
+    let seconds = took.as_secs_f64();
+    let name = plan.instance.name();
+    if outcome.is_complete() {
+        let _ = writeln!(out, "{GOOD}Done{GOOD:#}: {} in {seconds:.1} s ({name}).", tally(outcome));
+    } else {
+        let why = match &outcome.aborted {
+            Some(reason) => format!(" because {}", clean(reason)),
+            None if outcome.interrupted => " by an interrupt".to_owned(),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            out,
+            "{ALARM}Stopped{ALARM:#}{why} after {seconds:.1} s ({name}): {} done, {} failed, {} not tried. Run it again \
+             to go on from here.",
+            outcome.done.len(),
+            outcome.failed.len(),
+            outcome.not_tried.len()
+        );
+    }
+    out
+}
+
+fn by_phase_and_tier(plan: &Plan, outcome: &Outcome) -> String {
+    let mut rows: BTreeMap<(u32, String), Row> = BTreeMap::new();
+    for step in &outcome.done {
+        let row = rows.entry((step.phase, step.tier.clone().unwrap_or_else(|| "-".to_owned()))).or_default();
+        row.services.extend(step.service.clone());
+        match step.action {
+            Action::Create => row.created += 1,
+            Action::Update | Action::Adopt => row.changed += 1,
+            Action::Delete => row.deleted += 1,
+            Action::Unchanged | Action::Blocked => row.unchanged += 1,
+        }
+    }
+    let mut table = Table::new(&["PHASE", "TIER", "SERVICES", "CREATED", "CHANGED", "DELETED", "UNCHANGED"]);
+    for ((number, tier), row) in &rows {
+        let name = plan.phases.iter().find(|phase| phase.number == *number).map_or("", |phase| phase.name.as_str());
+        let Row { services, created, changed, deleted, unchanged } = row;
+        let count = |n: usize| if n == 0 { "-".to_owned() } else { n.to_string() };
+        table.row([
+            format!("{number} {name}"),
+            tier.clone(),
+            count(services.len()),
+            count(*created),
+            count(*changed),
+            count(*deleted),
+            count(*unchanged),
+        ]);
+    }
+    table.to_string()
+}
+
+fn list<'a>(out: &mut String, title: &str, items: impl Iterator<Item = (String, &'a str, &'a [String])>) {
+    let mut first = true;
+    for (id, reason, details) in items {
+        if first {
+            let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
+            first = false;
+        }
+        let _ = writeln!(out, "  {}: {}", clean(&id), clean(reason));
+        for detail in details {
+            let _ = writeln!(out, "      {}", clean(detail));
+        }
+    }
+    if !first {
+        out.push('\n');
+    }
+}
+
+fn tally(outcome: &Outcome) -> String {
+    let count = |wanted: &[Action]| outcome.done.iter().filter(|step| wanted.contains(&step.action)).count();
+    let parts = [
+        (count(&[Action::Create]), "created"),
+        (count(&[Action::Update]), "updated"),
+        (count(&[Action::Adopt]), "adopted"),
+        (count(&[Action::Delete]), "deleted"),
+        (count(&[Action::Unchanged]), "unchanged"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,222 @@
+//! A plan as an engineer reads it at a terminal: phases, steps, fields with old and new values, and why.
+//!
+//! Colours only repeat what signs and words say.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::clean::{clean, clean_lines};
+use crate::observe::{Confirmation, FieldOwner};
+use crate::plan::{Action, Cause, Order, Plan, PlanPhase, Step, Summary};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const ADD: Style = AnsiColor::Green.on_default();
+const CHANGE: Style = AnsiColor::Yellow.on_default();
+const REMOVE: Style = AnsiColor::Red.on_default();
+const ALARM: Style = AnsiColor::Red.on_default().bold();
+
+/// Lines of a text on either side of a change that are shown.
+const CONTEXT: usize = 2;
+/// Columns a value may take before it is shown as a text of several lines.
+const INLINE: usize = 72;
+
+/// The plan as text, coloured by ANSI sequences. Ends with a line feed.
+#[must_use]
+pub fn terminal(plan: &Plan) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{BOLD}{}{BOLD:#}\n", clean(&headline(plan)));
+    for phase in &plan.phases {
+        phase_text(&mut out, phase);
+    }
+    for kept in &plan.kept {
+        let _ = writeln!(out, "  kept {}: {}", clean(&kept.id.to_string()), clean(&kept.reason));
+    }
+    for unlisted in &plan.unlisted {
+        let kind = format!("{} {}", unlisted.kind.kind, unlisted.kind.group);
+        let _ = writeln!(out, "  {ALARM}unknown{ALARM:#} {}: {}", clean(kind.trim()), clean(&unlisted.reason));
+    }
+    if !plan.kept.is_empty() || !plan.unlisted.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&closing(plan));
+    out
+}
+
+fn headline(plan: &Plan) -> String {
+    let target = &plan.target;
+    let version = if target.version.is_empty() { String::new() } else { format!(", Kubernetes {}", target.version) };
+    let mut what = format!("{} in {}", plan.instance.stack, plan.instance.environment);
+    if let Some(suffix) = &plan.instance.suffix {
+        let _ = write!(what, " (instance {suffix})");
+    }
+    format!("{what}, on cluster {}{version}", target.name)
+}
+
+fn phase_text(out: &mut String, phase: &PlanPhase) {
+    let steps: Vec<&Step> = phase.steps.iter().filter(|step| step.action != Action::Unchanged).collect();
+    if steps.is_empty() {
+        return;
+    }
+    let doing = match phase.order {
+        Order::Apply => "",
+        Order::Delete => ", deletes",
+    };
+    let _ = writeln!(out, "{BOLD}Phase {} {}{doing}{BOLD:#}", phase.number, clean(&phase.name));
+    for step in steps {
+        step_text(out, step);
+    }
+    out.push('\n');
+}
+
+fn step_text(out: &mut String, step: &Step) {
+    let (sign, style) = match step.action {
+        Action::Create => ('+', ADD),
+        Action::Update => ('~', CHANGE),
+        Action::Adopt => ('>', CHANGE),
+        Action::Delete => ('-', REMOVE),
+        Action::Blocked => ('!', ALARM),
+        Action::Unchanged => ('=', DIM),
+    };
+    let _ = write!(out, "  {style}{sign}{style:#} {}", clean(&step.id.to_string()));
+    if let (Action::Update | Action::Adopt, Some(Confirmation::Unconfirmed(reason))) =
+        (&step.action, &step.confirmation)
+    {
+        let _ = write!(out, "  {DIM}not confirmed by the server: {}{DIM:#}", clean(reason));
+    }
+    out.push('\n');
+    for cause in &step.causes {
+        cause_text(out, cause);
+    }
+}
+
+fn cause_text(out: &mut String, cause: &Cause) {
+    let mut say = |text: &str| {
+        let _ = writeln!(out, "      {}", clean(text));
+    };
+    match cause {
+        Cause::Stack { path, before, after, owner: _ } => {
+            field_text(out, path, before.as_ref(), after.as_ref(), "changed in the stack");
+        }
+        Cause::Drift { path, before, after, owner } => {
+            field_text(out, path, before.as_ref(), after.as_ref(), &drift(before.as_ref(), owner.as_ref()));
+        }
+        Cause::Absent | Cause::LeftStack | Cause::Destroy => {}
+        Cause::Ownership => say("no field changes, only the record of who applied it"),
+        Cause::Conflict { path, manager } => {
+            say(&format!("conflict: {path} is held by {manager}"));
+        }
+        Cause::NotOurs => say("exists already and belongs to no instance"),
+        Cause::BelongsTo { instance } => say(&format!("exists already and belongs to {instance}")),
+        Cause::Terminating => say("is being deleted; plan again when it is gone"),
+        Cause::Unserved => say("the cluster does not serve this kind; install what defines it first"),
+        Cause::Refused { reason } => say(&format!("the server would refuse it: {reason}")),
+        Cause::Unlisted => say("not every live object is known (see below), so nothing is deleted"),
+    }
+}
+
+fn drift(before: Option<&Value>, owner: Option<&FieldOwner>) -> String {
+    match (before, owner) {
+        (None, _) => "drift: removed behind the stack's back".to_owned(),
+        (_, Some(FieldOwner { manager, time, this: false })) => {
+            let at = time.as_ref().map(|time| format!(" at {time}")).unwrap_or_default();
+            format!("drift: set by {manager}{at}")
+        }
+        _ => "drift: set behind the stack's back".to_owned(),
+    }
+}
+
+fn field_text(out: &mut String, path: &str, before: Option<&Value>, after: Option<&Value>, why: &str) {
+    let (old, new) = (before.map(show), after.map(show));
+    let inline = |text: &Option<String>| text.as_ref().is_none_or(|text| !text.contains('\n') && text.len() <= INLINE);
+    let path = clean(path);
+    let why = clean(why);
+    if inline(&old) && inline(&new) {
+        let absent = || "(none)".to_owned();
+        let (old, new) = (old.unwrap_or_else(absent), new.unwrap_or_else(absent));
+        let _ = writeln!(
+            out,
+            "      {path}: {REMOVE}{}{REMOVE:#} → {ADD}{}{ADD:#}  {DIM}({why}){DIM:#}",
+            clean(&old),
+            clean(&new)
+        );
+        return;
+    }
+    let _ = writeln!(out, "      {path}:  {DIM}({why}){DIM:#}");
+    let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+    text_diff(out, &clean_lines(&old), &clean_lines(&new));
+}
+
+/// Changed lines with a little of what stands around them.
+fn text_diff(out: &mut String, old: &str, new: &str) {
+    let diff = TextDiff::from_lines(old, new);
+    for (at, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
+        if at > 0 {
+            let _ = writeln!(out, "        {DIM}…{DIM:#}");
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (sign, style) = match change.tag() {
+                ChangeTag::Delete => ('-', REMOVE),
+                ChangeTag::Insert => ('+', ADD),
+                ChangeTag::Equal => (' ', Style::new()),
+            };
+            let line = change.value().trim_end_matches('\n');
+            let _ = writeln!(out, "        {style}{sign} {line}{style:#}");
+        }
+    }
+}
+
+/// A value as text: a string as it is, a number or a truth value as JSON, anything else as indented JSON.
+fn show(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(_) | Value::Object(_) => {
+            let short = value.to_string();
+            if short.len() <= INLINE { short } else { serde_json::to_string_pretty(value).unwrap_or(short) }
+        }
+        _ => value.to_string(),
+    }
+}
+
+fn closing(plan: &Plan) -> String {
+    let summary = &plan.summary;
+    let mut out = if plan.is_empty() {
+        format!("{ADD}No changes{ADD:#}: {} objects are as the stack says.\n", summary.unchanged)
+    } else {
+        format!("{BOLD}Plan{BOLD:#}: {}.\n", counts(summary))
+    };
+    let has = |wanted: fn(&Cause) -> bool| plan.steps().flat_map(|step| &step.causes).any(wanted);
+    let blocked = summary.blocked > 0;
+    if blocked {
+        let _ =
+            writeln!(out, "{ALARM}Blocked{ALARM:#}: up would change nothing until the steps marked ! are dealt with.");
+    }
+    if blocked && has(|cause| matches!(cause, Cause::Conflict { .. })) {
+        out.push_str("  Take the fields that others hold with --force-conflicts, or leave them out of the stack.\n");
+    }
+    if blocked && has(|cause| matches!(cause, Cause::NotOurs)) {
+        out.push_str("  Make existing objects this instance's with --adopt.\n");
+    }
+    out
+}
+
+/// `2 to create, 1 to update, 3 unchanged`: only what there is.
+#[must_use]
+pub fn counts(summary: &Summary) -> String {
+    let Summary { create, update, adopt, delete, unchanged, blocked } = *summary;
+    let parts = [
+        (create, "to create"),
+        (update, "to update"),
+        (adopt, "to adopt"),
+        (delete, "to delete"),
+        (blocked, "blocked"),
+        (unchanged, "unchanged"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
+}
