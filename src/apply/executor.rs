@@ -232,7 +232,7 @@ impl<'a> Run<'a> {
         };
         let mut interrupt = self.interrupt.clone();
         let results = tokio::select! {
-            results = self.provider.wait(&self.plan.instance, &waits, Arc::new(heard)) => results,
+            biased;
             // An interrupt that is already there was told before; a sender that is gone can tell no more.
             Ok(_) = interrupt.wait_for(|stop| *stop) => {
                 if !waits.is_empty() && !self.outcome.interrupted {
@@ -242,6 +242,7 @@ impl<'a> Run<'a> {
                 waiting.iter().for_each(|step| self.not_tried(step, "applied, but interrupted before it was ready"));
                 return;
             }
+            results = self.provider.wait(&self.plan.instance, &waits, Arc::new(heard)) => results,
         };
         for (step, result) in waiting.into_iter().zip(results) {
             match result {

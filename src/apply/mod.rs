@@ -8,3 +8,6 @@ mod outcome;
 
 pub use executor::{Settings, apply};
 pub use outcome::{Event, Failure, NotTried, Outcome, StepDone};
+
+#[cfg(test)]
+mod tests;

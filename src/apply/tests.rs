@@ -1,0 +1,309 @@
+//! The executor against a provider that only writes down what it is asked, and fails where it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, ResourceId};
+use tokio::sync::watch;
+
+use super::*;
+use crate::observe::{Readiness, Snapshot, Target};
+use crate::plan::{Action, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
+use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
+
+/// Writes down what it is asked.
+#[derive(Default)]
+struct Scribe {
+    log: Mutex<Vec<String>>,
+    refuses: Vec<&'static str>,
+    never_ready: Vec<&'static str>,
+    locked: bool,
+    interrupts: Option<(&'static str, watch::Sender<bool>)>,
+}
+
+impl Scribe {
+    fn note(&self, text: String) {
+        self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(text);
+    }
+}
+
+struct Held(Arc<Scribe>);
+
+impl LockGuard for Held {
+    fn lost<'a>(&'a self) -> BoxFuture<'a, String> {
+        Box::pin(std::future::pending())
+    }
+
+    fn release(self: Box<Self>, forget: bool) -> BoxFuture<'static, Result<(), ProviderError>> {
+        self.0.note(format!("release{}", if forget { " and forget" } else { "" }));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The provider that hands out guards which know it.
+struct Fake(Arc<Scribe>);
+
+impl Provider for Fake {
+    fn observe<'a>(&'a self, _: &'a Desired) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
+        Box::pin(async { Err(ProviderError::WrongTarget("apply observes nothing".to_owned())) })
+    }
+
+    fn lock<'a>(
+        &'a self,
+        instance: &'a Instance,
+        _: Arc<dyn Fn(LockNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
+        Box::pin(async move {
+            if self.0.locked {
+                let (holder, renewed) = ("another".to_owned(), "now".to_owned());
+                return Err(ProviderError::Locked { instance: instance.name(), holder, renewed });
+            }
+            self.0.note("lock".to_owned());
+            Ok(Box::new(Held(self.0.clone())) as Box<dyn LockGuard>)
+        })
+    }
+
+    fn begin<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
+        self.0.note("begin".to_owned());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn carry_out<'a>(&'a self, _: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<Done, ProviderError>> {
+        Box::pin(async move {
+            let name = step.id.name.as_str();
+            self.0.note(format!("{:?} {name}", step.action).to_lowercase());
+            if let Some((_, tell)) = self.0.interrupts.as_ref().filter(|(at, _)| *at == name) {
+                tell.send_replace(true);
+            }
+            if self.0.refuses.contains(&name) {
+                return Err(ProviderError::WrongTarget("refused".to_owned()));
+            }
+            Ok(Done { uid: Some(format!("uid-{name}")), warnings: Vec::new() })
+        })
+    }
+
+    fn wait<'a>(
+        &'a self,
+        _: &'a Instance,
+        waits: &'a [Wait],
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Vec<Result<(), WaitError>>> {
+        Box::pin(async move {
+            let one = |wait: &Wait| {
+                let until = if wait.until == Until::Gone { "gone" } else { "ready" };
+                self.0.note(format!("wait {} {until} {}", wait.id.name, wait.uid.as_deref().unwrap_or("-")));
+                heard(WaitNotice { id: wait.id.clone(), missing: None });
+                if self.0.never_ready.contains(&wait.id.name.as_str()) {
+                    return Err(WaitError::TimedOut { limit: wait.limit, missing: "0/1".to_owned() });
+                }
+                Ok(())
+            };
+            waits.iter().map(one).collect()
+        })
+    }
+
+    fn finish<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
+        self.0.note("finish".to_owned());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
+    let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "K".to_owned() };
+    let id = ResourceId {
+        provider: KUBERNETES.to_owned(),
+        target: "t".to_owned(),
+        kind,
+        namespace: None,
+        name: name.to_owned(),
+    };
+    Step {
+        id,
+        address: format!("s/{name}/k"),
+        service: Some(name.to_owned()),
+        tier: None,
+        action,
+        causes: Vec::new(),
+        uid: (action != Action::Create).then(|| format!("old-{name}")),
+        resource_version: None,
+        stage: 0,
+        waits_for: Vec::new(),
+        readiness,
+        force: false,
+        confirmation: None,
+        manifest_digest: None,
+        manifest: None,
+    }
+}
+
+fn create(name: &str) -> Step {
+    step(name, Action::Create, Some(Readiness::Available(1)))
+}
+
+fn delete(name: &str) -> Step {
+    step(name, Action::Delete, None)
+}
+
+fn after(mut step: Step, service: &str) -> Step {
+    step.waits_for = vec![service.to_owned()];
+    step
+}
+
+fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
+    let mut summary = Summary::default();
+    let phases: Vec<PlanPhase> = phases
+        .into_iter()
+        .zip(0..)
+        .map(|((order, steps), number)| PlanPhase { order, number, name: format!("p{number}"), steps })
+        .collect();
+    for step in phases.iter().flat_map(|phase| &phase.steps) {
+        match step.action {
+            Action::Create => summary.create += 1,
+            Action::Delete => summary.delete += 1,
+            Action::Unchanged => summary.unchanged += 1,
+            _ => summary.update += 1,
+        }
+    }
+    Plan {
+        format: PLAN_FORMAT.to_owned(),
+        instance: Instance { stack: "s".to_owned(), environment: "e".to_owned(), suffix: None },
+        target: Target { name: "t".to_owned(), identity: "u".to_owned(), version: String::new() },
+        field_manager: "strata-s".to_owned(),
+        inputs: String::new(),
+        phases,
+        kept: Vec::new(),
+        unlisted: Vec::new(),
+        namespaces: Vec::new(),
+        summary,
+        digest: String::new(),
+    }
+}
+
+fn run(scribe: Scribe, phases: Vec<(Order, Vec<Step>)>) -> (Vec<String>, Result<Outcome, ProviderError>) {
+    let (tell, interrupt) = watch::channel(false);
+    let interrupted = scribe.interrupts.as_ref().map(|(_, tell)| tell.subscribe());
+    let fake = Fake(Arc::new(scribe));
+    let plan = plan_of(phases);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let settings = Settings { parallel: 1, ..Settings::default() };
+    let outcome = runtime.block_on(apply(&fake, &plan, &settings, Arc::new(|_| {}), interrupted.unwrap_or(interrupt)));
+    drop(tell);
+    let log = fake.0.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    (log, outcome)
+}
+
+/// Runs, and compares what was asked of the provider, line by line.
+#[track_caller]
+fn check(scribe: Scribe, phases: Vec<(Order, Vec<Step>)>, expect: &[&str]) -> Outcome {
+    let (log, outcome) = run(scribe, phases);
+    assert_eq!(log, expect);
+    outcome.expect("it could begin")
+}
+
+/// Names and reasons of what was not tried.
+fn not_tried(outcome: &Outcome) -> BTreeMap<&str, &str> {
+    outcome.not_tried.iter().map(|step| (step.id.name.as_str(), step.reason.as_str())).collect()
+}
+
+#[test]
+fn phases_wait_for_each_other() {
+    let phases = vec![(Order::Apply, vec![create("a"), create("b")]), (Order::Apply, vec![create("c")])];
+    let expect = [
+        "lock",
+        "begin",
+        "create a",
+        "create b",
+        "wait a ready uid-a",
+        "wait b ready uid-b",
+        "create c",
+        "wait c ready uid-c",
+        "finish",
+        "release",
+    ];
+    let outcome = check(Scribe::default(), phases, &expect);
+    assert!(outcome.is_complete() && outcome.done.len() == 3);
+}
+
+#[test]
+fn a_stage_is_acknowledged_before_the_next_begins() {
+    let mut ground = create("z");
+    ground.readiness = Some(Readiness::Exists);
+    let mut rest = create("a");
+    (rest.stage, rest.readiness) = (1, Some(Readiness::Exists));
+    let phases = vec![(Order::Apply, vec![rest, ground])];
+    check(Scribe::default(), phases, &["lock", "begin", "create z", "create a", "finish", "release"]);
+}
+
+#[test]
+fn an_empty_plan_writes_nothing_and_still_waits() {
+    let steady = step("a", Action::Unchanged, Some(Readiness::Available(1)));
+    let outcome = check(Scribe::default(), vec![(Order::Apply, vec![steady])], &["wait a ready old-a"]);
+    assert!(outcome.is_complete());
+}
+
+#[test]
+fn a_failure_stops_what_depends_on_it_and_nothing_else() {
+    let phases = vec![
+        (Order::Apply, vec![create("a"), create("b")]),
+        (Order::Apply, vec![after(create("c"), "a"), create("d")]),
+        (Order::Apply, vec![after(create("e"), "c")]),
+        (Order::Delete, vec![delete("f")]),
+    ];
+    let scribe = Scribe { refuses: vec!["a"], ..Scribe::default() };
+    let expect =
+        ["lock", "begin", "create a", "create b", "wait b ready uid-b", "create d", "wait d ready uid-d", "release"];
+    let outcome = check(scribe, phases, &expect);
+    assert_eq!(outcome.failed.iter().map(|f| f.id.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(
+        not_tried(&outcome),
+        BTreeMap::from([
+            ("c", "it depends on K a, which failed"),
+            ("e", "it depends on K a, which failed"),
+            ("f", "nothing is deleted after a failure (K a)"),
+        ])
+    );
+}
+
+#[test]
+fn what_never_becomes_ready_is_a_failure() {
+    let phases = vec![(Order::Apply, vec![create("a")]), (Order::Apply, vec![after(create("b"), "a")])];
+    let scribe = Scribe { never_ready: vec!["a"], ..Scribe::default() };
+    let outcome = check(scribe, phases, &["lock", "begin", "create a", "wait a ready uid-a", "release"]);
+    assert_eq!(outcome.failed[0].reason, "not ready after 600 s: 0/1");
+    assert_eq!(not_tried(&outcome), BTreeMap::from([("b", "it depends on K a, which failed")]));
+}
+
+#[test]
+fn the_ground_that_fails_stops_everything() {
+    let mut ground = create("ns");
+    ground.service = None;
+    let phases = vec![(Order::Apply, vec![ground]), (Order::Apply, vec![create("a")])];
+    let scribe = Scribe { refuses: vec!["ns"], ..Scribe::default() };
+    let outcome = check(scribe, phases, &["lock", "begin", "create ns", "release"]);
+    assert_eq!(not_tried(&outcome), BTreeMap::from([("a", "it depends on K ns, which failed")]));
+}
+
+#[test]
+fn an_instance_of_which_nothing_is_left_is_forgotten() {
+    let phases = vec![(Order::Delete, vec![delete("a")])];
+    let expect = ["lock", "begin", "delete a", "wait a gone old-a", "finish", "release and forget"];
+    assert!(check(Scribe::default(), phases, &expect).is_complete());
+}
+
+#[test]
+fn an_interrupt_finishes_what_is_in_flight_and_begins_nothing() {
+    let (tell, _) = watch::channel(false);
+    let scribe = Scribe { interrupts: Some(("a", tell)), ..Scribe::default() };
+    let phases = vec![(Order::Apply, vec![create("a"), create("b")]), (Order::Apply, vec![create("c")])];
+    let outcome = check(scribe, phases, &["lock", "begin", "create a", "release"]);
+    assert!(outcome.interrupted && !outcome.is_complete());
+    assert_eq!(not_tried(&outcome).keys().copied().collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_lock_that_another_holds_lets_nothing_begin() {
+    let scribe = Scribe { locked: true, ..Scribe::default() };
+    let (log, outcome) = run(scribe, vec![(Order::Apply, vec![create("a")])]);
+    assert!(log.is_empty() && matches!(outcome, Err(ProviderError::Locked { .. })));
+}
