@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::path::FieldPath;
-use crate::schema::TypeRef;
 use crate::schema::types::{Arena, TypeId};
+use crate::schema::{Scalar, TypeRef};
 use crate::set::FieldSet;
 
 /// The `apiVersion` of an object; empty where it has none.
@@ -49,31 +49,45 @@ pub(crate) static NEVER_OWNED: LazyLock<FieldSet> = LazyLock::new(|| {
         .collect()
 });
 
-/// The object before it exists: of a built-in type, the structs, maps and lists that its own form always has.
+/// The object before it exists: of a built-in type, what its own form has even when nothing set it.
+///
+/// `like` is the object as it came to be; a null in it is such a thing, since nobody can set one.
 pub(crate) fn before_creation(ty: &TypeRef, like: &Value) -> Value {
-    let mut empty = skeleton(&ty.arena, ty.id, DEEPEST);
+    let mut before = zero_fields(&ty.arena, ty.id, Some(like), DEEPEST);
     for key in ["apiVersion", "kind"] {
         if let Some(value) = like.get(key) {
-            empty.insert(key.to_owned(), value.clone());
+            before.insert(key.to_owned(), value.clone());
         }
     }
-    Value::Object(empty)
+    Value::Object(before)
 }
 
 /// How many structs may lie inside each other in an object that does not exist yet.
 const DEEPEST: u8 = 16;
 
-fn skeleton(arena: &Arena, id: TypeId, depth: u8) -> Map<String, Value> {
-    let mut present = Map::new();
-    let fields = arena.get(id).map.iter().flat_map(|map| &map.fields);
-    for field in fields.filter(|field| field.always_present) {
-        let ty = arena.get(field.ty);
-        let is_struct = ty.map.as_ref().is_some_and(|map| !map.fields.is_empty());
-        if is_struct && depth > 0 {
-            present.insert(field.name.clone(), Value::Object(skeleton(arena, field.ty, depth - 1)));
-        } else if ty.map.is_some() || ty.list.is_some() {
-            present.insert(field.name.clone(), Value::Null);
+fn zero_fields(arena: &Arena, id: TypeId, like: Option<&Value>, depth: u8) -> Map<String, Value> {
+    let fields = arena.get(id).map.as_ref().map(|map| map.fields.as_slice()).unwrap_or_default();
+    let built_in = fields.iter().any(|field| field.always_present);
+    let mut zero = Map::new();
+    for field in fields {
+        let like = like.and_then(|like| like.get(&field.name));
+        if field.always_present {
+            zero.insert(field.name.clone(), zero_value(arena, field.ty, like, depth));
+        } else if built_in && like.is_some_and(Value::is_null) {
+            zero.insert(field.name.clone(), Value::Null);
         }
     }
-    present
+    zero
+}
+
+fn zero_value(arena: &Arena, id: TypeId, like: Option<&Value>, depth: u8) -> Value {
+    let ty = arena.get(id);
+    let is_struct = ty.map.as_ref().is_some_and(|map| !map.fields.is_empty());
+    match ty.scalar {
+        None if is_struct && depth > 0 => Value::Object(zero_fields(arena, id, like, depth - 1)),
+        Some(Scalar::String) => Value::from(""),
+        Some(Scalar::Integer | Scalar::Number) => Value::from(0),
+        Some(Scalar::Boolean) => Value::from(false),
+        Some(Scalar::Any) | None => Value::Null,
+    }
 }

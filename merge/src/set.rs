@@ -173,7 +173,8 @@ impl FieldSet {
         })
     }
 
-    /// Every path, a field before the fields below it, otherwise in the order of [`PathElement`].
+    /// Every path, in the order of the server's messages: at each place first the members there, then what lies below
+    /// them; each in the order of [`PathElement`].
     pub fn iter(&self) -> impl Iterator<Item = FieldPath> {
         let mut paths = Vec::new();
         self.collect_paths(&mut Vec::new(), &mut paths);
@@ -181,11 +182,12 @@ impl FieldSet {
     }
 
     fn collect_paths(&self, prefix: &mut Vec<PathElement>, paths: &mut Vec<FieldPath>) {
+        for node in self.nodes.iter().filter(|node| node.member) {
+            let path = prefix.iter().chain([&node.element]).cloned().collect();
+            paths.push(FieldPath(path));
+        }
         for node in &self.nodes {
             prefix.push(node.element.clone());
-            if node.member {
-                paths.push(FieldPath(prefix.clone()));
-            }
             node.children.collect_paths(prefix, paths);
             prefix.pop();
         }

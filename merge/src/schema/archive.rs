@@ -159,6 +159,7 @@ const PATCH_MERGE: u8 = 4;
 const PATCH_RETAIN: u8 = 8;
 const HAS_MERGE_KEY: u8 = 16;
 const HAS_DEFAULT: u8 = 32;
+const WRITE_ONLY: u8 = 64;
 /// Bits of a map's first byte.
 const ATOMIC: u8 = 1;
 const HAS_ELEMENT: u8 = 2;
@@ -209,6 +210,7 @@ fn write_field(field: &FieldDefinition, strings: &mut Strings, out: &mut Vec<u8>
     out.push(
         flag(field.required, REQUIRED)
             | flag(field.always_present, PRESENT)
+            | flag(field.write_only, WRITE_ONLY)
             | flag(field.patch.merge, PATCH_MERGE)
             | flag(field.patch.retain_keys, PATCH_RETAIN)
             | flag(field.patch.merge_key.is_some(), HAS_MERGE_KEY)
@@ -373,6 +375,7 @@ impl<'a> Reader<'a, '_> {
             patch: PatchRule { merge: has(PATCH_MERGE), retain_keys: has(PATCH_RETAIN), merge_key },
             default,
             always_present: has(PRESENT),
+            write_only: has(WRITE_ONLY),
         })
     }
 

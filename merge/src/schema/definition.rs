@@ -94,6 +94,8 @@ pub(crate) struct FieldDefinition {
     pub(crate) default: Option<Value>,
     /// Whether the server's own form of the object has the field even when nothing set it.
     pub(crate) always_present: bool,
+    /// Whether the server takes the field in and never gives it out.
+    pub(crate) write_only: bool,
 }
 
 /// A type by name, or written out in place.

@@ -144,6 +144,7 @@ impl Schema {
                 patch: PatchRule::default(),
                 default: None,
                 always_present: false,
+                write_only: false,
             });
         }
         map.fields.sort_by(|l, r| l.name.cmp(&r.name));

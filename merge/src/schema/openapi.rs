@@ -28,6 +28,7 @@ pub(crate) fn read_kubernetes(name: &str, schema: &Value) -> Result<Definition, 
     let mut definition = read_definition(schema, false, name)?;
     for field in definition.map.iter_mut().flat_map(|map| &mut map.fields) {
         field.default = tables::key_default(name, &field.name).or_else(|| zero_of_required(field));
+        field.write_only = tables::is_write_only(name, &field.name);
         field.always_present = field.required || tables::is_always_present(name, &field.name);
     }
     Ok(definition)
@@ -93,6 +94,7 @@ impl Reader<'_> {
                 patch: patch_rule(property),
                 default: property.get("default").filter(|default| crate::value::is_scalar(default)).cloned(),
                 always_present: false,
+                write_only: false,
             });
         }
         fields.sort_by(|l, r| l.name.cmp(&r.name));

@@ -19,11 +19,13 @@ const KEY_DEFAULTS: &[(&str, &str, &str)] = &[
     ("io.k8s.api.core.v1.LocalObjectReference", "name", ""),
 ];
 
-/// Optional structs that the server's own form of an object always has, because its field holds the struct and no
-/// pointer to it: definition, field. In the OpenAPI v3 documents they have the default `{}`.
+/// Optional fields that the server's own form of an object always has, because its field holds the value and no pointer
+/// to it and is never left out: definition, field. In the OpenAPI v3 documents they have a zero value as their default.
 ///
-/// It shows in who owns them after a create: a field that was there before is not set by it.
+/// It shows in who owns them after a create: a field that was there before is not set by it. Fields of list items are
+/// left out, since a whole item comes into being at once.
 const ALWAYS_PRESENT: &[(&str, &str)] = &[
+    // Structs.
     ("io.k8s.api.apps.v1.DaemonSetSpec", "updateStrategy"),
     ("io.k8s.api.apps.v1.DeploymentSpec", "strategy"),
     ("io.k8s.api.apps.v1.ReplicaSetSpec", "template"),
@@ -43,6 +45,24 @@ const ALWAYS_PRESENT: &[(&str, &str)] = &[
     ("io.k8s.api.networking.v1.NetworkPolicySpec", "podSelector"),
     ("io.k8s.api.resource.v1.ResourceClaimSpec", "devices"),
     ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus", "acceptedNames"),
+    // Scalars.
+    ("io.k8s.api.apps.v1.StatefulSetSpec", "serviceName"),
+    ("io.k8s.api.apps.v1.StatefulSetStatus", "availableReplicas"),
+    ("io.k8s.api.core.v1.Event", "reportingComponent"),
+    ("io.k8s.api.core.v1.Event", "reportingInstance"),
+    ("io.k8s.api.flowcontrol.v1.FlowSchemaSpec", "matchingPrecedence"),
+    ("io.k8s.api.policy.v1.PodDisruptionBudgetStatus", "currentHealthy"),
+    ("io.k8s.api.policy.v1.PodDisruptionBudgetStatus", "desiredHealthy"),
+    ("io.k8s.api.policy.v1.PodDisruptionBudgetStatus", "disruptionsAllowed"),
+    ("io.k8s.api.policy.v1.PodDisruptionBudgetStatus", "expectedPods"),
+    ("io.k8s.api.rbac.v1.RoleRef", "apiGroup"),
+    ("io.k8s.api.scheduling.v1.PriorityClass", "value"),
+];
+
+/// Fields that are taken in and never given out: definition, field.
+const WRITE_ONLY: &[(&str, &str)] = &[
+    // "It is never output when reading from the API": Secret.StringData in k8s.io/api/core/v1/types.go.
+    ("io.k8s.api.core.v1.Secret", "stringData"),
 ];
 
 /// Fields that every built-in type holds in place wherever it has them (same source).
@@ -58,6 +78,11 @@ pub(crate) fn is_always_present(definition: &str, field: &str) -> bool {
     ALWAYS_PRESENT_EVERYWHERE.contains(&field) || ALWAYS_PRESENT.contains(&(definition, field))
 }
 
+/// Whether a field is taken in and never given out.
+pub(crate) fn is_write_only(definition: &str, field: &str) -> bool {
+    WRITE_ONLY.contains(&(definition, field))
+}
+
 /// Definitions that the server does not take as they are published.
 pub(crate) fn replaced_definition(name: &str) -> Option<Definition> {
     let scalar = |format| Definition { scalar: Some(Scalar::Any), format, list: None, map: None };
@@ -68,5 +93,34 @@ pub(crate) fn replaced_definition(name: &str) -> Option<Definition> {
         // k8s.io/apimachinery/pkg/util/intstr: its JSON form is a number or a string.
         "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => Some(scalar(Format::IntOrString)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Schema;
+    use super::*;
+
+    /// The field of a definition as the shipped file has it.
+    #[track_caller]
+    fn shipped<'a>(schema: &'a Schema, definition: &str, field: &str) -> &'a super::super::types::Field {
+        let map = schema.arena.named(definition).and_then(|id| schema.arena.get(id).map.as_ref());
+        let found = map.and_then(|map| map.field(field));
+        assert!(found.is_some(), "the shipped types have no {definition}.{field}");
+        found.unwrap_or_else(|| unreachable!())
+    }
+
+    #[test]
+    fn every_row_is_in_the_shipped_file() {
+        let schema = Schema::kubernetes();
+        for (definition, field, default) in KEY_DEFAULTS {
+            assert_eq!(shipped(schema, definition, field).default, Some(Value::from(*default)), "{definition}.{field}");
+        }
+        for (definition, field) in ALWAYS_PRESENT {
+            assert!(shipped(schema, definition, field).always_present, "{definition}.{field}");
+        }
+        for (definition, field) in WRITE_ONLY {
+            assert!(shipped(schema, definition, field).write_only, "{definition}.{field}");
+        }
     }
 }

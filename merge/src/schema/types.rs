@@ -71,6 +71,7 @@ pub(crate) struct Field {
     pub(crate) patch: PatchRule,
     pub(crate) default: Option<Value>,
     pub(crate) always_present: bool,
+    pub(crate) write_only: bool,
 }
 
 impl MapType {
@@ -220,6 +221,7 @@ impl Arena {
             patch: field.patch,
             default: field.default,
             always_present: field.always_present,
+            write_only: field.write_only,
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) enum Sameness {
 
 /// Compares what was live with what would be written.
 pub(crate) fn sameness(ty: &TypeRef, live: &Value, written: &Value) -> Sameness {
-    let mut walk = Walk { arena: &ty.arena, path: Vec::new(), unsure: Vec::new() };
+    let mut walk = Walk { arena: &ty.arena, path: Vec::new(), unsure: Vec::new(), inside_whole: false };
     if !walk.values(Some(ty.id), Some(live), Some(written)) {
         return Sameness::Different;
     }
@@ -36,6 +36,8 @@ struct Walk<'a> {
     arena: &'a Arena,
     path: Vec<PathElement>,
     unsure: Vec<FieldPath>,
+    /// Whether the place lies inside a list or map that is owned whole, so that what is applied replaces defaults too.
+    inside_whole: bool,
 }
 
 impl Walk<'_> {
@@ -50,23 +52,33 @@ impl Walk<'_> {
                     _ => None,
                 };
                 let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-                keys.into_iter().all(|key| self.entry(map, key, old.get(key), new.get(key)))
+                let outside = self.inside_whole;
+                self.inside_whole |= map.is_none_or(|map| map.atomic);
+                let same = keys.into_iter().all(|key| self.entry(map, key, old.get(key), new.get(key)));
+                self.inside_whole = outside;
+                same
             }
             (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
                 let list = match written.and_then(shape) {
                     Some(Shape::List(list)) => Some(list),
                     _ => None,
                 };
-                old.iter().zip(new).enumerate().all(|(position, (old, new))| {
+                let outside = self.inside_whole;
+                self.inside_whole |= list.is_none_or(|list| matches!(list.items, Items::Atomic));
+                let same = old.iter().zip(new).enumerate().all(|(position, (old, new))| {
                     let named = list.filter(|list| !matches!(list.items, Items::Atomic));
                     let name = named.and_then(|list| items::name_of(list, new).ok());
                     self.path.push(name.unwrap_or(PathElement::Index(position)));
                     let same = self.values(list.map(|list| list.element), Some(old), Some(new));
                     self.path.pop();
                     same
-                })
+                });
+                self.inside_whole = outside;
+                same
             }
             (live, written) if is_nothing(live) && is_nothing(written) => self.unsure(),
+            // What is left out where a whole value is replaced may be a default, which comes back.
+            (Some(_), None) if self.inside_whole => self.unsure(),
             // A null takes a value away, and a default may put it back.
             (Some(_), Some(Value::Null)) => self.unsure(),
             (Some(live), Some(written)) => match id.map_or(Format::Plain, |id| self.arena.get(id).format) {
@@ -83,7 +95,12 @@ impl Walk<'_> {
 
     fn entry(&mut self, map: Option<&MapType>, key: &str, live: Option<&Value>, written: Option<&Value>) -> bool {
         self.path.push(PathElement::field(key));
-        let same = self.values(map.and_then(|map| map.type_of(key)), live, written);
+        let write_only = map.and_then(|map| map.field(key)).is_some_and(|field| field.write_only);
+        let same = if write_only && live.is_none() {
+            self.unsure()
+        } else {
+            self.values(map.and_then(|map| map.type_of(key)), live, written)
+        };
         self.path.pop();
         same
     }
