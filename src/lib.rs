@@ -8,6 +8,8 @@ pub mod apply;
 pub mod cli;
 pub mod cluster;
 pub mod exit;
+pub mod finding;
+pub mod load;
 pub mod observe;
 pub mod plan;
 pub mod provider;

@@ -45,7 +45,7 @@ fn escape(text: &str, lines: bool) -> Cow<'_, str> {
 /// Characters that act on a terminal or deceive its reader: controls (C0, DEL, C1), bidirectional marks,
 /// embeddings, overrides and isolates, zero-width characters, line and paragraph separators, the byte order
 /// mark, interlinear annotation and tag characters (Unicode general categories Cc and Cf, with Zl and Zp).
-fn is_deceptive(c: char) -> bool {
+pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
