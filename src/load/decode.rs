@@ -10,13 +10,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::rules;
 use super::scalar::{Ambiguity, Meaning, meaning};
-use super::schema::{View, expected};
+use super::schema::{View, expected, inside_a_sentence};
 use super::source::{Source, Span};
 use super::spans::{SpanMap, field, index};
 use super::suggest::{instead, listing, nearest};
 use super::tree::{Content, Entry, Node, Scalar, parse};
-use super::rules;
 use crate::finding::{Finding, Rule, settle};
 
 /// The most findings that one file gives; a file that is something else altogether is wrong in every line.
@@ -114,7 +114,8 @@ struct Misfit {
 
 impl<'a> Walk<'a> {
     fn report(&mut self, rule: &Rule, path: &str, span: Span, message: &str, help: Option<String>) {
-        let finding = Finding::new(rule, format!("{}{message}", prefix(path))).at(self.source.location(span)).help(help);
+        let finding =
+            Finding::new(rule, format!("{}{message}", prefix(path))).at(self.source.location(span)).help(help);
         self.findings.push(if path.is_empty() { finding } else { finding.path(path) });
     }
 
@@ -272,7 +273,9 @@ impl<'a> Walk<'a> {
                 let summary = views.iter().find_map(View::summary);
                 let wanted = expected(schema, &views);
                 match summary {
-                    Some(summary) if summary != wanted => format!("add `{name}`, {wanted} ({summary})"),
+                    Some(summary) if inside_a_sentence(&summary) != wanted => {
+                        format!("add `{name}`, {wanted} ({summary})")
+                    }
                     _ => format!("add `{name}`, {wanted}"),
                 }
             });
@@ -326,7 +329,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn scalar(&mut self, scalar: &Scalar, span: Span, schema: &'a Value, views: &[View<'a>], place: &Place<'_>) -> Value {
+    fn scalar(
+        &mut self,
+        scalar: &Scalar,
+        span: Span,
+        schema: &'a Value,
+        views: &[View<'a>],
+        place: &Place<'_>,
+    ) -> Value {
         let meaning = meaning(scalar);
         let text = scalar.text.as_str();
         let of = |kind: &str| views.iter().filter(|view| view.accepts(kind)).collect::<Vec<_>>();
@@ -355,7 +365,8 @@ impl<'a> Walk<'a> {
                 let numbers = of("number");
                 let bounded = |view: &&&View<'a>| {
                     let bound = |keyword: &str| view.get(keyword).and_then(Value::as_f64);
-                    bound("minimum").is_none_or(|low| *value >= low) && bound("maximum").is_none_or(|high| *value <= high)
+                    bound("minimum").is_none_or(|low| *value >= low)
+                        && bound("maximum").is_none_or(|high| *value <= high)
                 };
                 if numbers.iter().any(|view| bounded(&view)) {
                     return serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number);
@@ -407,10 +418,7 @@ impl<'a> Walk<'a> {
         }
         let choices: Vec<&str> =
             strings.iter().filter_map(|view| view.choices()).flatten().filter_map(Value::as_str).collect();
-        Misfit {
-            rule: &rules::WRONG_VALUE,
-            help: nearest(text, choices).map(|near| format!("did you mean `{near}`?")),
-        }
+        Misfit { rule: &rules::WRONG_VALUE, help: nearest(text, choices).map(|near| format!("did you mean `{near}`?")) }
     }
 
     /// Why something that is no text does not fit where text may be wanted: quotes would make it text.
@@ -430,7 +438,11 @@ impl<'a> Walk<'a> {
 
     /// Whether text matches a pattern; a pattern that cannot be compiled matches all, and the type decides.
     fn matches(&mut self, pattern: &'a str, text: &str) -> bool {
-        self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok()).as_ref().is_none_or(|p| p.is_match(text))
+        self.patterns
+            .entry(pattern)
+            .or_insert_with(|| Regex::new(pattern).ok())
+            .as_ref()
+            .is_none_or(|p| p.is_match(text))
     }
 }
 
@@ -474,8 +486,12 @@ fn found(meaning: &Meaning, text: &str) -> String {
 /// A pattern in words, where it is one of the common forms.
 fn form(pattern: &str) -> String {
     match pattern {
-        "^[a-z][a-z0-9]*(_[a-z0-9]+)*$" => "lower-case letters and digits, words joined by `_`, a letter first".to_owned(),
-        "^[a-z][a-z0-9]*(-[a-z0-9]+)*$" => "lower-case letters and digits, words joined by `-`, a letter first".to_owned(),
+        "^[a-z][a-z0-9]*(_[a-z0-9]+)*$" => {
+            "lower-case letters and digits, words joined by `_`, a letter first".to_owned()
+        }
+        "^[a-z][a-z0-9]*(-[a-z0-9]+)*$" => {
+            "lower-case letters and digits, words joined by `-`, a letter first".to_owned()
+        }
         other => format!("text of the form {other}"),
     }
 }

@@ -13,3 +13,6 @@ pub mod spans;
 pub mod suggest;
 mod syntax;
 pub mod tree;
+
+#[cfg(test)]
+mod tests;

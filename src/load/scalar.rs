@@ -70,7 +70,9 @@ fn number(text: &str) -> Meaning {
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let radix = |digits: &str, radix| i128::from_str_radix(&digits.replace('_', ""), radix).ok().map(|n| sign * n);
     let all = |s: &str, allowed: fn(char) -> bool| !s.is_empty() && s.chars().all(|c| allowed(c) || c == '_');
-    for (prefix, base, form) in [("0o", 8, "an octal number"), ("0x", 16, "a hexadecimal number"), ("0b", 2, "a binary number")] {
+    for (prefix, base, form) in
+        [("0o", 8, "an octal number"), ("0x", 16, "a hexadecimal number"), ("0b", 2, "a binary number")]
+    {
         if let Some(digits) = unsigned.strip_prefix(prefix)
             && all(digits, |c| c.is_ascii_hexdigit())
             && let Some(value) = radix(digits, base)
@@ -138,7 +140,9 @@ mod tests {
         check("9000", Meaning::Integer(9000));
         check("1.5", Meaning::Float(1.5));
         check("1e3", Meaning::Float(1000.0));
-        for text in ["a", "9000-9019", "1s", "1.2.3", "v1.10", "10.0.0.0/8", "-", "+", ".", "..", "a:1", "1:2x", "2Gi", "e5"] {
+        for text in
+            ["a", "9000-9019", "1s", "1.2.3", "v1.10", "10.0.0.0/8", "-", "+", ".", "..", "a:1", "1:2x", "2Gi", "e5"]
+        {
             check(text, Meaning::Text);
         }
     }

@@ -68,7 +68,8 @@ impl<'a> View<'a> {
     /// The smallest and largest whole number that are allowed.
     pub(super) fn bounds(&self) -> (Option<i128>, Option<i128>) {
         let number = |keyword: &str| {
-            self.get(keyword).and_then(|value| value.as_i64().map(i128::from).or_else(|| value.as_f64().map(|f| f as i128)))
+            self.get(keyword)
+                .and_then(|value| value.as_i64().map(i128::from).or_else(|| value.as_f64().map(|f| f as i128)))
         };
         let (low, high) = match self.text("format") {
             Some("uint8") => (Some(0), Some(i128::from(u8::MAX))),
@@ -86,7 +87,8 @@ impl<'a> View<'a> {
 
     /// The schema's own words: those of `x-expected`, or what a titled type says of itself.
     fn words(&self) -> Option<String> {
-        let said = |part: &Map<String, Value>, keyword: &str| part.get(keyword).and_then(Value::as_str).map(str::to_owned);
+        let said =
+            |part: &Map<String, Value>, keyword: &str| part.get(keyword).and_then(Value::as_str).map(str::to_owned);
         self.parts.iter().find_map(|part| {
             said(part, "x-expected").or_else(|| {
                 let scalar = !matches!(part.get("type").and_then(Value::as_str), Some("object" | "array"));
@@ -141,9 +143,9 @@ impl<'a> View<'a> {
                 all.iter().filter_map(|one| one.pointer("/required/0").and_then(Value::as_str)).collect::<Vec<_>>()
             })
         };
-        self.parts
-            .iter()
-            .find_map(|part| group(part, "anyOf").map(|g| (g, false)).or_else(|| group(part, "oneOf").map(|g| (g, true))))
+        self.parts.iter().find_map(|part| {
+            group(part, "anyOf").map(|g| (g, false)).or_else(|| group(part, "oneOf").map(|g| (g, true)))
+        })
     }
 }
 
@@ -159,7 +161,7 @@ fn first_sentence(text: &str) -> String {
 }
 
 /// The words with a small letter first, but for those that begin with an abbreviation.
-fn inside_a_sentence(text: &str) -> String {
+pub(super) fn inside_a_sentence(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(first), Some(second)) if !second.is_uppercase() => {

@@ -198,9 +198,7 @@ mod tests {
         );
         check(
             b"a: 1\rb: 2\n",
-            &[
-                "S-load-004 f.yaml:1:5 found a carriage return without a line feed (U+000D), which a reader cannot see",
-            ],
+            &["S-load-004 f.yaml:1:5 found a carriage return without a line feed (U+000D), which a reader cannot see"],
         );
     }
 

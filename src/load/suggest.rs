@@ -42,7 +42,9 @@ pub fn listing<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     match names.len() {
         0 => "none".to_owned(),
         count if count <= SHOWN + 1 => names.join(", "),
-        count => format!("{} and {} more", names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "), count - SHOWN),
+        count => {
+            format!("{} and {} more", names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "), count - SHOWN)
+        }
     }
 }
 

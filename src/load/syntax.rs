@@ -12,7 +12,11 @@ use crate::finding::{Finding, Rule};
 /// The finding for the error that ended the parse.
 pub(super) fn finding(source: &Source, error: &ScanError) -> Finding {
     let (rule, message, help) = describe(error.kind());
-    let span = point(source, error.marker());
+    let mut span = point(source, error.marker());
+    if rule.id == rules::TAB.id {
+        // The parser reports the value that the tab runs into, which can begin a line earlier.
+        span = from_tab(source, span).unwrap_or(span);
+    }
     Finding::new(rule, message).at(source.location(span)).help(help.to_owned())
 }
 
@@ -30,10 +34,19 @@ fn point(source: &Source, marker: &Marker) -> Span {
     Span { start: said.len(), end: said.len(), line, column: last.chars().count() + 1 }
 }
 
+/// The first tab at or behind a place.
+fn from_tab(source: &Source, span: Span) -> Option<Span> {
+    let start = span.start + source.text.get(span.start..)?.find('\t')?;
+    let before = source.text.get(..start)?;
+    let column = before.rsplit('\n').next()?.chars().count() + 1;
+    Some(Span { start, end: start + 1, line: before.matches('\n').count() + 1, column })
+}
+
 const STRUCTURE: &str =
     "check the indentation of this line and of the one above, and that each key is followed by a colon and a space";
 const QUOTE: &str = "put the whole value in quotes";
-const ESCAPE: &str = "in double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes";
+const ESCAPE: &str =
+    "in double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes";
 
 fn describe(kind: &ErrorKind) -> (&'static Rule, String, &'static str) {
     use ErrorKind as K;
@@ -58,9 +71,10 @@ fn describe(kind: &ErrorKind) -> (&'static Rule, String, &'static str) {
         | K::ExpectedFlowMappingSeparator
         | K::ExpectedFlowSequenceSeparator
         | K::MisplacedFlowCollectionEnd
-        | K::MismatchedFlowCollectionEnd { .. } => {
-            syntax("brackets do not match here", "each `[` needs its `]`, each `{` its `}`, and a comma between entries")
-        }
+        | K::MismatchedFlowCollectionEnd { .. } => syntax(
+            "brackets do not match here",
+            "each `[` needs its `]`, each `{` its `}`, and a comma between entries",
+        ),
         K::UnclosedQuotedScalar | K::DocumentIndicatorInQuotedScalar | K::InvalidQuotedScalarIndent => {
             syntax("quoted text is never closed", "add the closing quote")
         }
@@ -74,11 +88,9 @@ fn describe(kind: &ErrorKind) -> (&'static Rule, String, &'static str) {
         | K::MissingLowSurrogate
         | K::UnpairedLowSurrogate
         | K::InvalidUnicodeEscape => syntax("found an escape that YAML does not know", ESCAPE),
-        K::UnexpectedCharacter { character } => (
-            &rules::SYNTAX,
-            format!("found `{}` where no value can begin with it", character.escape_default()),
-            QUOTE,
-        ),
+        K::UnexpectedCharacter { character } => {
+            (&rules::SYNTAX, format!("found `{}` where no value can begin with it", character.escape_default()), QUOTE)
+        }
         K::DirectiveDisallowed => syntax("found a directive", "remove the line that begins with `%`"),
         K::UndeclaredTagHandle
         | K::ExpectedTagBang

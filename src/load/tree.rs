@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StructureStyle};
 
+use super::scalar::{Meaning, meaning};
 use super::source::{Source, Span};
 use super::{rules, suggest, syntax};
 use crate::finding::Finding;
@@ -349,8 +350,7 @@ impl<'a> Builder<'a> {
         match self.stack.last_mut().map(|frame| &mut frame.kind) {
             None => {
                 // A document that holds nothing but comments reads as one value of no length.
-                let nothing = matches!(&node.content, Content::Scalar(scalar) if scalar.plain && scalar.text.is_empty());
-                if !nothing {
+                if span.start < span.end || !matches!(node.content, Content::Scalar(_)) {
                     self.root = Some(node);
                 }
             }
@@ -369,10 +369,10 @@ impl<'a> Builder<'a> {
                             );
                             None
                         }
-                        Content::Scalar(key) if key.plain && key.text.is_empty() => {
+                        Content::Scalar(key) if meaning(&key) == Meaning::Nothing => {
                             misplaced = Some(
-                                Finding::new(&rules::KEY_NOT_TEXT, "found no key before the colon")
-                                    .help("write the key as text".to_owned()),
+                                Finding::new(&rules::KEY_NOT_TEXT, "found a key that is nothing")
+                                    .help("write the key as text; text such as `null` needs quotes".to_owned()),
                             );
                             None
                         }

@@ -3,7 +3,16 @@
 //! Whatever came from a file or a cluster is cleaned once, by [`clean`], where it enters a report.
 
 pub mod clean;
+pub mod findings;
 pub mod outcome;
 pub mod plan;
 pub mod status;
 pub mod table;
+
+/// A value as an indented JSON document with a line feed at its end.
+pub(crate) fn json_document(value: &impl serde::Serialize) -> String {
+    // A value of ours always has a form in JSON; were it not so, the reader must see it.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
+    text.push('\n');
+    text
+}
