@@ -5,6 +5,10 @@
 //! wrong is said at once. Nothing here knows what ports, phases or clusters mean: proofs are [`crate::check`]'s.
 
 pub mod decode;
+pub mod error;
+pub mod loaded;
+mod references;
+pub mod root;
 pub mod rules;
 mod scalar;
 mod schema;
@@ -14,5 +18,11 @@ pub mod suggest;
 mod syntax;
 pub mod tree;
 
+pub use error::LoadError;
+pub use loaded::{Loaded, Places, StackSource, YamlStack};
+pub use root::Root;
+
+#[cfg(test)]
+mod root_tests;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,183 @@
+//! A stack and an environment that were loaded, where their values stand, and where stacks come from.
+
+use std::path::Path;
+
+use strata_components::model::{Environment, Stack};
+
+use super::decode::Decoded;
+use super::error::LoadError;
+use super::references::{admission, of_environment, of_stack};
+use super::root::{Root, STACK};
+use super::rules;
+use super::spans::SpanMap;
+use crate::finding::{Finding, Location, Sources, Tally, settle};
+
+/// Where a stack comes from: a file, or a Rust program.
+///
+/// A name or path is a source, by [`YamlStack`]; a [`Stack`] is one itself.
+pub trait StackSource {
+    /// Loads the stack, and from the root the environment and what other stacks there are.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the files, and with the references between them.
+    fn load(&self, root: &Path, environment: &str) -> Result<Loaded, LoadError>;
+}
+
+/// A stack in a YAML file of the root: its name in stacks/, or a path to a file inside the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YamlStack(pub String);
+
+/// A stack, an environment that admits it, and what else the root holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The stack.
+    pub stack: Stack,
+    /// The environment.
+    pub environment: Environment,
+    /// The other stacks of the root that could be read, by name.
+    pub others: Vec<Decoded<Stack>>,
+    /// Where values of stack and environment stand.
+    pub places: Places,
+    /// Findings that stop nothing.
+    pub findings: Vec<Finding>,
+}
+
+impl Loaded {
+    /// The text of every file that was read, for findings to point into.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let mut sources = Sources::default();
+        let own = [&self.places.stack, &self.places.environment].into_iter().flatten();
+        for spans in own.chain(self.others.iter().map(|other| &other.spans)) {
+            sources.insert(spans.file(), spans.source().text.clone());
+        }
+        sources
+    }
+}
+
+/// Where the values of a stack and an environment stand. What does not come from a file stands nowhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The stack's.
+    pub stack: Option<SpanMap>,
+    /// The environment's.
+    pub environment: Option<SpanMap>,
+}
+
+impl Places {
+    /// Where a value of the stack stands, or what is nearest to it.
+    #[must_use]
+    pub fn stack_value(&self, path: &str) -> Option<Location> {
+        self.stack.as_ref().and_then(|spans| spans.near(path))
+    }
+
+    /// Where a key of the stack stands.
+    #[must_use]
+    pub fn stack_key(&self, path: &str) -> Option<Location> {
+        self.stack.as_ref().and_then(|spans| spans.key(path).or_else(|| spans.near(path)))
+    }
+
+    /// Where a value of the environment stands, or what is nearest to it.
+    #[must_use]
+    pub fn environment_value(&self, path: &str) -> Option<Location> {
+        self.environment.as_ref().and_then(|spans| spans.near(path))
+    }
+
+    /// Where a key of the environment stands.
+    #[must_use]
+    pub fn environment_key(&self, path: &str) -> Option<Location> {
+        self.environment.as_ref().and_then(|spans| spans.key(path).or_else(|| spans.near(path)))
+    }
+}
+
+impl StackSource for YamlStack {
+    fn load(&self, root: &Path, environment: &str) -> Result<Loaded, LoadError> {
+        let root = Root::open(root)?;
+        let stack = root.stack(&self.0).and_then(|found| root.read_stack(&found));
+        assemble(&root, stack.map(|decoded| (decoded.value, Some(decoded.spans))), environment)
+    }
+}
+
+impl StackSource for Stack {
+    fn load(&self, root: &Path, environment: &str) -> Result<Loaded, LoadError> {
+        let root = Root::open(root)?;
+        assemble(&root, Ok((self.clone(), None)), environment)
+    }
+}
+
+impl Root {
+    /// Loads a stack (by name or path) and an environment (by name).
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the files, and with the references between them.
+    pub fn load(&self, stack: &str, environment: &str) -> Result<Loaded, LoadError> {
+        YamlStack(stack.to_owned()).load(self.dir(), environment)
+    }
+}
+
+fn assemble(
+    root: &Root,
+    stack: Result<(Stack, Option<SpanMap>), LoadError>,
+    environment: &str,
+) -> Result<Loaded, LoadError> {
+    let environment = root.environment(environment).and_then(|found| root.read_environment(&found));
+    // What is wrong in either file is said at once.
+    let ((stack, spans), environment) = match (stack, environment) {
+        (Ok(stack), Ok(environment)) => (stack, environment),
+        (Err(one), Err(other)) => return Err(one.and(other)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error),
+    };
+    let places = Places { stack: spans, environment: Some(environment.spans) };
+    let environment = environment.value;
+    let (others, mut findings) = other_stacks(root, &stack, &places);
+    let complete = findings.is_empty();
+
+    let elsewhere: Vec<&Stack> = others.iter().map(|other| &other.value).collect();
+    let mut errors = of_stack(&stack, &elsewhere, complete, &places);
+    if let Some(refusal) = admission(&stack, &environment, &places) {
+        errors.push(refusal);
+    } else if complete {
+        let admits = |stack: &&Stack| environment.stacks.is_empty() || environment.stacks.contains(&stack.stack);
+        let admitted: Vec<&Stack> = std::iter::once(&stack).chain(elsewhere.iter().copied().filter(admits)).collect();
+        errors.extend(of_environment(&environment, &admitted, &places));
+    }
+    settle(&mut findings);
+    let loaded = Loaded { stack, environment, others, places, findings };
+    if errors.is_empty() {
+        return Ok(loaded);
+    }
+    let sources = loaded.sources();
+    Err(LoadError { sources, ..LoadError::new(errors) })
+}
+
+/// The other stacks of the root, and a warning for each that cannot be read.
+fn other_stacks(root: &Root, own: &Stack, places: &Places) -> (Vec<Decoded<Stack>>, Vec<Finding>) {
+    let mut others = Vec::new();
+    let mut findings = Vec::new();
+    let own_file = places.stack.as_ref().map(SpanMap::file);
+    for name in root.stacks() {
+        let found = root.stack(&format!("{}/{name}.yaml", STACK.dir));
+        let own = |file: &str| name == own.stack.as_str() || Some(file) == own_file;
+        if found.as_ref().is_ok_and(|found| own(&found.file)) {
+            continue;
+        }
+        match found.and_then(|found| root.read_stack(&found)) {
+            Ok(decoded) => others.push(decoded),
+            Err(error) => {
+                let first = error.findings.first().map_or_else(String::new, |finding| {
+                    let at = finding.at.as_ref().map_or(String::new(), |at| format!("{at}: "));
+                    format!("{at}{}", finding.message)
+                });
+                findings.push(left_out(&name, &format!("{} ({first})", Tally::of(&error.findings))));
+            }
+        }
+    }
+    (others, findings)
+}
+
+fn left_out(name: &str, why: &str) -> Finding {
+    Finding::new(&rules::OTHER_STACK, format!("the stack {name} is left out of every proof: {why}"))
+        .help(format!("mend stacks/{name}.yaml; its ports and services are not known until then"))
+}

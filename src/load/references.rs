@@ -1,0 +1,136 @@
+//! References between the parts of a stack, an environment and the other stacks of a root: whether each leads to
+//! something. Pure; what a reference means in time (cycles, phases) is [`crate::check`]'s.
+
+use std::collections::BTreeSet;
+
+use strata_components::model::{Environment, Stack};
+use strata_components::phases::{PhaseError, schedule};
+
+use super::loaded::Places;
+use super::rules;
+use super::spans::{field, index};
+use super::suggest::instead;
+use crate::finding::Finding;
+
+/// References inside a stack: dependencies, tiers and phases; and dependencies on services of other stacks, of
+/// which `others` must be all there are for `complete` to be true.
+pub(super) fn of_stack(stack: &Stack, others: &[&Stack], complete: bool, places: &Places) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for error in schedule(stack).err().unwrap_or_default() {
+        let path = error.path();
+        let (rule, message, help) = match &error {
+            PhaseError::UnknownDependency { dependency, .. } => (
+                &rules::UNKNOWN_SERVICE,
+                format!("there is no service `{}` in stack {}", dependency.service(), stack.stack),
+                instead(dependency.service(), "services here", stack.services.keys().map(|name| name.as_str())),
+            ),
+            PhaseError::UnknownTier { tier, .. } => (
+                &rules::UNKNOWN_TIER,
+                format!("there is no tier `{tier}`"),
+                instead(tier.as_str(), "tiers here", stack.tiers.keys().map(|name| name.as_str())),
+            ),
+            PhaseError::UnknownPhase { phase, .. } => (
+                &rules::UNKNOWN_PHASE,
+                format!("there is no phase `{phase}`"),
+                instead(phase.as_str(), "phases here", stack.phases.iter().map(|name| name.as_str())),
+            ),
+            // What follows from dependencies that exist is a matter of `check`.
+            PhaseError::SamePhaseName { .. } | PhaseError::Cycle { .. } | PhaseError::PinTooEarly { .. } => continue,
+        };
+        findings
+            .push(Finding::new(rule, format!("{path}: {message}")).at(places.stack_value(&path)).path(path).help(help));
+    }
+    let tiers = stack.tiers.iter().map(|(name, tier)| (field("tiers", name.as_str()), &tier.depends_on));
+    let services = stack.services.iter().map(|(name, service)| (field("services", name.as_str()), &service.depends_on));
+    for (declarer, dependencies) in tiers.chain(services) {
+        for (position, dependency) in dependencies.iter().enumerate() {
+            let Some(elsewhere) = dependency.stack().filter(|named| *named != stack.stack.as_str()) else { continue };
+            let path = index(&field(&declarer, "depends_on"), position);
+            let (message, help) = match others.iter().find(|other| other.stack.as_str() == elsewhere) {
+                Some(other) if other.services.contains_key(dependency.service()) => continue,
+                Some(other) => (
+                    format!("there is no service `{}` in stack {elsewhere}", dependency.service()),
+                    instead(dependency.service(), "services there", other.services.keys().map(|name| name.as_str())),
+                ),
+                None if !complete => continue,
+                None => (
+                    format!("there is no stack `{elsewhere}`"),
+                    instead(elsewhere, "other stacks here", others.iter().map(|other| other.stack.as_str())),
+                ),
+            };
+            let finding = Finding::new(&rules::UNKNOWN_SERVICE, format!("{path}: {message}"));
+            findings.push(finding.at(places.stack_value(&path)).path(path).help(help));
+        }
+    }
+    findings
+}
+
+/// References of an environment: its default cluster, and the services and namespaces it changes, which belong to
+/// one of `stacks`, all those it admits.
+pub(super) fn of_environment(environment: &Environment, stacks: &[&Stack], places: &Places) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !environment.clusters.contains_key(&environment.default_cluster) {
+        let name = environment.default_cluster.as_str();
+        findings.push(
+            Finding::new(&rules::UNKNOWN_CLUSTER, format!("default_cluster: there is no cluster `{name}`"))
+                .at(places.environment_value("default_cluster"))
+                .path("default_cluster")
+                .help(instead(name, "clusters here", environment.clusters.keys().map(|name| name.as_str()))),
+        );
+    }
+    let names = || stacks.iter().map(|stack| stack.stack.as_str()).collect::<Vec<_>>().join(", ");
+    let services: BTreeSet<&str> =
+        stacks.iter().flat_map(|stack| stack.services.keys()).map(|name| name.as_str()).collect();
+    for name in environment.services.keys().map(|name| name.as_str()).filter(|name| !services.contains(name)) {
+        let path = field("services", name);
+        let message = format!("{path}: there is no service `{name}` in the stacks admitted here ({})", names());
+        findings.push(
+            Finding::new(&rules::UNKNOWN_SERVICE, message)
+                .at(places.environment_key(&path))
+                .help(instead(name, "services there", services.iter().copied()))
+                .path(path),
+        );
+    }
+    let namespaces: BTreeSet<&str> = stacks
+        .iter()
+        .flat_map(|stack| {
+            std::iter::once(&stack.namespace).chain(stack.tiers.values().filter_map(|t| t.namespace.as_ref()))
+        })
+        .map(|name| name.as_str())
+        .collect();
+    for name in environment.namespaces.keys().map(|name| name.as_str()).filter(|name| !namespaces.contains(name)) {
+        let path = field("namespaces", name);
+        let message = format!("{path}: no stack admitted here ({}) uses the namespace `{name}`", names());
+        findings.push(
+            Finding::new(&rules::UNKNOWN_NAMESPACE, message)
+                .at(places.environment_key(&path))
+                .help(instead(name, "namespaces there", namespaces.iter().copied()))
+                .path(path),
+        );
+    }
+    findings
+}
+
+/// Whether stack and environment admit each other.
+pub(super) fn admission(stack: &Stack, environment: &Environment, places: &Places) -> Option<Finding> {
+    let (name, place) = (&stack.stack, &environment.environment);
+    if !environment.stacks.is_empty() && !environment.stacks.contains(name) {
+        let admitted: Vec<&str> = environment.stacks.iter().map(|stack| stack.as_str()).collect();
+        return Some(
+            Finding::new(&rules::NOT_ADMITTED, format!("the environment {place} does not admit the stack {name}"))
+                .at(places.environment_key("stacks"))
+                .path("stacks")
+                .help(format!("it admits {}: choose another environment, or add `{name}`", admitted.join(", "))),
+        );
+    }
+    if !stack.environments.is_empty() && !stack.environments.contains(place) {
+        let allowed: Vec<&str> = stack.environments.iter().map(|environment| environment.as_str()).collect();
+        return Some(
+            Finding::new(&rules::NOT_ADMITTED, format!("the stack {name} may not be deployed to {place}"))
+                .at(places.stack_key("environments"))
+                .path("environments")
+                .help(format!("it may be deployed to {}: choose one of them, or add `{place}`", allowed.join(", "))),
+        );
+    }
+    None
+}
