@@ -4,8 +4,23 @@
 //! (a pattern, a smallest or largest value) stands in its schema too, so that an editor, the loader and these
 //! types cannot disagree. Rules between several values (ports, phases, references) are not here: they are
 //! proven over the whole, in [`phases`](crate::phases) and by `check`.
+//!
+//! A stack can be built in Rust as well as read from a file:
+//!
+//! ```
+//! use strata_components::model::{Priority, Stack};
+//!
+//! let stack = Stack::builder("shop", "shop-servers")
+//!     .tier("front", "9000-9009", |tier| tier.priority(Priority::High))
+//!     .service("cart", "front", 9001, |service| service.replicas(2))
+//!     .service("web", "front", 9002, |service| service.depends_on(["cart"]))
+//!     .build()?;
+//! assert_eq!(stack.services.len(), 2);
+//! # Ok::<(), strata_components::model::BuildError>(())
+//! ```
 
 mod autoscale;
+mod build;
 mod cluster;
 mod duration;
 mod env_var;
@@ -31,6 +46,7 @@ mod text;
 mod tier;
 
 pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent};
+pub use self::build::{AmountsText, BuildError, ServiceBuilder, StackBuilder, TierBuilder};
 pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,
     PodCount, Taint, TaintEffect,
