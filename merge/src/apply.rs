@@ -7,6 +7,7 @@ use crate::last_applied;
 use crate::managed::{Managed, ManagedFieldsError, Manager, Operation, without_managed_fields};
 use crate::object;
 use crate::ownership;
+use crate::proof;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;
 use crate::typed::{self, Duplicates, ValidationErrors};
@@ -120,7 +121,7 @@ pub fn apply(
     let Some(live) = live else {
         let mut created = without_managed_fields(config);
         let mut managed = Managed::default();
-        let me = applier(config, options, Some(options.now));
+        let me = applier(config, options).at(options.now);
         managed.set(me.clone(), own_fields(ty, config, options));
         ownership::strip(&mut managed, &me);
         managed.write_into(&mut created);
@@ -156,6 +157,19 @@ pub(crate) fn outcome(
     config: &Value,
     options: &ApplyOptions<'_>,
 ) -> Result<Outcome, ApplyError> {
+    if proof::is_unchanged(ty, live, config, options) {
+        return Ok(Outcome { object: live.clone(), conflicts: Vec::new() });
+    }
+    decide(ty, live, config, options)
+}
+
+/// The whole algorithm, without the short way.
+pub(crate) fn decide(
+    ty: &TypeRef,
+    live: &Value,
+    config: &Value,
+    options: &ApplyOptions<'_>,
+) -> Result<Outcome, ApplyError> {
     let before = Managed::of_object(live)?;
     let mut managed = before.clone();
     let old = without_managed_fields(live);
@@ -174,7 +188,7 @@ pub(crate) fn outcome(
     let view = View { ty, api_version: object::api_version(config), versions: options.versions };
     ownership::settle(view, &old, &mut managed);
 
-    let me = applier(config, options, None);
+    let me = applier(config, options);
     let last = managed.get(&me).cloned();
     let fields = own_fields(ty, config, options);
     let time = last.as_ref().and_then(|last| last.manager.time.clone());
@@ -190,7 +204,7 @@ pub(crate) fn outcome(
     ownership::strip(&mut managed, &me);
     let changed = !value::equal(&old, &new);
     if changed && let Some(mine) = managed.remove(&me) {
-        managed.set(Manager { time: Some(options.now.to_owned()), ..mine.manager }, mine.fields);
+        managed.set(mine.manager.at(options.now), mine.fields);
     }
     let mut object = if changed { new } else { old };
     if !changed && same_owners(&managed, &before) {
@@ -206,13 +220,13 @@ fn same_owners(left: &Managed, right: &Managed) -> bool {
     left.iter().count() == right.iter().count() && left.iter().all(|entry| right.get(&entry.manager) == Some(entry))
 }
 
-fn applier(config: &Value, options: &ApplyOptions<'_>, time: Option<&str>) -> Manager {
+fn applier(config: &Value, options: &ApplyOptions<'_>) -> Manager {
     Manager {
         name: manager_name(options.manager),
         operation: Operation::Apply,
         api_version: object::api_version(config).to_owned(),
         subresource: options.subresource.to_owned(),
-        time: time.map(ToOwned::to_owned),
+        time: None,
     }
 }
 

@@ -168,7 +168,7 @@ pub(crate) fn to_text(value: &Value) -> String {
     out
 }
 
-fn write_value(value: &Value, out: &mut String) {
+pub(crate) fn write_value(value: &Value, out: &mut String) {
     match value {
         Value::String(text) => write_string(text, out),
         Value::Array(items) => {
@@ -200,7 +200,7 @@ fn write_value(value: &Value, out: &mut String) {
 }
 
 /// A JSON string with the escapes of Go's encoder, which the server uses: also `<`, `>`, `&` and two line separators.
-fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -16,6 +16,9 @@ mod fields_v1;
 mod last_applied;
 mod object;
 mod ownership;
+mod proof;
+#[cfg(test)]
+mod properties;
 mod quantity;
 mod update;
 mod versions;

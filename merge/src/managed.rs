@@ -63,6 +63,11 @@ impl Manager {
             && (self.operation == Operation::Apply || self.api_version == other.api_version)
     }
 
+    /// The same manager, having changed something now; no time is noted where none is given.
+    pub(crate) fn at(self, now: &str) -> Self {
+        Self { time: (!now.is_empty()).then(|| now.to_owned()), ..self }
+    }
+
     /// The text by which the server sorts managers where it has nothing better.
     pub(crate) fn sort_text(&self) -> String {
         let version = match self.operation {

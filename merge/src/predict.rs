@@ -5,9 +5,10 @@
 
 use serde_json::Value;
 
-use crate::apply::{ApplyOptions, outcome};
+use crate::apply::{ApplyOptions, decide};
 use crate::conflict::Conflict;
 use crate::managed::{Managed, without_managed_fields};
+use crate::proof;
 use crate::schema::TypeRef;
 use crate::typed::normal::{Sameness, sameness};
 use crate::typed::{self, Duplicates};
@@ -62,10 +63,13 @@ pub fn predict_with(ty: &TypeRef, live: &Value, config: &Value, options: &ApplyO
     if config.pointer("/metadata/managedFields").is_some_and(|given| !given.is_null()) {
         return Prediction::Unknown { reason: "metadata.managedFields must be nil".to_owned() };
     }
+    if proof::is_unchanged(ty, live, config, &options) {
+        return Prediction::Unchanged;
+    }
     if let Err(errors) = typed::validate(ty, config, Duplicates::Refuse) {
         return Prediction::Unknown { reason: format!("the configuration does not fit its schema: {errors}") };
     }
-    let outcome = match outcome(ty, live, config, &options) {
+    let outcome = match decide(ty, live, config, &options) {
         Ok(outcome) => outcome,
         Err(error) => return Prediction::Unknown { reason: reason_of(&error) },
     };

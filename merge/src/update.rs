@@ -146,8 +146,9 @@ pub(crate) fn track(
             operation: Operation::Update,
             api_version: api_version.to_owned(),
             subresource: options.subresource.to_owned(),
-            time: Some(options.now.to_owned()),
-        };
+            time: None,
+        }
+        .at(options.now);
         let fields = managed.get(&me).map_or_else(|| gained.clone(), |mine| gained.union(&mine.fields));
         managed.set(me, fields);
     }

@@ -48,6 +48,29 @@ fn name_by_keys(keys: &[ListKey], item: &Value) -> Result<PathElement, String> {
     Ok(PathElement::Key(name))
 }
 
+/// Whether two items of a list go by the same name, without building it. False where one of them has none.
+pub(crate) fn same_name(list: &List, left: &Value, right: &Value) -> bool {
+    match &list.items {
+        Items::Atomic => false,
+        Items::Set => crate::value::is_scalar(left) && crate::value::equal(left, right),
+        Items::Keyed(keys) => {
+            let (Value::Object(left), Value::Object(right)) = (left, right) else { return false };
+            let mut named = false;
+            keys.iter().all(|key| {
+                let default = key.default.as_ref();
+                match (left.get(&key.name).or(default), right.get(&key.name).or(default)) {
+                    (None, None) => true,
+                    (Some(l), Some(r)) => {
+                        named = true;
+                        crate::value::equal(l, r)
+                    }
+                    _ => false,
+                }
+            }) && named
+        }
+    }
+}
+
 /// The items of a list by name, in the order of the list's first use of each name.
 ///
 /// An item without a name is left out; validation has reported it.
