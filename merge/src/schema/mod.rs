@@ -345,3 +345,36 @@ pub struct FieldInfo<'a> {
     /// How a strategic merge patch treats it.
     pub patch: &'a PatchRule,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::definition::{Definition, UNTYPED_ATOMIC};
+    use super::*;
+
+    /// Names that a definition refers to.
+    fn references(definition: &Definition) -> Vec<&str> {
+        let list = definition.list.iter().map(|list| &list.element);
+        let map =
+            definition.map.iter().flat_map(|map| map.element.iter().chain(map.fields.iter().map(|f| &f.reference)));
+        list.chain(map)
+            .flat_map(|reference| match reference {
+                Reference::Named { name, .. } => vec![name.as_str()],
+                Reference::Inline(definition) => references(definition),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_reference_of_the_shipped_types_leads_somewhere() {
+        for version in archive::versions(SHIPPED).unwrap_or_default() {
+            let release = archive::read(SHIPPED, Some(&version)).ok().flatten().unwrap_or_default();
+            assert!(!release.definitions.is_empty(), "Kubernetes {version} has no definitions");
+            for (name, definition) in &release.definitions {
+                for target in references(definition) {
+                    let known = release.definitions.contains_key(target) || [DEDUCED, UNTYPED_ATOMIC].contains(&target);
+                    assert!(known, "Kubernetes {version}: {name} refers to {target}");
+                }
+            }
+        }
+    }
+}
