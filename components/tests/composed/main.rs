@@ -1,0 +1,11 @@
+//! The stack of this repository, composed with each of its environments: figures, whole objects, invariants.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod determinism;
+mod figures;
+mod files;
+mod fleet;
+mod invariants;
+mod pod_security;
+mod problems;
