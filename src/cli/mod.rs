@@ -2,13 +2,20 @@
 //! thin function. Only this room reads arguments and the environment, and only this room prints.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use strata_components::model::Stack;
 
 pub mod completions;
 pub mod error;
+mod findings;
+pub mod plan;
+mod progress;
+mod session;
+pub mod status;
 pub mod ui;
+pub mod up;
 
 pub use error::{CommandError, CommandResult};
 pub use ui::Ui;
@@ -56,20 +63,43 @@ pub struct StackArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Plan(plan::Args),
+    Up(up::UpArgs),
+    Destroy(up::DestroyArgs),
+    Status(status::Args),
     Completions(completions::Args),
+}
+
+/// What a command runs in: the arguments of every command, and a stack that a Rust program brought.
+struct Context<'a> {
+    global: &'a GlobalArgs,
+    stack: Option<&'a Stack>,
+}
+
+impl Context<'_> {
+    /// The directory with stacks/ and environments/.
+    fn root(&self) -> &Path {
+        &self.global.root
+    }
 }
 
 /// Runs the program with these arguments (the first is the program's own name) and returns its exit code.
 ///
-/// `stack` is where stacks come from: the YAML files of the root, or a stack that a Rust program brings.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+/// `stack` is what a Rust program brings: its name then means it, and any other name a file of the root.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return error::usage(&error),
     };
     let mut ui = Ui::new(cli.global.quiet);
-    let result: CommandResult = match cli.command {
-        Command::Completions(args) => completions::run(&args, &mut ui),
+    ui.trace(cli.global.verbose);
+    let context = Context { global: &cli.global, stack };
+    let result = match &cli.command {
+        Command::Plan(args) => plan::run(args, &context, &mut ui),
+        Command::Up(args) => up::up(args, &context, &mut ui),
+        Command::Destroy(args) => up::destroy(args, &context, &mut ui),
+        Command::Status(args) => status::run(args, &context, &mut ui),
+        Command::Completions(args) => completions::run(args, &mut ui),
     };
     match result {
         Ok(code) => code,

@@ -24,6 +24,20 @@ impl Ui {
         Self { quiet }
     }
 
+    /// Shows each request on standard error, where that is wanted.
+    pub fn trace(&mut self, verbose: bool) {
+        if verbose {
+            let subscriber = tracing_subscriber::fmt()
+                .with_writer(anstream::stderr)
+                .with_max_level(tracing::Level::DEBUG)
+                .without_time()
+                .with_target(false)
+                .finish();
+            // A program that set one already keeps it.
+            let _ = tracing::subscriber::set_global_default(subscriber);
+        }
+    }
+
     /// Whether status is wanted.
     #[must_use]
     pub fn is_quiet(&self) -> bool {

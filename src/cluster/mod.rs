@@ -3,6 +3,7 @@
 //! One code path serves every cluster, the one inside this program included: [`connect`] differs, nothing else.
 
 mod carry;
+pub mod connect;
 mod discovery;
 mod fields;
 mod identity;

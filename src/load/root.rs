@@ -175,6 +175,16 @@ impl Root {
         Ok(Found { path: canonical.to_owned(), file: parts.join("/") })
     }
 
+    /// Loads an environment by itself, without regard to any stack.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with its file.
+    pub fn load_environment(&self, name: &str) -> Result<Environment, LoadError> {
+        let found = self.environment(name)?;
+        Ok(self.read_environment(&found)?.value)
+    }
+
     /// Reads a stack file.
     pub(super) fn read_stack(&self, found: &Found) -> Result<Decoded<Stack>, LoadError> {
         read(found, STACK, |stack: &Stack| stack.stack.as_str())

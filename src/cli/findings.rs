@@ -1,0 +1,32 @@
+//! Loading and checking for a command: what is wrong is printed in full, and only an exit code is left to say.
+
+use strata_components::compose::compose;
+use strata_components::desired::Desired;
+
+use super::{CommandError, Context, StackArgs, Ui};
+use crate::exit;
+use crate::load::{LoadError, Loaded, StackSource, YamlStack};
+use crate::report;
+
+impl Context<'_> {
+    /// The stack and the environment that the arguments name.
+    pub(super) fn load(&self, args: &StackArgs, ui: &mut Ui) -> Result<Loaded, CommandError> {
+        let yaml = YamlStack(args.stack.clone());
+        let source: &dyn StackSource = match self.stack {
+            Some(stack) if stack.stack.as_str() == args.stack => stack,
+            _ => &yaml,
+        };
+        source.load(self.root(), &args.env).map_err(|error| refused(&error, ui))
+    }
+}
+
+fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
+    ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
+    CommandError::printed(exit::ERROR)
+}
+
+/// What the stack composes to for a cluster, proven as far as it can be without one.
+pub(super) fn checked(loaded: &Loaded, args: &StackArgs, cluster: &str, ui: &mut Ui) -> Result<Desired, CommandError> {
+    let _ = ui;
+    Ok(compose(&loaded.stack, &loaded.environment, cluster, args.instance.as_deref())?)
+}

@@ -1,0 +1,56 @@
+//! `strata plan`: what would change on the cluster, and why.
+
+use clap::ValueEnum;
+
+use super::session::{PolicyArgs, Session};
+use super::{CommandResult, Context, StackArgs, Ui};
+use crate::exit;
+use crate::plan::{Plan, plan};
+use crate::report;
+
+/// Show what `up` would change on the cluster, and why
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes with --detailed-exitcode: 0 no changes, 1 error, 2 changes, 4 check found errors.\n\
+    Nothing is written to the cluster."
+)]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// How to print the plan
+    #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
+    output: Format,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Terminal,
+    /// For programs, by `strata schema plan`
+    Json,
+}
+
+/// Observes, plans, prints.
+pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    let plan = Session::run(context, &args.stack, ui, async |session, _| {
+        let desired = session.desired();
+        let snapshot = session.provider().observe(desired).await?;
+        Ok(plan(desired, &snapshot, &args.policy.policy(false)))
+    })?;
+    ui.data(&print(&plan, args.output)?)?;
+    let changed = args.detailed_exitcode && !plan.is_empty();
+    Ok(if changed { exit::CHANGES } else { exit::OK })
+}
+
+fn print(plan: &Plan, format: Format) -> Result<String, serde_json::Error> {
+    Ok(match format {
+        Format::Terminal => report::plan::terminal(plan),
+        Format::Json => serde_json::to_string_pretty(plan)? + "\n",
+    })
+}

@@ -1,0 +1,185 @@
+//! Progress on standard error: calm and live on a terminal, one line an event elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use strata_components::desired::ResourceId;
+
+use super::Ui;
+use crate::apply::Event;
+use crate::plan::{Action, Order};
+use crate::provider::LockNotice;
+use crate::report::clean::clean;
+
+/// Waits that are shown at once on a terminal; the rest is a number.
+const SHOWN: usize = 6;
+
+/// Where events of an apply go.
+pub(super) struct Progress {
+    began: Instant,
+    form: Form,
+}
+
+enum Form {
+    Silent,
+    Lines,
+    Live(Box<Mutex<Live>>),
+}
+
+struct Live {
+    bars: MultiProgress,
+    phase: ProgressBar,
+    waits: ProgressBar,
+    title: String,
+    changes: usize,
+    acknowledged: usize,
+    ready: usize,
+    wanted: usize,
+    missing: BTreeMap<ResourceId, (String, Instant)>,
+}
+
+impl Progress {
+    pub(super) fn new(ui: &Ui) -> Self {
+        let form = if ui.is_quiet() {
+            Form::Silent
+        } else if ui.is_live() {
+            Form::Live(Box::new(Mutex::new(Live::new())))
+        } else {
+            Form::Lines
+        };
+        Self { began: Instant::now(), form }
+    }
+
+    /// How long it has been going on.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Shows an event.
+    pub(super) fn hear(&self, event: &Event) {
+        match &self.form {
+            Form::Silent => {}
+            Form::Lines => {
+                if let Some(text) = line(event) {
+                    anstream::eprintln!("[{:>6.1} s] {}", self.began.elapsed().as_secs_f64(), clean(&text));
+                }
+            }
+            Form::Live(live) => live.lock().unwrap_or_else(PoisonError::into_inner).hear(event),
+        }
+    }
+
+    /// Takes what is live off the terminal.
+    pub(super) fn end(&self) {
+        if let Form::Live(live) = &self.form {
+            let live = live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.waits.finish_and_clear();
+            live.phase.finish_and_clear();
+        }
+    }
+}
+
+impl Live {
+    fn new() -> Self {
+        let bars = MultiProgress::new();
+        let phase = bars.add(ProgressBar::new_spinner());
+        let waits = bars.add(ProgressBar::new_spinner());
+        let style = |template: &str| {
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+        };
+        phase.set_style(style("{spinner} {wide_msg} {elapsed}"));
+        waits.set_style(style("{msg}"));
+        phase.enable_steady_tick(Duration::from_millis(120));
+        let title = "starting".to_owned();
+        phase.set_message(title.clone());
+        Self { bars, phase, waits, title, changes: 0, acknowledged: 0, ready: 0, wanted: 0, missing: BTreeMap::new() }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::PhaseStarted { changes, waits, .. } => {
+                self.title = line(event).unwrap_or_default();
+                (self.changes, self.acknowledged) = (*changes, 0);
+                (self.ready, self.wanted) = (0, *waits);
+                self.missing.clear();
+                self.phase.reset_elapsed();
+            }
+            Event::Acknowledged { .. } => self.acknowledged += 1,
+            Event::Waiting { id, missing } => {
+                let since = self.missing.get(id).map_or_else(Instant::now, |(_, since)| *since);
+                self.missing.insert(id.clone(), (missing.clone(), since));
+            }
+            Event::Ready { id, .. } => {
+                self.missing.remove(id);
+                self.ready += 1;
+            }
+            Event::PhaseEnded { .. } => {}
+            Event::Started { .. } => return,
+            Event::Failed { .. } | Event::Lock(_) | Event::Interrupted => {}
+        }
+        if let (Event::PhaseEnded { .. } | Event::Failed { .. } | Event::Lock(_) | Event::Interrupted, Some(text)) =
+            (event, line(event))
+        {
+            // A terminal that is gone shows nothing more.
+            let _ = self.bars.println(clean(&text));
+        }
+        let title = clean(&self.title);
+        let (done, of, ready, wanted) = (self.acknowledged, self.changes, self.ready, self.wanted);
+        self.phase.set_message(format!("{title}: {done}/{of} applied, {ready}/{wanted} ready"));
+        let mut lines: Vec<String> = self
+            .missing
+            .iter()
+            .take(SHOWN)
+            .map(|(id, (missing, since))| {
+                format!(
+                    "    waiting for {}: {} ({} s)",
+                    clean(&id.to_string()),
+                    clean(missing),
+                    since.elapsed().as_secs()
+                )
+            })
+            .collect();
+        if self.missing.len() > SHOWN {
+            lines.push(format!("    and {} more", self.missing.len() - SHOWN));
+        }
+        self.waits.set_message(lines.join("\n"));
+    }
+}
+
+/// An event as one line; `None` for those that say nothing new.
+fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Lock(LockNotice::Waiting { holder, silence }) => {
+            format!("locked by {holder}; taken over if it is not heard of for {} s", silence.as_secs())
+        }
+        Event::Lock(LockNotice::TakenOver { holder }) => format!("lock taken over from {holder}, which is gone"),
+        Event::PhaseStarted { order, number, name, changes, waits } => {
+            let doing = match order {
+                Order::Apply => "apply",
+                Order::Delete => "delete",
+            };
+            format!("phase {number} {name}: {changes} to {doing}, {waits} to wait for")
+        }
+        Event::Started { .. } => return None,
+        Event::Acknowledged { action, id, warnings } => {
+            let done = match action {
+                Action::Create => "created",
+                Action::Update => "updated",
+                Action::Adopt => "adopted",
+                Action::Delete => "deleting",
+                Action::Unchanged | Action::Blocked => return None,
+            };
+            let mut text = format!("{done} {id}");
+            for warning in warnings {
+                text.push_str(&format!(" (warning: {warning})"));
+            }
+            text
+        }
+        Event::Waiting { id, missing } => format!("waiting for {id}: {missing}"),
+        Event::Ready { id, after } => format!("ready: {id} after {:.1} s", after.as_secs_f64()),
+        Event::Failed { id, reason, .. } => format!("failed: {id}: {reason}"),
+        Event::PhaseEnded { number, after } => format!("phase {number} over after {:.1} s", after.as_secs_f64()),
+        Event::Interrupted => "interrupted: finishing what is in flight; again to stop at once".to_owned(),
+    })
+}

@@ -1,0 +1,113 @@
+//! What most commands begin with: the stack loaded, composed and checked, and the cluster reached.
+
+use std::future::Future;
+
+use anyhow::Context as _;
+use strata_components::desired::{Desired, Phase};
+
+use super::{CommandError, Context, StackArgs, Ui, findings};
+use crate::cluster::connect::{Choice, ConnectError, Connection};
+use crate::cluster::{Cluster, Settings};
+use crate::plan::Policy;
+use crate::provider::Provider;
+
+/// What a plan may do beyond the ordinary.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct PolicyArgs {
+    /// Take fields that another field manager holds
+    #[arg(long)]
+    pub(super) force_conflicts: bool,
+    /// Make existing objects the instance's that belong to nobody
+    #[arg(long)]
+    pub(super) adopt: bool,
+    /// Delete what is deleted only when named, as KIND/NAME
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) delete: Vec<String>,
+}
+
+impl PolicyArgs {
+    pub(super) fn policy(&self, destroy: bool) -> Policy {
+        let Self { force_conflicts, adopt, delete } = self.clone();
+        Policy { force_conflicts, adopt, delete, destroy }
+    }
+}
+
+/// A stack, composed for an environment, and the cluster it is for.
+pub(super) struct Session {
+    desired: Desired,
+    cluster: Cluster,
+}
+
+impl Session {
+    /// Loads, composes, checks and connects, then does `work`.
+    pub(super) fn run<T>(
+        context: &Context<'_>,
+        args: &StackArgs,
+        ui: &mut Ui,
+        work: impl AsyncFnOnce(&Self, &mut Ui) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let loaded = context.load(args, ui)?;
+        let (name, choice) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
+        let desired = findings::checked(&loaded, args, &name, ui)?;
+        block_on(async {
+            let connection = Connection::open(&choice).await.map_err(connect_hint)?;
+            let settings = Settings {
+                name,
+                control_namespace: loaded.environment.control_namespace.to_string(),
+                guard: connection.guard.clone(),
+                holder: holder(),
+            };
+            let session = Self { desired, cluster: Cluster::new(connection.client.clone(), settings) };
+            let result = work(&session, ui).await;
+            drop(session);
+            result
+        })
+    }
+
+    pub(super) fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    pub(super) fn provider(&self) -> &dyn Provider {
+        &self.cluster
+    }
+
+    /// The same instance with nothing in it: what a destroy is towards.
+    pub(super) fn nothing(&self) -> Desired {
+        let Desired { instance, namespaces, phases, resources: _, claims: _, notes: _ } = self.desired.clone();
+        let phases = phases.into_iter().map(|phase| Phase { services: Vec::new(), ..phase }).collect();
+        Desired { instance, namespaces, phases, resources: Vec::new(), claims: Default::default(), notes: Vec::new() }
+    }
+}
+
+/// Runs a future to its end.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting the threads that talk to the cluster")?;
+    let result = runtime.block_on(work);
+    // What still runs in the background has nothing more to say.
+    runtime.shutdown_background();
+    result
+}
+
+fn connect_hint(error: ConnectError) -> CommandError {
+    let hint = match &error {
+        ConnectError::Kubeconfig { .. } => Some("list what there is with `kubectl config get-contexts`"),
+        _ => None,
+    };
+    let error = CommandError::from(error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// What tells this run from every other: machine, process, and a random part for machines of one name.
+fn holder() -> String {
+    let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{host}_{}_{}", std::process::id(), &random[..8])
+}

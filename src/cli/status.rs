@@ -1,0 +1,41 @@
+//! `strata status`: what runs, by phase and tier.
+
+use clap::ValueEnum;
+
+use super::session::Session;
+use super::{CommandResult, Context, StackArgs, Ui};
+use crate::exit;
+use crate::report::status;
+
+/// Show what runs, by phase and tier
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
+    output: Format,
+}
+
+/// How the status is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Terminal,
+    /// For programs: one object a service
+    Json,
+}
+
+/// Observes and prints.
+pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    let text = Session::run(context, &args.stack, ui, async |session, _| {
+        let desired = session.desired();
+        let snapshot = session.provider().observe(desired).await?;
+        Ok(match args.output {
+            Format::Terminal => status::terminal(desired, &snapshot),
+            Format::Json => serde_json::to_string_pretty(&status::services(desired, &snapshot))? + "\n",
+        })
+    })?;
+    ui.data(&text)?;
+    Ok(exit::OK)
+}

@@ -1,0 +1,157 @@
+//! `strata up` and `strata destroy`: a plan, and its carrying out.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::sync::watch;
+
+use super::progress::Progress;
+use super::session::{PolicyArgs, Session};
+use super::{CommandError, CommandResult, Context, StackArgs, Ui};
+use crate::apply::{Event, Outcome, Settings, apply};
+use crate::exit;
+use crate::plan::{Plan, plan};
+use crate::provider::ProviderError;
+use crate::report;
+
+/// Bring the cluster to what the stack says, phase by phase
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Shows the plan and asks before anything is changed; --yes goes on without asking.\n\
+    Running it again goes on from where an earlier run stopped.")]
+pub struct UpArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Delete everything that belongs to the instance, in reverse phase order
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Only what carries the instance's mark is deleted. A Namespace stays unless --delete names it, \
+    and then only when nothing else is left in it."
+)]
+pub struct DestroyArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Delete what is deleted only when named, as KIND/NAME
+    #[arg(long, value_name = "KIND/NAME")]
+    delete: Vec<String>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Go on without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Steps in flight at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    parallel: u16,
+    /// Seconds that one object may take to become ready, or to go
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// Plans and carries out.
+pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    Session::run(context, &args.stack, ui, async |session, ui| {
+        let desired = session.desired();
+        let snapshot = session.provider().observe(desired).await?;
+        let plan = plan(desired, &snapshot, &args.policy.policy(false));
+        carry_out(session, &plan, &args.run, ui).await
+    })
+}
+
+/// Plans the way down and carries it out.
+pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    Session::run(context, &args.stack, ui, async |session, ui| {
+        let nothing = session.nothing();
+        let snapshot = session.provider().observe(&nothing).await?;
+        let policy = PolicyArgs { delete: args.delete.clone(), ..PolicyArgs::default() }.policy(true);
+        let plan = plan(&nothing, &snapshot, &policy);
+        carry_out(session, &plan, &args.run, ui).await
+    })
+}
+
+async fn carry_out(session: &Session, plan: &Plan, args: &RunArgs, ui: &mut Ui) -> CommandResult {
+    if !plan.is_empty() {
+        ui.status(&report::plan::terminal(plan));
+    }
+    if plan.summary.blocked > 0 {
+        let blocked = plan.summary.blocked;
+        return Err(CommandError::new(exit::ERROR, anyhow!("{blocked} steps are blocked, so nothing was changed"))
+            .hint("see the steps marked ! above"));
+    }
+    if !plan.is_empty() && !args.yes {
+        confirm(plan, ui)?;
+    }
+    let settings = Settings { parallel: usize::from(args.parallel), wait_limit: Duration::from_secs(args.timeout) };
+    let progress = Arc::new(Progress::new(ui));
+    let heard = progress.clone();
+    let interrupt = listen();
+    let result =
+        apply(session.provider(), plan, &settings, Arc::new(move |event: Event| heard.hear(&event)), interrupt).await;
+    progress.end();
+    let outcome = result.map_err(locked)?;
+    ui.data(&report::outcome::terminal(plan, &outcome, progress.elapsed()))?;
+    Ok(code(&outcome))
+}
+
+fn code(outcome: &Outcome) -> u8 {
+    if outcome.interrupted {
+        exit::INTERRUPTED
+    } else if outcome.is_complete() {
+        exit::OK
+    } else {
+        exit::ERROR
+    }
+}
+
+fn locked(error: ProviderError) -> CommandError {
+    match error {
+        ProviderError::Locked { .. } => {
+            CommandError::new(exit::LOCKED, error).hint("wait until that run is over, and run this again")
+        }
+        error => error.into(),
+    }
+}
+
+/// Asks whether to go on; an error where nobody can be asked, or the answer is not yes.
+fn confirm(plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
+    if !ui.can_ask() {
+        return Err(CommandError::new(exit::ERROR, anyhow!("nobody can be asked whether to go on"))
+            .hint("look at the plan, then run it with --yes"));
+    }
+    let target = report::clean::clean(&plan.target.name).into_owned();
+    anstream::eprint!("Carry this plan out on cluster {target}? Only `yes` goes on: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(CommandError::new(exit::ERROR, anyhow!("not confirmed, so nothing was changed")))
+    }
+}
+
+/// Turns true at the first interrupt; the second ends the program at once.
+fn listen() -> watch::Receiver<bool> {
+    let (tell, heard) = watch::channel(false);
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if tell.send_replace(true) {
+                std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+        }
+        // Without a handler there is nothing to hear; the channel stays open until the program ends.
+        std::future::pending::<()>().await;
+    });
+    heard
+}
