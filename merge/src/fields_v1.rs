@@ -57,14 +57,18 @@ impl FieldSet {
     /// Writes the set as a `fieldsV1` object.
     #[must_use]
     pub fn to_fields_v1(&self) -> Value {
-        let write_node = |node: &Node| {
-            let Value::Object(mut below) = node.children.to_fields_v1() else { return Value::Null };
-            if node.member && !below.is_empty() {
-                below.insert(".".to_owned(), Value::Object(Map::new()));
-            }
-            Value::Object(below)
-        };
-        Value::Object(self.nodes().iter().map(|node| (element_key(&node.element), write_node(node))).collect())
+        Value::Object(self.to_fields_v1_object(false))
+    }
+
+    fn to_fields_v1_object(&self, member: bool) -> Map<String, Value> {
+        let mut fields = Map::new();
+        if member && !self.is_empty() {
+            fields.insert(".".to_owned(), Value::Object(Map::new()));
+        }
+        for node in self.nodes() {
+            fields.insert(element_key(&node.element), Value::Object(node.children.to_fields_v1_object(node.member)));
+        }
+        fields
     }
 
     /// Writes the set as `fieldsV1` text, byte for byte as the server stores it: no spaces, `.` first, then the

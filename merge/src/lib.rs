@@ -12,6 +12,7 @@
 //! | know what an apply would do, without a request | [`predict()`] |
 //! | see what differs between two objects | [`diff()`] |
 //! | read who owns what | [`owners()`] |
+//! | move an object over from client-side apply | [`client_side::hand_over`] |
 //! | work with sets of fields | [`FieldSet`], [`FieldPath`] |
 //! | merge, compare, extract, remove by type | [`typed`] |
 //!
@@ -33,6 +34,7 @@
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
 
+pub mod client_side;
 pub mod diff;
 pub mod managed;
 pub mod owners;
