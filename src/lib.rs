@@ -4,6 +4,11 @@
 //! with what was observed, planned, applied and reported. Each stage is a module here; a stage knows the types of
 //! the stage before it and nothing of the stage after it.
 
+use std::process::ExitCode;
+
+pub use strata_components as components;
+use strata_components::model::Stack;
+
 pub mod apply;
 pub mod cli;
 pub mod cluster;
@@ -14,3 +19,29 @@ pub mod observe;
 pub mod plan;
 pub mod provider;
 pub mod report;
+
+/// Gives the binary of a Rust program every command, for the stack that the program brings.
+///
+/// Environments, and every other stack, come from the files of `--root`. What is rendered and planned is the same, to
+/// the byte, as for a stack file that says the same.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use strata::components::model::Stack;
+///
+/// fn main() -> ExitCode {
+///     let stack = Stack::builder("demo", "demo")
+///         .tier("core", "9000-9019", |tier| tier)
+///         .service("memory", "core", 9000, |service| service.replicas(2))
+///         .build();
+///     match stack {
+///         Ok(stack) => strata::run(&stack),
+///         Err(_) => ExitCode::FAILURE,
+///     }
+/// }
+/// ```
+#[must_use]
+pub fn run(stack: &Stack) -> ExitCode {
+    cli::program(Some(stack))
+}

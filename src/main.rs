@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    strata::cli::run(std::env::args_os(), None).into()
+    strata::cli::program(None)
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use strata_components::model::Stack;
@@ -81,6 +82,12 @@ impl Context<'_> {
     fn root(&self) -> &Path {
         &self.global.root
     }
+}
+
+/// Runs the program with the arguments of this process; `stack` is as for [`run`].
+#[must_use]
+pub fn program(stack: Option<&Stack>) -> ExitCode {
+    run(std::env::args_os(), stack).into()
 }
 
 /// Runs the program with these arguments (the first is the program's own name) and returns its exit code.
