@@ -10,6 +10,7 @@ pub use strata_components as components;
 use strata_components::model::Stack;
 
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod exit;

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use strata_components::model::{Environment, Stack};
+use strata_components::model::{Environment, ServiceName, ServiceOverride, Stack};
 
 use super::decode::Decoded;
 use super::error::LoadError;
 use super::references::{admission, of_environment, of_stack};
 use super::root::{Root, STACK};
 use super::rules;
-use super::spans::SpanMap;
+use super::spans::{SpanMap, field};
 use crate::finding::{Finding, Location, Sources, Tally, settle};
 
 /// Where a stack comes from: a file, or a Rust program.
@@ -44,6 +44,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// What the environment changes about a service of the stack, and the path of that in the environment.
+    #[must_use]
+    pub fn change(&self, service: &ServiceName) -> Option<(String, &ServiceOverride)> {
+        let change = self.environment.override_of(&self.stack.stack, service)?;
+        let precise = format!("{}/{service}", self.stack.stack);
+        let key = if self.environment.services.contains_key(precise.as_str()) { &precise } else { service.as_str() };
+        Some((field("services", key), change))
+    }
+
     /// The text of every file that was read, for findings to point into.
     #[must_use]
     pub fn sources(&self) -> Sources {

@@ -79,16 +79,31 @@ pub(super) fn of_environment(environment: &Environment, stacks: &[&Stack], place
         );
     }
     let names = || stacks.iter().map(|stack| stack.stack.as_str()).collect::<Vec<_>>().join(", ");
-    let services: BTreeSet<&str> =
-        stacks.iter().flat_map(|stack| stack.services.keys()).map(|name| name.as_str()).collect();
-    for name in environment.services.keys().map(|name| name.as_str()).filter(|name| !services.contains(name)) {
-        let path = field("services", name);
-        let message = format!("{path}: there is no service `{name}` in the stacks admitted here ({})", names());
+    for reference in environment.services.keys() {
+        let meant: Vec<&&Stack> =
+            stacks.iter().filter(|stack| reference.stack().is_none_or(|named| named == stack.stack.as_str())).collect();
+        let services: BTreeSet<&str> =
+            meant.iter().flat_map(|stack| stack.services.keys()).map(|name| name.as_str()).collect();
+        if services.contains(reference.service()) {
+            continue;
+        }
+        let path = field("services", reference.as_str());
+        let (message, help) = match reference.stack().filter(|_| meant.is_empty()) {
+            Some(named) => (
+                format!("{path}: there is no stack `{named}` among those admitted here ({})", names()),
+                instead(named, "stacks admitted here", stacks.iter().map(|stack| stack.stack.as_str())),
+            ),
+            None => (
+                format!(
+                    "{path}: there is no service `{}` in the stacks admitted here ({})",
+                    reference.service(),
+                    names()
+                ),
+                instead(reference.service(), "services there", services.iter().copied()),
+            ),
+        };
         findings.push(
-            Finding::new(&rules::UNKNOWN_SERVICE, message)
-                .at(places.environment_key(&path))
-                .help(instead(name, "services there", services.iter().copied()))
-                .path(path),
+            Finding::new(&rules::UNKNOWN_SERVICE, message).at(places.environment_key(&path)).help(help).path(path),
         );
     }
     let namespaces: BTreeSet<&str> = stacks

@@ -1,0 +1,120 @@
+//! What composing says, as findings: reasons why a stack cannot be composed, and notes about what gave way.
+//!
+//! Reasons that a rule of ours states itself, with more places, are left to that rule.
+
+use strata_components::compose::{ComposeError, Problem};
+use strata_components::desired::Desired;
+use strata_components::model::ServiceName;
+
+use super::rules;
+use crate::finding::{Finding, Location, Rule};
+use crate::load::Loaded;
+use crate::load::spans::field;
+
+/// The reasons why a stack cannot be composed.
+pub(super) fn refusals(error: &ComposeError, loaded: &Loaded) -> Vec<Finding> {
+    error.problems.iter().filter_map(|problem| refusal(problem, loaded)).collect()
+}
+
+fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
+    let places = &loaded.places;
+    let found = |rule: &Rule, path: String, at: Option<Location>, help: &str| {
+        Some(Finding::new(rule, format!("{path}: {problem}")).at(at).path(path).help(help.to_owned()))
+    };
+    match problem {
+        // Stated by `order`, by `load` and by `ports`.
+        Problem::Phase(_)
+        | Problem::EnvironmentRefused { .. }
+        | Problem::StackRefused { .. }
+        | Problem::OffsetsDiffer { .. }
+        | Problem::NoSuchPort { .. } => None,
+        Problem::NoSuchRange { .. } => {
+            let at = places.environment_value("port_offset");
+            found(&rules::PORT_TOO_HIGH, "port_offset".to_owned(), at, "lower the offset or the range")
+        }
+        Problem::SameRegistryEntry { .. } => found(
+            &rules::SAME_ENTRY,
+            "tiers".to_owned(),
+            places.stack_key("tiers"),
+            "give one of the tiers a `range_name`",
+        ),
+        Problem::AutoscalerRange { service, .. } => {
+            // A range that is empty as it was written is stated by `size`.
+            let own = loaded.stack.services.get(service.as_str()).and_then(|service| service.autoscale)?;
+            let change = loaded.change(service).and_then(|(path, change)| Some((path, change.autoscale?)));
+            let effective = change.as_ref().map_or(own, |(_, change)| change.over(own));
+            if effective.min > effective.max {
+                return None;
+            }
+            let (path, at) = match change.filter(|(_, change)| change.max.is_some()) {
+                Some((base, _)) => {
+                    let path = format!("{base}.autoscale.max");
+                    let at = places.environment_value(&path);
+                    (path, at)
+                }
+                None => {
+                    let path = format!("{}.autoscale.max", field("services", service.as_str()));
+                    let at = places.stack_value(&path);
+                    (path, at)
+                }
+            };
+            found(&rules::AUTOSCALE_RANGE, path, at, "raise `max` of the autoscaler, or lower the replicas")
+        }
+        Problem::NoAutoscaler { service } => {
+            let (base, _) = loaded.change(service)?;
+            let path = field(&base, "autoscale");
+            let at = places.environment_key(&path);
+            found(
+                &rules::NO_AUTOSCALER,
+                path,
+                at,
+                "add `autoscale` to the service in the stack, or remove the override",
+            )
+        }
+        Problem::PlatformVariable { service, variable } => {
+            let change = loaded.change(service).filter(|(_, change)| change.env.contains_key(variable.as_str()));
+            let changed = change.is_some();
+            let base = change.map_or_else(|| field("services", service.as_str()), |(path, _)| path);
+            let path = field(&field(&base, "env"), variable.as_str());
+            let at = if changed { places.environment_key(&path) } else { places.stack_key(&path) };
+            found(&rules::PLATFORM_VARIABLE, path, at, "remove the variable, or give it another name")
+        }
+        Problem::LongName { .. } => {
+            let at = places.stack_value("stack");
+            found(&rules::NAME_TOO_LONG, "stack".to_owned(), at, "shorten the name of stack, environment or --instance")
+        }
+        Problem::SameNamespace { second, .. } => {
+            let path = field("namespaces", second.as_str());
+            let at = places.environment_value(&path);
+            found(&rules::SAME_NAMESPACE, path, at, "map one of them to another name")
+        }
+        Problem::Suffix(_) | Problem::Unwritable { .. } => Some(
+            Finding::new(&rules::NOT_COMPOSED, problem.to_string())
+                .help("change the value as the message says".to_owned()),
+        ),
+    }
+}
+
+/// What gave way when the stack was composed.
+pub(super) fn notes(desired: &Desired, loaded: &Loaded) -> Vec<Finding> {
+    let note = |note: &strata_components::desired::Note| {
+        let here = place_of_change(loaded, &note.path);
+        let (rule, help) = if note.path.ends_with(".max") {
+            (&rules::CAPPED, "nothing to do, if the cap is meant; otherwise raise `replicas.max` of the environment")
+        } else {
+            (&rules::FLOOR, "write the same figure twice to make this note go away")
+        };
+        Finding::new(rule, note.message.clone())
+            .at(here.or_else(|| loaded.places.stack_value(&note.path)))
+            .path(note.path.clone())
+            .help(help.to_owned())
+    };
+    desired.notes.iter().map(note).collect()
+}
+
+/// Where the environment changes the value that a path of the stack names (`services.NAME.FIELD…`), if it does.
+fn place_of_change(loaded: &Loaded, path: &str) -> Option<Location> {
+    let (service, rest) = path.strip_prefix("services.")?.split_once('.')?;
+    let (base, _) = loaded.change(&ServiceName::new(service).ok()?)?;
+    loaded.places.environment.as_ref()?.value(&format!("{base}.{rest}"))
+}

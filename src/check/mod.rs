@@ -1,0 +1,76 @@
+//! What can be proven of a stack before anything is applied: pure functions from what was loaded and composed to
+//! findings.
+//!
+//! One file an area; each rule is applied in one place. Syntax, types and references are proven before, by
+//! [`crate::load`].
+
+mod composed;
+mod gateway;
+mod names;
+mod order;
+mod ports;
+pub mod registry;
+pub mod rules;
+mod size;
+
+use strata_components::compose::{ComposeError, compose};
+use strata_components::desired::Desired;
+
+use crate::finding::{Finding, Level, settle};
+use crate::load::Loaded;
+
+/// What a stack composes to where it can be composed, and everything that is found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proven {
+    /// What should exist; absent where the stack cannot be composed, and then there are errors.
+    pub desired: Option<Desired>,
+    /// Errors first, then by file, line and column. What loading found without stopping is part of it.
+    pub findings: Vec<Finding>,
+}
+
+impl Proven {
+    /// Whether findings stop every command that would go on.
+    #[must_use]
+    pub fn stops(&self) -> bool {
+        stops(&self.findings)
+    }
+}
+
+/// Composes a stack for the cluster that the environment calls `target`, and proves the result. `suffix` tells apart
+/// several instances of the stack in the environment.
+#[must_use]
+pub fn prove(loaded: &Loaded, target: &str, suffix: Option<&str>) -> Proven {
+    let composed = compose(&loaded.stack, &loaded.environment, target, suffix);
+    let findings = check(loaded, composed.as_ref());
+    Proven { desired: composed.ok(), findings }
+}
+
+/// Everything that is found in a stack, an environment and what they compose to, or fail to.
+#[must_use]
+pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<Finding> {
+    let mut findings = loaded.findings.clone();
+    findings.extend(names::check(loaded));
+    findings.extend(order::check(loaded));
+    findings.extend(ports::check(loaded));
+    findings.extend(size::check(loaded));
+    findings.extend(gateway::check_stack(loaded));
+    match composed {
+        Ok(desired) => {
+            findings.extend(composed::notes(desired, loaded));
+            findings.extend(ports::check_claims(desired, loaded));
+            findings.extend(gateway::check_objects(desired, loaded));
+        }
+        Err(error) => findings.extend(composed::refusals(error, loaded)),
+    }
+    settle(&mut findings);
+    findings
+}
+
+/// Whether findings stop every command that would go on.
+#[must_use]
+pub fn stops(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.level == Level::Error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The rules that `check` proves: what a stack that can be read must also be. An error stops every command that
+//! would go on, with exit code 4.
+//!
+//! The rules about files, types and references are [`crate::load::rules`]; [`all`] lists both.
+
+use crate::finding::{Level, Rule};
+
+macro_rules! rules {
+    ($($name:ident = $id:literal $level:ident, $title:literal, $meaning:literal, $remedy:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $name: Rule =
+                Rule { id: $id, level: Level::$level, title: $title, meaning: $meaning, remedy: $remedy };
+        )*
+        /// Every rule of `check`, by id.
+        pub const ALL: &[Rule] = &[$($name),*];
+    };
+}
+
+rules! {
+    CYCLE = "S-deps-001" Error, "services wait for each other",
+        "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
+        "Remove one of the dependencies on the path that is shown.";
+    PLATFORM_VARIABLE = "S-env-001" Error, "a service sets a variable of the platform",
+        "The platform tells each server its port, tier and priority in these variables.",
+        "Remove the variable, or give it another name.";
+    TWO_GATEWAYS = "S-gateway-001" Error, "several services take traffic from outside",
+        "One service alone is the gateway, so that there is one way in to watch and to protect.",
+        "Keep `gateway` on one service, and let the others be reached through it.";
+    EXPOSED_SERVICE = "S-gateway-002" Error, "a Service is reachable from outside the cluster",
+        "Services are ClusterIP: a LoadBalancer, a NodePort or an external address would go round the gateway.",
+        "Make it a ClusterIP Service, and let traffic in through the gateway.";
+    FOREIGN_INGRESS = "S-gateway-003" Error, "outside traffic is led to a service that is not the gateway",
+        "The service marked as gateway takes all traffic from outside the cluster.",
+        "Remove the route, or mark the service as the gateway.";
+    NO_WAY_IN = "S-gateway-004" Note, "the gateway is not reachable in this environment",
+        "The stack marks a gateway, but the environment does not say how traffic comes in.",
+        "Add `gateway` with host and ingress class to the environment, if it should be reachable.";
+    NAME_TOO_LONG = "S-names-001" Error, "a name is too long",
+        "Names that are joined of others (stack, environment, instance) become labels and object names, which have at \
+        most 63 characters.",
+        "Shorten one of the names.";
+    CONTROL_NAMESPACE = "S-names-002" Error, "a namespace of the stack is the control namespace",
+        "Inventory, lock and history must outlive the stack, so they have a namespace of their own.",
+        "Map the stack's namespace to another name, or choose another control namespace.";
+    SAME_NAMESPACE = "S-names-003" Error, "two namespaces of the stack become one",
+        "The environment gives two namespaces of the stack one name, so that their objects would mix.",
+        "Map one of them to another name.";
+    SAME_ENTRY = "S-names-004" Error, "two ranges have one name in the port registry",
+        "Pods look ranges up by name, so each name can stand for one range only.",
+        "Give one of the tiers a `range_name`.";
+    PIN_TOO_EARLY = "S-phases-001" Error, "a phase is pinned against the dependencies",
+        "A service can start only after what it depends on; the pin names a phase before that.",
+        "Pin a later phase, remove the pin, or remove the dependency on the path that is shown.";
+    SAME_PHASE_NAME = "S-phases-002" Error, "two phases have one name",
+        "Pins name phases, so each name can stand for one phase only.",
+        "Rename one of the two.";
+    OUTSIDE_TIER = "S-ports-001" Error, "a port lies outside the range of its tier",
+        "Each tier owns a range, so that a port tells the tier and nobody takes another tier's.",
+        "Choose a free port of the tier's range, or put the service into the tier that owns the port.";
+    DUPLICATE_PORT = "S-ports-002" Error, "two services have one port",
+        "The port registry gives each port to one service, over all stacks of the root.",
+        "Give one of the two a free port of its tier.";
+    TIERS_OVERLAP = "S-ports-003" Error, "the ranges of two tiers overlap",
+        "What no service has taken of a range stays reserved for its tier, over all stacks of the root.",
+        "Move one of the ranges.";
+    PORT_TOO_HIGH = "S-ports-004" Error, "a port passes 65535 in this environment",
+        "The environment's offset, or the distance of the health port, leads past the highest port there is.",
+        "Lower the port, the offset or the distance.";
+    SHARED_ADDRESS = "S-ports-005" Error, "two services share a port of one address",
+        "On one address a port can have one owner.",
+        "Give one of the two another port.";
+    HEALTH_OVERLAP = "S-ports-006" Note, "health ports are service ports elsewhere",
+        "Inside a cluster each Service has an address of its own, so nothing collides; on one shared address (host \
+         network, a local run, a port-forward) it would.",
+        "Nothing, inside a cluster; elsewhere choose other offsets, or `health_port: same`.";
+    OFFSETS_DIFFER = "S-ports-007" Error, "stack and environment disagree about the offset",
+        "Pods look ports up in the registry, which is made of the stack's offsets; the ports themselves follow the \
+         environment's.",
+        "Write the same offset in both files.";
+    OFFSET_UNKNOWN = "S-ports-008" Warning, "the port registry does not know this environment",
+        "The stack lists the offsets of environments for the registry, but not of this one.",
+        "Add the environment to `port_offsets` of the stack.";
+    AUTOSCALE_RANGE = "S-replicas-001" Error, "an autoscaler's minimum lies above its maximum",
+        "The range of replicas is empty.",
+        "Lower `min` or raise `max`.";
+    FLOOR = "S-replicas-002" Note, "replicas and the autoscaler's minimum differ",
+        "Where an autoscaler works, it owns the number of pods; the floor is the higher of the two figures.",
+        "Write the same figure twice to make the note go away.";
+    POLICY_RANGE = "S-replicas-003" Error, "the replica policy contradicts itself",
+        "Critical services must have more pods than any service may have.",
+        "Lower `critical_min` or raise `max`.";
+    NO_EFFECT = "S-replicas-004" Warning, "an override has no effect",
+        "The environment's replica policy, or the lack of an autoscaler, undoes what the override says.",
+        "Change the policy or remove the override.";
+    NO_AUTOSCALER = "S-replicas-005" Error, "an override changes an autoscaler that is not there",
+        "An environment can change figures of an autoscaler, but the service has none in the stack.",
+        "Add `autoscale` to the service in the stack, or remove the override.";
+    CAPPED = "S-replicas-006" Note, "the environment caps an autoscaler",
+        "The environment's replica policy allows fewer pods than the autoscaler could start.",
+        "Nothing, if the cap is meant; otherwise raise `replicas.max`.";
+    REQUEST_ABOVE_LIMIT = "S-resources-001" Error, "a request lies above its limit",
+        "A pod cannot be promised more than it may use; a cluster refuses such a pod.",
+        "Lower the request or raise the limit.";
+    EMPTY_STACK = "S-stack-001" Error, "the stack has no services",
+        "Deploying it would delete everything that an earlier version deployed.",
+        "Add services; to remove a deployment use `strata destroy`.";
+    NOT_COMPOSED = "S-stack-002" Error, "the stack cannot be composed",
+        "The components that make objects of the stack refuse it; the message says why.",
+        "Change the value as the message says.";
+}
+
+/// Every rule there is, by id.
+#[must_use]
+pub fn all() -> Vec<Rule> {
+    let mut rules = [ALL, crate::load::rules::ALL].concat();
+    rules.sort_by_key(|rule| rule.id);
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_in_order_and_well_formed() {
+        let ids: Vec<&str> = ALL.iter().map(|rule| rule.id).collect();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(ids, sorted);
+        for rule in all() {
+            let parts: Vec<&str> = rule.id.split('-').collect();
+            assert!(
+                matches!(parts.as_slice(), ["S", area, number] if !area.is_empty() && number.len() == 3),
+                "{}",
+                rule.id
+            );
+            assert!(rule.meaning.ends_with('.') && rule.remedy.ends_with('.'), "{}", rule.id);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Stacks that break a rule on purpose, and all that is said about them.
+
+#![allow(clippy::unwrap_used, reason = "a failing test should stop where it fails")]
+
+use std::fs;
+
+use snapbox::data::Inline;
+use snapbox::str;
+use strata_components::desired::{Desired, Resource};
+
+use crate::load::{Loaded, Root};
+
+use super::{Proven, check as all_of, prove};
+
+const SHOP: &str = "stack: shop
+namespace: shop
+phases: [base, front]
+port_offsets: {production: 0}
+health_port: same
+tiers:
+  back: {ports: 9000-9009}
+  front: {ports: 9010-9011}
+services:
+  cart: {tier: back, port: 9000}
+  mail: {tier: back, port: 9001}
+  web: {tier: front, port: 9010, depends_on: [cart], gateway: {}}
+";
+const PRODUCTION: &str = "environment: production
+clusters: {local: {embedded: {}}}
+default_cluster: local
+image: {registry: registry.example/shop, tag: 1.0.0}
+gateway: {host: shop.example, ingress_class: nginx}
+";
+
+fn loaded(shop: &str, production: &str, other: Option<&str>) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("stacks/shop.yaml", shop);
+    write("environments/production.yaml", production);
+    if let Some(other) = other {
+        write("stacks/other.yaml", other);
+    }
+    Root::open(dir.path()).unwrap().load("shop", "production").unwrap()
+}
+
+fn proven(shop: &str, production: &str, other: Option<&str>, suffix: Option<&str>) -> Proven {
+    prove(&loaded(shop, production, other), "local", suffix)
+}
+
+/// Each finding in one line: level, rule, place, message, other places, what to do.
+fn brief(proven: &Proven) -> Vec<String> {
+    let line = |f: &crate::finding::Finding| {
+        let file = |at: &crate::finding::Location| {
+            let name = at.file.rsplit('/').next().unwrap_or_default().trim_end_matches(".yaml");
+            format!("{name}:{}:{}", at.line, at.column)
+        };
+        let at = f.at.as_ref().map(|at| format!("{} ", file(at))).unwrap_or_default();
+        let label = f.label.as_ref().map(|label| format!(" <{label}>")).unwrap_or_default();
+        let related: String = f.related.iter().map(|r| format!(" <{} {}>", file(&r.at), r.text)).collect();
+        let help = f.help.as_ref().map(|help| format!(" [{help}]")).unwrap_or_default();
+        format!("{} {} {at}{}{label}{related}{help}", f.level, f.rule, f.message)
+    };
+    proven.findings.iter().map(line).collect()
+}
+
+#[track_caller]
+fn compare(proven: &Proven, expect: Inline) {
+    let found: String = brief(proven).into_iter().map(|line| line + "\n").collect();
+    snapbox::Assert::new().action_env(snapbox::assert::DEFAULT_ACTION_ENV).eq(found, expect);
+    assert!(proven.stops() || proven.desired.is_some(), "what cannot be composed has an error");
+}
+
+/// Replaces text in the good stack, and compares all that is found.
+#[track_caller]
+fn check(from: &str, to: &str, expect: Inline) {
+    let shop = SHOP.replace(from, to);
+    assert!(from.is_empty() || shop != SHOP, "nothing was replaced");
+    compare(&proven(&shop, PRODUCTION, None, None), expect);
+}
+
+/// Adds text to the good environment, and compares all that is found.
+#[track_caller]
+fn check_environment(more: &str, shop: (&str, &str), expect: Inline) {
+    compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{PRODUCTION}{more}\n"), None, None), expect);
+}
+
+#[test]
+fn a_good_stack_has_no_findings() {
+    compare(&proven(SHOP, PRODUCTION, None, Some("pr-7")), str![]);
+}
+
+#[test]
+fn ports() {
+    check(
+        "port: 9001",
+        "port: 9011",
+        str![[r#"
+error S-ports-001 shop:11:28 services.mail.port: 9011 lies outside the range 9000-9009 of tier back; it belongs to tier front <shop:7:17 range of tier back> [free in tier back: 9001-9009]
+
+"#]],
+    );
+    check(
+        "port: 9001",
+        "port: 9000",
+        str![[r#"
+error S-ports-002 shop:11:28 services.mail.port: 9000 is the port of cart already <port of mail> <shop:10:28 port of cart> [free in tier back: 9001-9009]
+
+"#]],
+    );
+    check(
+        "9010-9011",
+        "9009-9011",
+        str![[r#"
+error S-ports-003 shop:8:18 tiers.front.ports: 9009-9011 overlaps 9000-9009 of tier back <range of tier front> <shop:7:17 range of tier back> [move one of the ranges]
+
+"#]],
+    );
+    check("9010-9011", "9010-9010", str![]);
+    check(
+        "mail: {tier: back, port: 9001",
+        "mail: {tier: back, port: 9001, health_port: \"+60000\"",
+        str![[r#"
+error S-ports-004 shop:11:47 services.mail.health_port: the health port +60000 of mail passes 65535 in production (port 9001, offset 0) [lower the port, the distance or the environment's `port_offset`]
+
+"#]],
+    );
+    check(
+        "production: 0",
+        "production: 100",
+        str![[r#"
+error S-ports-007 shop:4:28 port_offsets.production: 100 here, but 0 in the environment itself [write the same offset in both files]
+
+"#]],
+    );
+    check(
+        "production: 0",
+        "staging: 100",
+        str![[r#"
+warning S-ports-008 shop:4:1 port_offsets: the environment production is not in the list [add `production: 0`, so that pods find its ranges in the registry]
+
+"#]],
+    );
+    check(
+        "health_port: same",
+        "health_port: \"+1\"",
+        str![[r#"
+note S-ports-006 shop:5:1 health ports are service ports elsewhere: production's are production's (9001) [harmless inside a cluster, where each Service has an address of its own; on one shared address (host network, port-forward) run one environment at a time]
+
+"#]],
+    );
+    check_environment(
+        "port_offset: 60000",
+        ("production: 0", "production: 60000"),
+        str![[r#"
+error S-ports-004 production:6:14 port_offset: environment production has the ports 9000-9011, which with the offset 60000 pass 65535 [lower the offset or the range]
+error S-ports-004 production:6:14 port_offset: tier back has the ports 9000-9009, which with the offset 60000 pass 65535 [lower the offset or the range]
+error S-ports-004 production:6:14 port_offset: tier front has the ports 9010-9011, which with the offset 60000 pass 65535 [lower the offset or the range]
+error S-ports-004 shop:10:28 services.cart.port: 9000 and the offset 60000 of production pass 65535 <production:6:14 offset of production> [lower the port or the environment's `port_offset`]
+error S-ports-004 shop:11:28 services.mail.port: 9001 and the offset 60000 of production pass 65535 <production:6:14 offset of production> [lower the port or the environment's `port_offset`]
+error S-ports-004 shop:12:28 services.web.port: 9010 and the offset 60000 of production pass 65535 <production:6:14 offset of production> [lower the port or the environment's `port_offset`]
+
+"#]],
+    );
+}
+
+#[test]
+fn ports_over_several_stacks() {
+    let other = "stack: other\nnamespace: other\ntiers: {all: {ports: 9005-9012}}\nservices:\n  gong: {tier: all, port: 9010}\n";
+    compare(
+        &proven(SHOP, PRODUCTION, Some(other), None),
+        str![[r#"
+error S-ports-003 shop:7:17 tiers.back.ports: 9000-9009 overlaps 9005-9012 of tier other/all <range of tier back> <other:3:22 range of tier other/all> [move one of the ranges]
+error S-ports-003 shop:8:18 tiers.front.ports: 9010-9011 overlaps 9005-9012 of tier other/all <range of tier front> <other:3:22 range of tier other/all> [move one of the ranges]
+error S-ports-002 shop:12:28 services.web.port: 9010 is the port of other/gong already <port of web> <other:5:27 port of other/gong> [free in tier front: 9011]
+
+"#]],
+    );
+    let apart = "stacks: [shop]\n";
+    compare(&proven(SHOP, &format!("{PRODUCTION}{apart}"), Some(other), None), str![]);
+}
+
+#[test]
+fn order() {
+    check(
+        "cart: {tier: back, port: 9000",
+        "cart: {tier: back, port: 9000, depends_on: [web]",
+        str![[r#"
+error S-deps-001 shop:10:47 services wait for each other: cart → web → cart <cart waits for web> <shop:12:47 web waits for cart> [remove one of the dependencies on this path]
+
+"#]],
+    );
+    check(
+        "cart: {tier: back, port: 9000",
+        "cart: {tier: back, port: 9000, depends_on: [cart]",
+        str![[r#"
+error S-deps-001 shop:10:47 services wait for each other: cart → cart <cart waits for cart> [remove one of the dependencies on this path]
+
+"#]],
+    );
+    check(
+        "9010-9011",
+        "9010-9011, phase: base",
+        str![[r#"
+error S-phases-001 shop:8:36 web is pinned to base (1), but its dependencies allow front (2) at the earliest <needs web → cart> [pin it to front or a later phase, or remove a dependency on web → cart]
+
+"#]],
+    );
+    check(
+        "[base, front]",
+        "[base, base]",
+        str![[r#"
+error S-phases-002 shop:3:16 phases[1]: the phase `base` stands in the list twice <second time here> <shop:3:10 first time here> [rename one of the two]
+
+"#]],
+    );
+}
+
+#[test]
+fn size() {
+    check(
+        "cart: {tier: back, port: 9000",
+        "cart: {tier: back, port: 9000, autoscale: {min: 3, max: 2, cpu: 70}",
+        str![[r#"
+error S-replicas-001 shop:10:51 services.cart.autoscale: the minimum 3 lies above the maximum 2 <the fewest pods> <shop:10:59 the most pods> [lower `min` or raise `max`]
+
+"#]],
+    );
+    check_environment(
+        "autoscaling: true",
+        (
+            "cart: {tier: back, port: 9000",
+            "cart: {tier: back, port: 9000, replicas: 3, autoscale: {min: 2, max: 5, cpu: 70}",
+        ),
+        str![[r#"
+note S-replicas-002 shop:10:64 cart has 3 replicas, and an autoscaler that could go down to 2: the higher floor, 3, holds [write the same figure twice to make this note go away]
+
+"#]],
+    );
+    check_environment(
+        "autoscaling: true\nservices: {cart: {replicas: 9}, mail: {autoscale: {min: 2}}}",
+        ("cart: {tier: back, port: 9000", "cart: {tier: back, port: 9000, autoscale: {min: 2, max: 5, cpu: 70}"),
+        str![[r#"
+error S-replicas-005 production:7:40 services.mail.autoscale: the environment changes the autoscaler of mail, which has none in the stack [add `autoscale` to the service in the stack, or remove the override]
+error S-replicas-001 shop:10:59 services.cart.autoscale.max: cart would begin with 9 pods, and its autoscaler allows at most 5 [raise `max` of the autoscaler, or lower the replicas]
+
+"#]],
+    );
+    check_environment(
+        "replicas: {critical_min: 3, max: 2}\nservices: {cart: {replicas: 4}}",
+        ("", ""),
+        str![[r#"
+error S-replicas-003 production:6:26 replicas: critical services have at least 3 pods, but no service more than 2 <production:6:34 no service has more> [lower `critical_min` or raise `max`]
+warning S-replicas-004 production:7:29 services.cart.replicas: 4 pods are asked for, but no service has more than 2 here [raise `replicas.max` of the environment, or remove the override]
+
+"#]],
+    );
+    check(
+        "mail: {tier: back",
+        "mail: {resources: {requests: {cpu: 2, memory: 1Gi}, limits: {cpu: 1, memory: 1000Mi}}, tier: back",
+        str![[r#"
+error S-resources-001 shop:11:38 services.mail.resources: 2 of cpu are requested, but the limit is 1 <the request> <shop:11:69 the limit> [lower the request or raise the limit]
+error S-resources-001 shop:11:49 services.mail.resources: 1Gi of memory are requested, but the limit is 1000Mi <the request> <shop:11:80 the limit> [lower the request or raise the limit]
+
+"#]],
+    );
+}
+
+#[test]
+fn names_and_the_gateway() {
+    check(
+        "cart: {tier: back, port: 9000",
+        "cart: {tier: back, port: 9000, gateway: {}",
+        str![[r#"
+error S-gateway-001 shop:12:54 services.web.gateway: cart is the gateway of this stack already <second gateway> <shop:10:34 first gateway> [keep `gateway` on one service, and let the other be reached through it]
+
+"#]],
+    );
+    check(
+        "namespace: shop",
+        "namespace: strata-system",
+        str![[r#"
+error S-names-002 shop:2:12 namespace: the namespace is called strata-system here, as the control namespace is [map `strata-system` to another name in `namespaces` of the environment]
+
+"#]],
+    );
+    check("back: {ports", "back: {namespace: other, ports", str![]);
+    compare(
+        &proven(SHOP, &PRODUCTION.replace("gateway:", "description: no way in #"), None, None),
+        str![[r#"
+note S-gateway-004 shop:12:54 web is the gateway, but nothing leads to it in production [add `gateway` with host and ingress class to the environment, if it should be reachable]
+
+"#]],
+    );
+    compare(
+        &proven(SHOP, PRODUCTION, None, Some(&"a".repeat(41))),
+        str![[r#"
+error S-names-001 shop:1:8 stack: PriorityClass shop-production-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-medium has a name of 64 characters, and at most 63 are allowed [shorten the name of stack, environment or --instance]
+error S-stack-002 `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` is no instance name: expected lower-case letters and digits, words joined by `-`, at most 40 characters [change the value as the message says]
+
+"#]],
+    );
+    check_environment(
+        "services: {cart: {env: {MCP_PORT: \"1\"}}}",
+        ("", ""),
+        str![[r#"
+error S-env-001 production:6:25 services.cart.env.MCP_PORT: service cart sets MCP_PORT, which the platform sets itself [remove the variable, or give it another name]
+
+"#]],
+    );
+    check(
+        &SHOP[SHOP.find("services:").unwrap()..],
+        "services: {}\n",
+        str![[r#"
+error S-stack-001 shop:9:1 the stack shop has no services [add services; to remove a deployment use `strata destroy`]
+
+"#]],
+    );
+}
+
+/// Changes what the good stack composes to, and compares all that is found.
+#[track_caller]
+fn check_composed(change: impl FnOnce(&mut Desired), expect: Inline) {
+    let loaded = loaded(SHOP, PRODUCTION, None);
+    let mut desired = prove(&loaded, "local", None).desired.unwrap();
+    change(&mut desired);
+    let findings = all_of(&loaded, Ok(&desired));
+    compare(&Proven { desired: Some(desired), findings }, expect);
+}
+
+fn object<'a>(desired: &'a mut Desired, address: &str) -> &'a mut Resource {
+    desired.resources.iter_mut().find(|resource| resource.address == address).unwrap()
+}
+
+#[test]
+fn nothing_goes_round_the_gateway() {
+    check_composed(
+        |desired| object(desired, "shop/cart/service").manifest["spec"]["type"] = "NodePort".into(),
+        str![[r#"
+error S-gateway-002 shop:10:3 Service shop/cart-mcp is of type NodePort [let traffic in through the gateway alone]
+
+"#]],
+    );
+    check_composed(
+        |desired| object(desired, "shop/web/service").manifest["spec"]["type"] = "LoadBalancer".into(),
+        str![[r#"
+error S-gateway-002 shop:12:3 Service shop/web-mcp is of type LoadBalancer [let traffic in through the gateway alone]
+
+"#]],
+    );
+    check_composed(
+        |desired| object(desired, "shop/mail/service").manifest["spec"]["externalIPs"] = vec!["203.0.113.7"].into(),
+        str![[r#"
+error S-gateway-002 shop:11:3 Service shop/mail-mcp has external addresses [let traffic in through the gateway alone]
+
+"#]],
+    );
+    check_composed(
+        |desired| object(desired, "shop/web/ingress").service = Some("cart".into()),
+        str![[r#"
+error S-gateway-003 shop:10:3 Ingress shop/web-mcp leads traffic to cart, which is not the gateway [let traffic in through the gateway alone]
+
+"#]],
+    );
+}
+
+#[test]
+fn one_address_has_each_port_once() {
+    check_composed(
+        |desired| {
+            for claim in &mut desired.claims.ports {
+                claim.address_domain = "host".into();
+                claim.port = if claim.service == "mail" { 9000 } else { claim.port };
+            }
+        },
+        str![[r#"
+error S-ports-005 shop:11:28 cart and mail share port 9000 on host <shop:10:28 port of cart> [give one of the two another port]
+
+"#]],
+    );
+}
