@@ -45,7 +45,8 @@ fn reference(text: &str) -> bool {
         Some(colon) if colon >= slash => (&rest[..colon], tag(&rest[colon + 1..])),
         _ => (rest, true),
     };
-    digest_fits && tag_fits && repository(name)
+    // A port without a path after it is a tag: `host:5000` names an image, `host:5000:tag` nothing.
+    digest_fits && tag_fits && repository(name) && (name.contains('/') || !name.contains(':'))
 }
 
 text_type! {

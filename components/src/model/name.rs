@@ -93,7 +93,9 @@ text_type! {
     /// it may begin with a digit.
     InstanceSuffix, what: "instance name",
     expected: "lower-case letters and digits, words joined by `-`, at most 40 characters",
-    pattern: "^[a-z0-9]+(-[a-z0-9]+)*$", max: 40, valid: |text| words(&format!("a{text}"), '-') && !text.starts_with('-')
+    pattern: "^[a-z0-9]+(-[a-z0-9]+)*$", max: 40, valid: |text| {
+        !text.is_empty() && !text.starts_with('-') && words(&format!("a{text}"), '-')
+    }
 }
 
 text_type! {

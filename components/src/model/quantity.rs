@@ -43,14 +43,14 @@ pub struct Cpu {
 
 impl Cpu {
     /// The regular expression of its text form, as its JSON Schema has it.
-    pub const PATTERN: &'static str = r"^([0-9]{1,6}(\.[0-9]{1,3})?|[0-9]{1,9}m)$";
-    /// The most cores.
-    pub const MAX_CORES: u32 = 999_999;
+    pub const PATTERN: &'static str = r"^([0-9]{1,3}(\.[0-9]{1,3})?|[0-9]{1,6}m)$";
+    /// The largest amount, in thousandths of a core: just below a thousand cores.
+    pub const MAX_MILLIS: u32 = 999_999;
 
-    /// That many thousandths of a core.
+    /// That many thousandths of a core, at most [`MAX_MILLIS`](Self::MAX_MILLIS).
     #[must_use]
     pub const fn from_millis(millis: u32) -> Self {
-        Self { millis: millis as u64 }
+        Self { millis: if millis > Self::MAX_MILLIS { Self::MAX_MILLIS } else { millis } as u64 }
     }
 
     /// In thousandths of a core.
@@ -60,18 +60,16 @@ impl Cpu {
     }
 }
 
-/// Splits `1.25` into 1 and 25 hundredths, given as the digits after the point.
-fn decimal(text: &str) -> Option<(u64, &str)> {
-    let (whole, fraction) = match text.split_once('.') {
-        Some((_, "")) => return None,
-        Some(parts) => parts,
-        None => (text, ""),
-    };
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    (!whole.is_empty() && digits(whole) && digits(fraction))
-        .then(|| whole.parse().ok())
-        .flatten()
-        .map(|n| (n, fraction))
+/// Splits `1.25` into 1 and 250 thousandths. At most `longest` digits stand before the point, and three after it.
+fn decimal(text: &str, longest: usize) -> Option<(u64, u64)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits =
+        |text: &str, longest| (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits(whole, longest) && digits(fraction, 3) {
+        Some((whole.parse().ok()?, format!("{fraction:0<3}").parse().ok()?))
+    } else {
+        None
+    }
 }
 
 /// `number`, shortened by the largest suffix that divides it.
@@ -85,7 +83,7 @@ fn shortest(number: u64, suffixes: &[(&'static str, u64)]) -> String {
 impl fmt::Display for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.millis.is_multiple_of(1000) {
-            f.write_str(&shortest(self.millis / 1000, &DECIMAL))
+            write!(f, "{}", self.millis / 1000)
         } else {
             write!(f, "{}m", self.millis)
         }
@@ -97,21 +95,18 @@ impl FromStr for Cpu {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let millis = match text.strip_suffix('m') {
-            Some(digits) if digits.len() <= 9 && !digits.contains('.') => decimal(digits).map(|(whole, _)| whole),
-            Some(_) => None,
-            None => decimal(text).filter(|(whole, fraction)| *whole < 1_000_000 && fraction.len() <= 3).and_then(
-                |(whole, fraction)| format!("{fraction:0<3}").parse::<u64>().ok().map(|part| whole * 1000 + part),
-            ),
+            Some(digits) => decimal(digits, 6).filter(|_| !digits.contains('.')).map(|(whole, _)| whole),
+            None => decimal(text, 3).map(|(whole, thousandths)| whole * 1000 + thousandths),
         };
-        millis.filter(|_| text.len() <= 10).map(|millis| Self { millis }).ok_or_else(|| TextError {
+        millis.map(|millis| Self { millis }).ok_or_else(|| TextError {
             found: text.to_owned(),
             what: "amount of CPU",
-            expected: "cores, such as `2` or `0.5`, or thousandths of a core, such as `500m`",
+            expected: "cores, such as `2` or `0.5`, or thousandths of a core, such as `500m`, below a thousand cores",
         })
     }
 }
 
-/// An amount of memory in bytes, and whether it is counted in powers of 1024 or of 1000.
+/// An amount of memory in bytes, whole kibibytes or kilobytes of them, and whether it is counted in powers of 1024 or of 1000.
 ///
 /// ```
 /// use strata_components::model::Memory;
@@ -128,7 +123,7 @@ pub struct Memory {
 
 impl Memory {
     /// The regular expression of its form, as its JSON Schema has it.
-    pub const PATTERN: &'static str = r"^[0-9]{1,9}(\.[0-9]{1,3})?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)$";
+    pub const PATTERN: &'static str = r"^[0-9]{1,10}(\.[0-9]{1,3})?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)$";
 
     /// That many mebibytes (1,048,576 bytes each).
     #[must_use]
@@ -145,7 +140,6 @@ impl Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The server writes less than 1024 bytes without a binary suffix, and a plain number decimally.
         let suffixes: &[_] = if self.binary { &BINARY } else { &DECIMAL };
         f.write_str(&shortest(self.bytes, suffixes))
     }
@@ -158,7 +152,8 @@ impl FromStr for Memory {
         let error = || TextError {
             found: text.to_owned(),
             what: "amount of memory",
-            expected: "a number and a unit: Ki, Mi, Gi, Ti, Pi (powers of 1024) or k, M, G, T, P (powers of 1000)",
+            expected: "a number and a unit, Ki, Mi, Gi, Ti, Pi (powers of 1024) or k, M, G, T, P (powers of 1000), that \
+                is some whole Ki or k",
         };
         let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(error)?;
         let (number, unit) = text.split_at(unit);
@@ -172,17 +167,13 @@ impl FromStr for Memory {
                     .map(|(_, size)| (*size, binary))
             })
             .ok_or_else(error)?;
-        let (whole, fraction) = decimal(number)
-            .filter(|(whole, fraction)| *whole < 1_000_000_000 && fraction.len() <= 3 && number.len() <= 13)
-            .ok_or_else(error)?;
-        let thousandths = format!("{fraction:0<3}").parse::<u128>().map_err(|_| error())? + u128::from(whole) * 1000;
-        // A part of a byte counts as a byte, as on the server.
-        let bytes = (thousandths * u128::from(size)).div_ceil(1000);
-        u64::try_from(bytes)
-            .ok()
-            .filter(|bytes| *bytes <= i64::MAX as u64)
-            .map(|bytes| Self { bytes, binary })
-            .ok_or_else(error)
+        let (whole, thousandths) = decimal(number, 10).ok_or_else(error)?;
+        let bytes = (u128::from(whole) * 1000 + u128::from(thousandths)) * u128::from(size);
+        // Whole numbers of the smallest unit have a written form of their own; parts of it would have none.
+        let smallest = if binary { 1024 } else { 1000 };
+        let bytes = (bytes > 0 && bytes.is_multiple_of(1000 * smallest)).then_some(bytes / 1000).ok_or_else(error)?;
+        let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes <= i64::MAX.unsigned_abs()).ok_or_else(error)?;
+        Ok(Self { bytes, binary })
     }
 }
 
@@ -234,7 +225,7 @@ impl JsonSchema for Cpu {
             "type": ["string", "number"],
             "pattern": Self::PATTERN,
             "minimum": 0,
-            "maximum": Self::MAX_CORES,
+            "maximum": 999.999,
             "title": "amount of CPU",
             "description": "CPU in cores, such as `2` or `0.5`, or in thousandths of a core, such as `500m`.",
         })

@@ -1,7 +1,7 @@
 //! A reference to a service, of this stack or of another. Whether it exists is proven over the whole.
 
 use super::name::{ServiceName, StackName};
-use super::text::text_type;
+use super::text::{text_type, words};
 
 text_type! {
     /// A reference to a service: `redis_cache` in the same stack, `sophia/redis_cache` in another.
@@ -17,8 +17,8 @@ text_type! {
     expected: "the name of a service, after the name of its stack and `/` where it is another stack's",
     pattern: "^([a-z][a-z0-9]*(-[a-z0-9]+)*/)?[a-z][a-z0-9]*(_[a-z0-9]+)*$", max: 123,
     valid: |text| match text.split_once('/') {
-        Some((stack, service)) => StackName::new(stack).is_ok() && ServiceName::new(service).is_ok(),
-        None => ServiceName::new(text).is_ok(),
+        Some((stack, service)) => words(stack, '-') && words(service, '_'),
+        None => words(text, '_'),
     }
 }
 
