@@ -232,3 +232,48 @@ fn type_name(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(fields: Value, expected: Result<&str, &str>) {
+        let found = FieldSet::from_fields_v1(&fields).map(|set| set.to_string()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map(ToOwned::to_owned).map_err(ToOwned::to_owned));
+    }
+
+    #[test]
+    fn every_sort_of_element_is_read() {
+        check(json!({}), Ok(""));
+        check(json!(null), Ok(""));
+        check(json!({"f:a": {".": {}, "f:b": {}}}), Ok(".a\n.a.b"));
+        check(
+            json!({"f:a": {"k:{\"b\":2,\"a\":\"x\"}": {}, "v:true": {}, "i:3": {}}}),
+            Ok(".a[a=\"x\",b=2]\n.a[=true]\n.a[3]"),
+        );
+        check(json!({"x:later": {}, "f:a": {}}), Ok(".a"));
+        check(json!({"f:": {}, "f:f:a": {}}), Ok(".\n.f:a"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        check(json!([]), Err("reading a field set at \"\": expected an object, found a list"));
+        check(json!({"f:a": {"f:b": 1}}), Err("reading a field set at \"f:b\": expected an object, found a number"));
+        check(json!({"a": {}}), Err("reading a field set: \"a\" is no path element; expected one such as f:name"));
+        check(json!({"": {}}), Err("reading a field set: \"\" is no path element; expected one such as f:name"));
+        check(json!({"k:{": {}}), Err("reading a field set: the path element \"k:{\" is malformed"));
+        check(json!({"k:[]": {}}), Err("reading a field set: the path element \"k:[]\" is malformed"));
+        check(json!({"i:-1": {}}), Err("reading a field set: the path element \"i:-1\" is malformed"));
+    }
+
+    #[test]
+    fn text_has_the_servers_order_and_escapes() {
+        let fields = json!({"f:s": {".": {}, "k:{\"n\":10}": {}, "k:{\"n\":9}": {}, "v:\"<&>\"": {}}});
+        let text = FieldSet::from_fields_v1(&fields).map(|set| set.to_fields_v1_text());
+        let expected = r#"{"f:s":{".":{},"k:{\"n\":9}":{},"k:{\"n\":10}":{},"v:\"\\u003c\\u0026\\u003e\"":{}}}"#;
+        assert_eq!(text, Ok(expected.to_owned()));
+    }
+}

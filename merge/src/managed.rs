@@ -303,3 +303,69 @@ pub(crate) fn without_managed_fields(object: &Value) -> Value {
     };
     Value::Object(fields.iter().map(copy).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(changes: Value) -> Value {
+        let mut entry = json!({"manager": "m", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:a": {}}, "time": "2026-01-01T00:00:00Z"});
+        if let (Some(entry), Value::Object(changes)) = (entry.as_object_mut(), changes) {
+            entry.extend(changes);
+        }
+        entry
+    }
+
+    #[track_caller]
+    fn check(entries: Value, expected: Result<Value, &str>) {
+        let found = Managed::from_value(&entries).map(|managed| managed.to_value()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map_err(ToOwned::to_owned));
+    }
+
+    #[test]
+    fn entries_are_sorted_by_operation_time_and_name() {
+        let update = entry(json!({"operation": "Update", "time": "2025-01-01T00:00:00Z"}));
+        let [later, earlier] = ["2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"]
+            .map(|time| entry(json!({"manager": time.get(..10), "time": time})));
+        let [b, a] = ["b", "a"].map(|name| entry(json!({"manager": name})));
+        check(json!([update, later, b, earlier, a]), Ok(json!([earlier, a, b, later, update])));
+    }
+
+    #[test]
+    fn entries_that_own_nothing_and_repeated_ones_go() {
+        check(json!([entry(json!({"fieldsV1": {}}))]), Ok(json!([])));
+        check(Value::Null, Ok(json!([])));
+        let again = entry(json!({"fieldsV1": {"f:b": {}}, "apiVersion": "v2"}));
+        check(json!([entry(json!({})), again]), Ok(json!([again])));
+        let other = entry(json!({"operation": "Update", "apiVersion": "v2"}));
+        let first = entry(json!({"operation": "Update"}));
+        check(json!([first, other]), Ok(json!([first, other])));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        check(json!({}), Err("reading metadata.managedFields: expected a list of objects"));
+        check(json!(["m"]), Err("reading metadata.managedFields: expected a list of objects"));
+        check(
+            json!([entry(json!({"operation": "Guess"}))]),
+            Err("reading metadata.managedFields: operation must be `Apply` or `Update`"),
+        );
+        check(
+            json!([entry(json!({"apiVersion": ""}))]),
+            Err("reading metadata.managedFields: apiVersion must not be empty"),
+        );
+        check(
+            json!([entry(json!({"fieldsType": null}))]),
+            Err("reading metadata.managedFields: missing fieldsType in managed fields entry 0"),
+        );
+        check(
+            json!([entry(json!({})), entry(json!({"fieldsType": "FieldsV2"}))]),
+            Err("reading metadata.managedFields: invalid fieldsType \"FieldsV2\" in managed fields entry 1"),
+        );
+        check(
+            json!([entry(json!({"fieldsV1": {"f:a": 1}}))]),
+            Err("reading metadata.managedFields: entry 0 has a malformed fieldsV1"),
+        );
+    }
+}

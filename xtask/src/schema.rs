@@ -82,3 +82,24 @@ fn report(line: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     writeln!(std::io::stderr(), "{line}").context("writing to standard error")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::version_of;
+
+    #[track_caller]
+    fn check(name: &str, expected: Option<(u32, u32)>) {
+        assert_eq!(version_of(name), expected, "{name}");
+    }
+
+    #[test]
+    fn the_version_is_part_of_the_directory() {
+        check("v1.37.0-local", Some((1, 37)));
+        check("v1.9.0-local", Some((1, 9)));
+        check("v1.37.0-local-strict", None);
+        check("v1.37.0", None);
+        check("1.37.0-local", None);
+        check("master-local", None);
+        check("v1-local", None);
+    }
+}

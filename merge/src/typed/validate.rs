@@ -212,3 +212,102 @@ fn plain(value: &Value) -> String {
         scalar => scalar.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::Schema;
+
+    /// `container` is one of a Pod's.
+    #[track_caller]
+    fn check(container: Value, duplicates: Duplicates, expected: &str) {
+        let ty = Schema::kubernetes().kind("", "v1", "Pod");
+        let pod = json!({"spec": {"containers": [container]}});
+        let found = ty.map(|ty| match validate(&ty, &pod, duplicates) {
+            Ok(()) => String::new(),
+            Err(errors) => errors.to_string(),
+        });
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+
+    #[track_caller]
+    fn refused(container: Value, expected: &str) {
+        check(container, Duplicates::Refuse, expected);
+    }
+
+    #[test]
+    fn messages_are_the_servers() {
+        refused(json!({"name": "a", "image": "x", "env": []}), "");
+        refused(json!({"name": "a", "env": null, "image": null}), "");
+        refused(
+            json!({"name": "a", "env": [{"name": "P", "value": 80}]}),
+            r#".spec.containers[name="a"].env[name="P"].value: expected string, got &value.valueUnstructured{Value:80}"#,
+        );
+        refused(
+            json!({"name": "a", "image": {"b": ["c", true]}}),
+            ".spec.containers[name=\"a\"].image: expected string, got &value.valueUnstructured{Value:\
+             map[string]interface {}{\"b\":[]interface {}{\"c\", true}}}",
+        );
+        refused(
+            json!({"name": "a", "stdin": "yes"}),
+            r#".spec.containers[name="a"].stdin: expected boolean, got &{yes}"#,
+        );
+        refused(
+            json!({"name": "a", "command": "run"}),
+            r#".spec.containers[name="a"].command: expected list, got &{run}"#,
+        );
+        refused(
+            json!({"name": "a", "env": {"b": "c"}}),
+            r#".spec.containers[name="a"].env: expected list, got &{map[b:c]}"#,
+        );
+        refused(
+            json!({"name": "a", "resources": [1, 2.5]}),
+            r#".spec.containers[name="a"].resources: expected map, got &{[1 2.5]}"#,
+        );
+        refused(
+            json!({"name": "a", "resources": {"limits": {"cpu": []}}}),
+            r#".spec.containers[name="a"].resources.limits.cpu: expected any scalar, got &{[]}"#,
+        );
+        refused(
+            json!({"name": "a", "ports": [{"containerPort": true}]}),
+            r#".spec.containers[name="a"].ports[containerPort=true,protocol="TCP"].containerPort: expected numeric (int or float), got bool"#,
+        );
+        refused(
+            json!({"name": "a", "args": [1]}),
+            r#".spec.containers[name="a"].args[0]: expected string, got &value.valueUnstructured{Value:1}"#,
+        );
+        refused(json!({"name": "a", "imag": 1}), r#".spec.containers[name="a"].imag: field not declared in schema"#);
+    }
+
+    #[test]
+    fn items_of_one_name_may_be_live_but_not_applied() {
+        let twice = json!({"name": "a", "env": [{"name": "P"}, {"name": "P"}]});
+        check(twice.clone(), Duplicates::Allow, "");
+        refused(twice, r#".spec.containers[name="a"].env: duplicate entries for key [name="P"]"#);
+        let default = json!({"name": "a", "ports": [{"containerPort": 1}, {"containerPort": 1, "protocol": "TCP"}]});
+        refused(
+            default,
+            r#".spec.containers[name="a"].ports: duplicate entries for key [containerPort=1,protocol="TCP"]"#,
+        );
+    }
+
+    #[test]
+    fn items_without_a_name() {
+        let element =
+            |what: &str| format!(r#".spec.containers[name="a"].env: element 0: associative list with keys {what}"#);
+        refused(json!({"name": "a", "env": [null]}), &element("may not have a null element"));
+        refused(json!({"name": "a", "env": ["P=1"]}), &element("may not have non-map elements"));
+        let ty = Schema::from_crd_version(
+            &json!({"type": "object", "properties": {"spec": {"type": "array", "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["a", "b"],
+                "items": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}}}}}),
+            false,
+        );
+        let found = ty.map(|ty| validate(&ty, &json!({"spec": [{}]}), Duplicates::Refuse).map_err(|e| e.to_string()));
+        let expected = ".spec: element 0: associative list with keys has an element that omits all key fields [\"a\" \"b\"] \
+                        (and doesn't have default values for any key fields)";
+        assert_eq!(found, Ok(Err(expected.to_owned())));
+    }
+}
