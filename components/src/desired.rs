@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::claims::Claims;
 
-/// Annotation that carries a resource's [`Address`], so that what has left the stack can still be named.
+/// Annotation that carries a resource's [address](Resource::address), so that what has left the stack can still be named.
 pub const ADDRESS_ANNOTATION: &str = "strata.dev/address";
 /// Annotation that carries a resource's phase number, so that what has left the stack can still be ordered.
 pub const PHASE_ANNOTATION: &str = "strata.dev/phase";

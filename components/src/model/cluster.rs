@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::duration::Duration;
-use super::gpu::GpuCount;
 use super::label::{LabelKey, LabelValue};
 use super::name::ClusterName;
 use super::number::number_type;
@@ -138,12 +137,6 @@ number_type! {
     /// GPUs, or shares of them, that a node gives out.
     #[derive(Default)]
     GpuShares: u32, what: "number of GPUs", min: 0, max: 1000
-}
-
-impl From<GpuCount> for GpuShares {
-    fn from(count: GpuCount) -> Self {
-        Self(count.get())
-    }
 }
 
 impl NodeGroup {

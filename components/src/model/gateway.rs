@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::name::NamespaceName;
 use super::text::{text_type, words};
 
 text_type! {
@@ -69,7 +68,4 @@ pub struct GatewaySettings {
     /// gateway is served in the clear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_secret: Option<ObjectName>,
-    /// The namespace that the ingress controller's pods run in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub controller_namespace: Option<NamespaceName>,
 }
