@@ -113,6 +113,19 @@ fn nulls_and_empty_values_may_be_dropped() {
 }
 
 #[test]
+fn zeros_may_be_dropped() {
+    let pod = kind("v1", "Pod");
+    let mounts = json!([{"name": "v", "mountPath": "/v", "readOnly": false}]);
+    let config = pod.object(&json!({"spec": {"containers": [{"name": "a", "volumeMounts": mounts}]}}));
+    let mut live = apply(&pod.ty, None, &config, &ApplyOptions::new("me", "2026-01-01T00:00:00Z")).unwrap();
+    live["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+    let Prediction::Unknown { reason } = predict(&pod.ty, &live, &config, "me") else {
+        unreachable!("a flag that is off may be dropped")
+    };
+    assert_eq!(reason, unsure(r#".spec.containers[name="a"].volumeMounts[mountPath="/v"].readOnly"#));
+}
+
+#[test]
 fn moments_may_be_written_in_another_form() {
     let lease = kind("coordination.k8s.io/v1", "Lease");
     lease.check(

@@ -25,7 +25,8 @@ pub(crate) enum Sameness {
 
 /// Compares what was live with what would be written.
 pub(crate) fn sameness(ty: &TypeRef, live: &Value, written: &Value) -> Sameness {
-    let mut walk = Walk { arena: &ty.arena, path: Vec::new(), unsure: Vec::new(), inside_whole: false };
+    let mut walk =
+        Walk { arena: &ty.arena, path: Vec::new(), unsure: Vec::new(), inside_whole: false, built_in: is_built_in(ty) };
     if !walk.values(Some(ty.id), Some(live), Some(written)) {
         return Sameness::Different;
     }
@@ -38,6 +39,8 @@ struct Walk<'a> {
     unsure: Vec<FieldPath>,
     /// Whether the place lies inside a list or map that is owned whole, so that what is applied replaces defaults too.
     inside_whole: bool,
+    /// Whether the type is a built-in one, whose form leaves out scalars that are zero.
+    built_in: bool,
 }
 
 impl Walk<'_> {
@@ -77,6 +80,7 @@ impl Walk<'_> {
                 same
             }
             (live, written) if is_nothing(live) && is_nothing(written) => self.unsure(),
+            (None, Some(written)) if self.built_in && is_zero(written) => self.unsure(),
             // What is left out where a whole value is replaced may be a default, which comes back.
             (Some(_), None) if self.inside_whole => self.unsure(),
             // A null takes a value away, and a default may put it back.
@@ -108,6 +112,20 @@ impl Walk<'_> {
     fn unsure(&mut self) -> bool {
         self.unsure.push(FieldPath(self.path.clone()));
         true
+    }
+}
+
+/// Only of built-in types it is known what they have even when nothing set it.
+fn is_built_in(ty: &TypeRef) -> bool {
+    ty.arena.get(ty.id).map.as_ref().is_some_and(|map| map.fields.iter().any(|field| field.always_present))
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
