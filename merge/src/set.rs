@@ -10,7 +10,8 @@ use crate::path::{FieldPath, PathElement};
 ///
 /// ```
 /// use structured_merge::{path::FieldPath, set::FieldSet};
-/// let mine: FieldSet = [FieldPath::of_fields(["spec", "replicas"]), FieldPath::of_fields(["spec"])].into_iter().collect();
+/// let paths = [FieldPath::of_fields(["spec", "replicas"]), FieldPath::of_fields(["spec"])];
+/// let mine: FieldSet = paths.into_iter().collect();
 /// let theirs: FieldSet = [FieldPath::of_fields(["spec", "replicas"])].into_iter().collect();
 /// assert_eq!(mine.intersection(&theirs), theirs);
 /// assert_eq!(mine.to_string(), ".spec\n.spec.replicas");

@@ -84,6 +84,28 @@ impl Schema {
         archive::read(SHIPPED, Some(version)).ok().flatten().map(Self::from_release)
     }
 
+    /// The types to use with a server of this version, such as `v1.36.2`: those of its own version; of the newest one
+    /// that ships where the server is newer or its version cannot be read; of the oldest where it is older than all.
+    ///
+    /// ```
+    /// use structured_merge::schema::Schema;
+    /// assert_eq!(Schema::for_server("v1.35.4+k3s1").version(), "1.35");
+    /// assert_eq!(Schema::for_server("1.99").version(), Schema::kubernetes_version());
+    /// assert_eq!(Schema::for_server("v1.20.0").version(), "1.32");
+    /// ```
+    #[must_use]
+    pub fn for_server(version: &str) -> Self {
+        let Some(server) = major_and_minor(version) else { return Self::kubernetes().clone() };
+        let shipped = Self::kubernetes_versions();
+        let not_newer =
+            shipped.iter().find(|shipped| major_and_minor(shipped).is_some_and(|shipped| shipped <= server));
+        let chosen = not_newer.or(shipped.last()).map(String::as_str).unwrap_or_default();
+        if chosen == Self::kubernetes_version() {
+            return Self::kubernetes().clone();
+        }
+        Self::of_kubernetes(chosen).unwrap_or_else(|| Self::kubernetes().clone())
+    }
+
     /// The Kubernetes versions that ship with the crate, newest first.
     #[must_use]
     pub fn kubernetes_versions() -> Vec<String> {
@@ -177,6 +199,12 @@ impl Schema {
         let kinds = release.kinds.into_iter().filter_map(|(kind, name)| Some((kind, arena.named(&name)?))).collect();
         Self { version: release.version, arena: Arc::new(arena), kinds }
     }
+}
+
+/// The first two numbers of a version, whatever follows them.
+fn major_and_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.trim_start_matches('v').split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Writes documents of named Kubernetes definitions, newest version first, as the compressed file that the crate ships.
