@@ -105,7 +105,7 @@ pub enum Until {
 pub struct WaitNotice {
     /// Which resource.
     pub id: ResourceId,
-    /// `None` once the wait is over, otherwise what is missing.
+    /// `None` once it is as it should be, otherwise what is missing.
     pub missing: Option<String>,
 }
 

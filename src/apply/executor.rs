@@ -149,8 +149,9 @@ impl<'a> Run<'a> {
 
     async fn phase(&mut self, phase: &'a PlanPhase) {
         let began = Instant::now();
-        let changes = phase.steps.iter().filter(|step| is_change(step)).count();
-        let waits = phase.steps.iter().filter(|step| until(step).is_some()).count();
+        let tried: Vec<&Step> = phase.steps.iter().filter(|step| self.reason_not_to_try(step).is_none()).collect();
+        let changes = tried.iter().filter(|step| is_change(step)).count();
+        let waits = tried.iter().filter(|step| until(step).is_some()).count();
         (self.tell)(Event::PhaseStarted {
             order: phase.order,
             number: phase.number,
@@ -298,8 +299,8 @@ impl<'a> Run<'a> {
         if let Some(service) = &step.service {
             self.stopped.entry(service.clone()).or_insert_with(|| reason.to_owned());
         }
-        let (id, action, reason) = (step.id.clone(), step.action, reason.to_owned());
-        self.outcome.not_tried.push(NotTried { id, action, reason });
+        let (id, action, service) = (step.id.clone(), step.action, step.service.clone());
+        self.outcome.not_tried.push(NotTried { id, action, service, reason: reason.to_owned() });
     }
 
     /// Ends the run where nothing more may be written.

@@ -126,6 +126,8 @@ pub struct NotTried {
     pub id: ResourceId,
     /// What should have been done.
     pub action: Action,
+    /// The object's service.
+    pub service: Option<String>,
     /// Why it was not tried.
     pub reason: String,
 }

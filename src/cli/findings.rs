@@ -1,10 +1,11 @@
 //! Loading and checking for a command: what is wrong is printed in full, and only an exit code is left to say.
 
-use strata_components::compose::compose;
 use strata_components::desired::Desired;
 
 use super::{CommandError, Context, StackArgs, Ui};
+use crate::check::prove;
 use crate::exit;
+use crate::finding::Level;
 use crate::load::{LoadError, Loaded, StackSource, YamlStack};
 use crate::report;
 
@@ -25,8 +26,14 @@ fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
     CommandError::printed(exit::ERROR)
 }
 
-/// What the stack composes to for a cluster, proven as far as it can be without one.
+/// What the stack composes to for a cluster, proven as far as it can be without one. Errors and warnings are
+/// printed; what is only worth knowing is left to `strata check`.
 pub(super) fn checked(loaded: &Loaded, args: &StackArgs, cluster: &str, ui: &mut Ui) -> Result<Desired, CommandError> {
-    let _ = ui;
-    Ok(compose(&loaded.stack, &loaded.environment, cluster, args.instance.as_deref())?)
+    let mut proven = prove(loaded, cluster, args.instance.as_deref());
+    let stops = proven.stops();
+    proven.findings.retain(|finding| finding.level != Level::Note);
+    if !proven.findings.is_empty() {
+        ui.warn(report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
+    }
+    proven.desired.filter(|_| !stops).ok_or_else(|| CommandError::printed(exit::CHECK))
 }

@@ -62,15 +62,18 @@ impl Ui {
         100
     }
 
-    /// Writes data to standard output, as it is but for colours that the stream cannot show.
+    /// Writes data to standard output, as it is but for colours that the stream cannot show. A reader that has gone
+    /// away, such as `head`, has what it wanted.
     ///
     /// # Errors
     ///
-    /// When the stream is closed or full.
+    /// When the stream cannot be written, because the disk behind it is full for instance.
     pub fn data(&mut self, text: &str) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
     }
 
     /// Writes a line of status to standard error.

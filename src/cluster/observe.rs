@@ -11,6 +11,7 @@ use http::StatusCode;
 use serde_json::Value;
 use strata_components::desired::{Desired, KUBERNETES, Kind, Resource, ResourceId};
 use structured_merge::predict::{Prediction, predict};
+use structured_merge::schema::Schema;
 
 use super::Cluster;
 use super::discovery::{ServedKinds, collection};
@@ -44,6 +45,7 @@ struct State<'a> {
     served: &'a ServedKinds,
     manager: &'a str,
     floors: &'a Floors,
+    types: &'a Schema,
 }
 
 impl Cluster {
@@ -60,8 +62,16 @@ impl Cluster {
 
         let floors = autoscaler_floors(desired);
         let manager = field_manager(&desired.instance.stack);
-        let state =
-            State { live: &live, identity: &identity, webhooks: &webhooks, served, manager: &manager, floors: &floors };
+        let types = Schema::for_server(&target.version);
+        let state = State {
+            live: &live,
+            identity: &identity,
+            webhooks: &webhooks,
+            served,
+            manager: &manager,
+            floors: &floors,
+            types: &types,
+        };
         // The futures are made before they are run: a closure that borrows cannot be shown to be `Send`.
         let previews: Vec<_> = desired.resources.iter().map(|resource| self.preview(resource, &state)).collect();
         let mut previews: Vec<Preview> = stream::iter(previews).buffer_unordered(CONCURRENCY).try_collect().await?;
@@ -185,7 +195,7 @@ impl Cluster {
                 Some(object) => {
                     let ours = state.identity.owner(object) == Owner::This;
                     let may_prove = ours && !state.webhooks.may_change(&id.kind, &kind.plural);
-                    self.preview_change(id, &path, &dressed, object, may_prove, state.manager).await?
+                    self.preview_change(id, &path, &dressed, object, may_prove, state).await?
                 }
             },
         };
@@ -227,9 +237,10 @@ impl Cluster {
         dressed: &Dressed,
         object: &Value,
         may_prove: bool,
-        manager: &str,
+        state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
-        let schema = fields::schema(&id.kind);
+        let manager = state.manager;
+        let schema = fields::schema(state.types, &id.kind);
         if may_prove && matches!(predict(&schema, object, &dressed.object, manager), Prediction::Unchanged) {
             return Ok(Previewed::Unchanged(Confirmation::Proven));
         }

@@ -91,7 +91,7 @@ impl Cluster {
             let result = match watched.result {
                 Some(Err(WaitError::Failed { reason, .. })) => {
                     let details = match watched.pod {
-                        Some(pod) => timeout(DETAILS_LIMIT, self.details(&pod)).await.unwrap_or_default(),
+                        Some(pod) => timeout(DETAILS_LIMIT, self.details(&pod, &reason)).await.unwrap_or_default(),
                         None => Vec::new(),
                     };
                     Err(WaitError::Failed { reason, details })
@@ -124,7 +124,7 @@ impl Cluster {
     }
 
     /// Events and last log lines of a pod, as far as they can be had.
-    async fn details(&self, pod: &Value) -> Vec<String> {
+    async fn details(&self, pod: &Value, reason: &str) -> Vec<String> {
         let at = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
         let (namespace, name) = (at("namespace"), at("name"));
         let mut details = Vec::new();
@@ -132,11 +132,14 @@ impl Cluster {
             Call::get(format!("/api/v1/namespaces/{namespace}/events"), format!("reading events of pod {name}"))
                 .query("fieldSelector", format!("involvedObject.name={name}"));
         if let Ok(list) = self.requests.ok(&events).await {
-            let texts = list["items"].as_array().into_iter().flatten().map(|event| {
+            for event in list["items"].as_array().into_iter().flatten().filter(|event| event["type"] != "Normal") {
                 let text = |key: &str| event[key].as_str().unwrap_or_default();
-                format!("event {}: {}", text("reason"), text("message"))
-            });
-            details.extend(texts);
+                let told = format!("event {}: {}", text("reason"), text("message"));
+                // What was said in the reason needs no second telling; a repeated event none either.
+                if !reason.contains(text("message")) && !details.contains(&told) {
+                    details.push(told);
+                }
+            }
         }
         for previous in ["true", "false"] {
             let log = self.log(namespace, name, previous).await;
@@ -361,7 +364,9 @@ impl Group {
 
     fn decide(&mut self, at: usize, result: Result<(), WaitError>) {
         let one = &mut self.watched[at];
-        (self.heard)(WaitNotice { id: one.wait.id.clone(), missing: None });
+        if result.is_ok() {
+            (self.heard)(WaitNotice { id: one.wait.id.clone(), missing: None });
+        }
         one.result = Some(result);
     }
 }

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::clean::clean;
 use super::table::Table;
-use crate::apply::Outcome;
+use crate::apply::{NotTried, Outcome};
 use crate::plan::{Action, Plan};
 
 const BOLD: Style = Style::new().bold();
@@ -33,19 +33,21 @@ pub fn terminal(plan: &Plan, outcome: &Outcome, took: Duration) -> String {
         out.push_str(&by_phase_and_tier(plan, outcome));
         out.push('\n');
     }
-    list(
-        &mut out,
-        "Failed",
-        outcome
-            .failed
-            .iter()
-            .map(|failure| (failure.id.to_string(), failure.reason.as_str(), failure.details.as_slice())),
-    );
-    list(
-        &mut out,
-        "Not tried",
-        outcome.not_tried.iter().map(|step| (step.id.to_string(), step.reason.as_str(), &[][..])),
-    );
+    if !outcome.failed.is_empty() {
+        let _ = writeln!(out, "{BOLD}Failed{BOLD:#}");
+        for failure in &outcome.failed {
+            let _ = writeln!(out, "  {}: {}", clean(&failure.id.to_string()), clean(&failure.reason));
+            for detail in &failure.details {
+                let _ = writeln!(out, "      {}", clean(detail));
+            }
+        }
+        out.push('\n');
+    }
+    if !outcome.not_tried.is_empty() {
+        let _ = writeln!(out, "{BOLD}Not tried{BOLD:#}");
+        out.push_str(&not_tried(&outcome.not_tried));
+        out.push('\n');
+    }
     for kept in plan.kept.iter().filter(|_| outcome.is_complete()) {
         let _ = writeln!(out, "Kept {}: {}", clean(&kept.id.to_string()), clean(&kept.reason));
     }
@@ -101,21 +103,28 @@ fn by_phase_and_tier(plan: &Plan, outcome: &Outcome) -> String {
     table.to_string()
 }
 
-fn list<'a>(out: &mut String, title: &str, items: impl Iterator<Item = (String, &'a str, &'a [String])>) {
-    let mut first = true;
-    for (id, reason, details) in items {
-        if first {
-            let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
-            first = false;
-        }
-        let _ = writeln!(out, "  {}: {}", clean(&id), clean(reason));
-        for detail in details {
-            let _ = writeln!(out, "      {}", clean(detail));
+/// One line a reason and service: the objects of a service share their fate.
+fn not_tried(steps: &[NotTried]) -> String {
+    let mut by_reason: BTreeMap<&str, BTreeMap<&str, Vec<&NotTried>>> = BTreeMap::new();
+    for step in steps {
+        let service = step.service.as_deref().unwrap_or_default();
+        by_reason.entry(&step.reason).or_default().entry(service).or_default().push(step);
+    }
+    let mut out = String::new();
+    for (reason, services) in &by_reason {
+        let _ = writeln!(out, "  {}:", clean(reason));
+        for (service, steps) in services {
+            let kinds: Vec<&str> = steps.iter().map(|step| step.id.kind.kind.as_str()).collect();
+            if service.is_empty() {
+                steps.iter().for_each(|step| {
+                    let _ = writeln!(out, "    {}", clean(&step.id.to_string()));
+                });
+            } else {
+                let _ = writeln!(out, "    {} ({})", clean(service), clean(&kinds.join(", ")));
+            }
         }
     }
-    if !first {
-        out.push('\n');
-    }
+    out
 }
 
 fn tally(outcome: &Outcome) -> String {
