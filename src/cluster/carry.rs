@@ -41,8 +41,7 @@ impl Cluster {
     /// Before the first step: the inventory names everything that is there and everything that is to come.
     pub(super) async fn begin_plan(&self, plan: &Plan) -> Result<(), ProviderError> {
         let identity = self.identity(&plan.instance);
-        let doing = format!("reading the inventory of {}", identity.instance);
-        let known = self.requests.find(&Call::get(parent_path(&identity), doing)).await?;
+        let known = self.find_parent(&identity).await?;
         let (kinds, namespaces) = known.as_ref().map(members).unwrap_or_default();
         let mut kinds: BTreeSet<Kind> =
             kinds.into_iter().map(|(group, kind)| Kind { group, version: String::new(), kind }).collect();

@@ -28,9 +28,14 @@ pub(crate) const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additiona
 /// Annotation of a member: the digest of the manifest that was applied last.
 pub(crate) const APPLIED_ANNOTATION: &str = "strata.dev/applied";
 
+/// Annotation of the parent: the instance in its parts, because two can be joined to the same name.
+pub(crate) const PARTS_ANNOTATION: &str = "strata.dev/instance";
+
 /// An instance's marks on one cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
+    /// Stack, environment and suffix, apart.
+    parts: String,
     pub(crate) instance: String,
     pub(crate) control_namespace: String,
     /// The id of the instance's ApplySet.
@@ -39,9 +44,12 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new(instance: &Instance, control_namespace: &str) -> Self {
+        let Instance { stack, environment, suffix } = instance;
+        let parts =
+            format!("stack={stack} environment={environment} instance={}", suffix.as_deref().unwrap_or_default());
         let instance = instance.name();
         let set = applyset_id(&parent_name(&instance), control_namespace, "ConfigMap", "");
-        Self { instance, control_namespace: control_namespace.to_owned(), set }
+        Self { parts, instance, control_namespace: control_namespace.to_owned(), set }
     }
 
     /// The name of the parent and of the lock.
@@ -75,6 +83,13 @@ impl Identity {
         Dressed { object, digest }
     }
 
+    /// What a parent says that it is of, where that is another instance whose name is the same: environment `dev`
+    /// with `--instance x` and environment `dev-x` for one.
+    pub(crate) fn namesake(&self, parent: &Value) -> Option<String> {
+        let parts = parent.pointer("/metadata/annotations")?.get(PARTS_ANNOTATION)?.as_str()?;
+        (parts != self.parts).then(|| parts.to_owned())
+    }
+
     /// The parent object, for members of these kinds in these namespaces.
     pub(crate) fn parent<'a>(
         &self,
@@ -98,6 +113,7 @@ impl Identity {
                 },
                 "annotations": {
                     TOOLING_ANNOTATION: concat!("strata/v", env!("CARGO_PKG_VERSION")),
+                    PARTS_ANNOTATION: self.parts,
                     KINDS_ANNOTATION: join(kinds.iter().map(String::as_str).collect()),
                     NAMESPACES_ANNOTATION: join(namespaces.into_iter().collect()),
                 },
@@ -210,6 +226,18 @@ mod tests {
     fn a_secret_carries_no_digest() {
         let manifest = json!({"kind": "Secret", "metadata": {"name": "a"}});
         assert_eq!(identity().dress(&manifest).object["metadata"].get("annotations"), None);
+    }
+
+    #[test]
+    fn a_namesake_is_told_apart() {
+        let instance = |environment: &str, suffix: Option<&str>| {
+            let suffix = suffix.map(str::to_owned);
+            Identity::new(&Instance { stack: "s".into(), environment: environment.into(), suffix }, "strata-system")
+        };
+        let (one, other) = (instance("dev-x", None), instance("dev", Some("x")));
+        assert_eq!(one.set, other.set);
+        assert_eq!(one.namesake(&one.parent([], [])), None);
+        assert_eq!(one.namesake(&other.parent([], [])).as_deref(), Some("stack=s environment=dev instance=x"));
     }
 
     #[test]

@@ -114,10 +114,19 @@ impl Cluster {
         Ok(Target { name: self.settings.name.clone(), identity, version: text(&version, "/gitVersion") })
     }
 
-    async fn find_parent(&self, identity: &Identity) -> Result<Option<Value>, ProviderError> {
+    /// The instance's inventory; an error where it is another's of the same name.
+    pub(super) async fn find_parent(&self, identity: &Identity) -> Result<Option<Value>, ProviderError> {
         let (namespace, name) = (&identity.control_namespace, identity.control_name());
         let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
-        self.requests.find(&Call::get(path, format!("reading the inventory ConfigMap {namespace}/{name}"))).await
+        let doing = format!("reading the inventory ConfigMap {namespace}/{name}");
+        let parent = self.requests.find(&Call::get(path, doing)).await?;
+        match parent.as_ref().and_then(|parent| identity.namesake(parent)) {
+            Some(other) => Err(ProviderError::WrongTarget(format!(
+                "the name {} is taken on cluster {} by another instance ({other}): give this one another with --instance",
+                identity.instance, self.settings.name
+            ))),
+            None => Ok(parent),
+        }
     }
 
     /// All objects of a collection, page by page.
