@@ -19,6 +19,7 @@ pub mod load;
 pub mod observe;
 pub mod plan;
 pub mod provider;
+pub mod render;
 pub mod report;
 
 /// Gives the binary of a Rust program every command, for the stack that the program brings.

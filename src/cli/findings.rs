@@ -10,20 +10,23 @@ use crate::load::{LoadError, Loaded, StackSource, YamlStack};
 use crate::report;
 
 impl Context<'_> {
-    /// The stack and the environment that the arguments name.
-    pub(super) fn load(&self, args: &StackArgs, ui: &mut Ui) -> Result<Loaded, CommandError> {
+    /// The stack and the environment that the arguments name, or what is wrong with them.
+    pub(super) fn read(&self, args: &StackArgs) -> Result<Loaded, LoadError> {
         let yaml = YamlStack(args.stack.clone());
         let source: &dyn StackSource = match self.stack {
             Some(stack) if stack.stack.as_str() == args.stack => stack,
             _ => &yaml,
         };
-        source.load(self.root(), &args.env).map_err(|error| refused(&error, ui))
+        source.load(self.root(), &args.env)
     }
-}
 
-fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
-    ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
-    CommandError::printed(exit::ERROR)
+    /// The same for a command that cannot go on without them: what is wrong is printed.
+    pub(super) fn load(&self, args: &StackArgs, ui: &mut Ui) -> Result<Loaded, CommandError> {
+        self.read(args).map_err(|error| {
+            ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
+            CommandError::printed(exit::ERROR)
+        })
+    }
 }
 
 /// What the stack composes to for a cluster, proven as far as it can be without one. Errors and warnings are

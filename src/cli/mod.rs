@@ -8,11 +8,15 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use strata_components::model::Stack;
 
+pub mod check;
 pub mod completions;
 pub mod error;
 mod findings;
+pub mod graph;
 pub mod plan;
 mod progress;
+pub mod render;
+pub mod schema;
 mod session;
 pub mod status;
 pub mod ui;
@@ -64,10 +68,14 @@ pub struct StackArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
+    Render(render::Args),
     Plan(plan::Args),
     Up(up::UpArgs),
     Destroy(up::DestroyArgs),
     Status(status::Args),
+    Graph(graph::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -102,10 +110,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
     ui.trace(cli.global.verbose);
     let context = Context { global: &cli.global, stack };
     let result = match &cli.command {
+        Command::Check(args) => check::run(args, &context, &mut ui),
+        Command::Render(args) => render::run(args, &context, &mut ui),
         Command::Plan(args) => plan::run(args, &context, &mut ui),
         Command::Up(args) => up::up(args, &context, &mut ui),
         Command::Destroy(args) => up::destroy(args, &context, &mut ui),
         Command::Status(args) => status::run(args, &context, &mut ui),
+        Command::Graph(args) => graph::run(args, &context, &mut ui),
+        Command::Schema(args) => schema::run(args, &mut ui),
         Command::Completions(args) => completions::run(args, &mut ui),
     };
     match result {

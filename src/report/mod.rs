@@ -4,8 +4,11 @@
 
 pub mod clean;
 pub mod findings;
+pub mod graph;
+pub mod manifests;
 pub mod outcome;
 pub mod plan;
+pub mod ports;
 pub mod status;
 pub mod table;
 

@@ -1,0 +1,40 @@
+//! `strata schema`: JSON Schemas of the files that are read and written.
+
+use clap::ValueEnum;
+use serde_json::Value;
+use strata_components::model::schema;
+
+use super::{CommandResult, Ui};
+use crate::{exit, plan, report};
+
+/// Print the JSON Schema of a file, for editors and other programs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: strata schema stack > stack.schema.json, and at the head of a stack file\n\
+    # yaml-language-server: $schema=stack.schema.json")]
+pub struct Args {
+    /// Which file
+    #[arg(value_name = "WHAT")]
+    what: What,
+}
+
+/// What there is a schema of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// A file in stacks/
+    Stack,
+    /// A file in environments/
+    Environment,
+    /// What `plan -o json` prints
+    Plan,
+}
+
+/// Prints.
+pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
+    let schema: Value = match args.what {
+        What::Stack => schema::stack(),
+        What::Environment => schema::environment(),
+        What::Plan => plan::json_schema().to_value(),
+    };
+    ui.data(&report::json_document(&schema))?;
+    Ok(exit::OK)
+}
