@@ -30,19 +30,18 @@ pub mod report;
 /// ```no_run
 /// use std::process::ExitCode;
 ///
-/// use strata::components::model::Stack;
+/// use strata::components::model::{BuildError, Stack};
 ///
-/// fn main() -> ExitCode {
+/// fn main() -> Result<ExitCode, BuildError> {
 ///     let stack = Stack::builder("demo", "demo")
 ///         .tier("core", "9000-9019", |tier| tier)
 ///         .service("memory", "core", 9000, |service| service.replicas(2))
-///         .build();
-///     match stack {
-///         Ok(stack) => strata::run(&stack),
-///         Err(_) => ExitCode::FAILURE,
-///     }
+///         .build()?;
+///     Ok(strata::run(&stack))
 /// }
 /// ```
+///
+/// `examples/fleet.rs` in the repository is a whole fleet.
 #[must_use]
 pub fn run(stack: &Stack) -> ExitCode {
     cli::program(Some(stack))
