@@ -1,1 +1,27 @@
-//! A Kubernetes API in one process.
+//! A Kubernetes API in one process: an [`axum::Router`] that answers as an API server does, over objects kept in memory
+//! or in one durable file, with controllers that simulate what a cluster would make of them.
+//!
+//! Nothing is run: pods become ready after a set time, on nodes that the options describe. What differs from a real
+//! server is listed in the crate's README.
+
+mod api;
+mod bootstrap;
+mod clock;
+mod cluster;
+mod controllers;
+mod failure;
+mod holder;
+mod kinds;
+mod merging;
+mod object;
+mod options;
+mod registry;
+mod rules;
+mod selector;
+mod store;
+mod system;
+
+pub use clock::{Clock, Sleep, SystemClock, TestClock};
+pub use cluster::{Cluster, OpenError};
+pub use holder::Holder;
+pub use options::{NodeSpec, Options, Storage, Taint};

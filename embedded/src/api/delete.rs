@@ -1,0 +1,149 @@
+//! `delete` and `deletecollection`: reads the options and hands each object to the rules.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::path::dry_run;
+use super::read::Selection;
+use super::{Call, body, write};
+use crate::failure::Failure;
+use crate::object;
+use crate::registry::Resource;
+use crate::rules::{DeleteOptions, Deleted, Propagation};
+
+/// The options, from the query and then the body, and whether it is a dry run.
+pub(crate) fn options(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
+    let mut options = DeleteOptions::default();
+    let mut dry = call.params.dry_run()?;
+    options.propagation = propagation(call.params.text("propagationPolicy"))?;
+    if call.params.flag("orphanDependents") {
+        options.propagation = Some(Propagation::Orphan);
+    }
+    options.grace_seconds = call.params.number("gracePeriodSeconds")?.and_then(|s| i64::try_from(s).ok());
+    if call.body.is_empty() {
+        return Ok((options, dry));
+    }
+    let body = body::read(&call.headers, &call.body)?;
+    read_options(&body, &mut options)?;
+    for directive in object::items(&body, "/dryRun") {
+        dry |= dry_run(directive.as_str().unwrap_or_default())?;
+    }
+    Ok((options, dry))
+}
+
+/// Takes over what a `DeleteOptions` body says.
+pub(crate) fn read_options(body: &Value, options: &mut DeleteOptions) -> Result<(), Failure> {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    options.uid = text("/preconditions/uid");
+    options.resource_version = text("/preconditions/resourceVersion");
+    if let Some(policy) = text("/propagationPolicy") {
+        options.propagation = propagation(&policy)?;
+    }
+    if let Some(orphan) = body.get("orphanDependents").and_then(Value::as_bool) {
+        options.propagation = Some(if orphan { Propagation::Orphan } else { Propagation::Background });
+    }
+    if let Some(seconds) = object::number(body, "/gracePeriodSeconds") {
+        options.grace_seconds = Some(seconds);
+    }
+    Ok(())
+}
+
+fn propagation(text: &str) -> Result<Option<Propagation>, Failure> {
+    match text {
+        "" => Ok(None),
+        "Background" => Ok(Some(Propagation::Background)),
+        "Foreground" => Ok(Some(Propagation::Foreground)),
+        "Orphan" => Ok(Some(Propagation::Orphan)),
+        other => {
+            let cause = crate::failure::Cause::unsupported(
+                "propagationPolicy",
+                &json!(other),
+                &["Foreground", "Background", "Orphan", "nil"],
+            );
+            Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]))
+        }
+    }
+}
+
+/// Kinds whose deletion answers with the object instead of a `Status`.
+///
+/// Source: `ReturnDeletedObject` of the kinds' stores in `k8s.io/kubernetes/pkg/registry`.
+fn shows_deleted(resource: &Resource) -> bool {
+    resource.custom.is_none()
+        && matches!(
+            resource.kind.as_str(),
+            "PersistentVolume"
+                | "PersistentVolumeClaim"
+                | "Pod"
+                | "ResourceQuota"
+                | "Service"
+                | "ServiceAccount"
+                | "StorageClass"
+        )
+}
+
+/// `DELETE` of one object.
+pub(crate) async fn one(call: &Arc<Call>) -> Result<Response, Failure> {
+    let (options, dry) = options(call)?;
+    let shared = Arc::clone(call);
+    let deleted = write::run(call, dry, move |txn| {
+        let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
+        let live = txn.get(&key).ok_or_else(|| shared.not_found())?;
+        shared.rules().delete(txn, &shared.resource, &live, &options)
+    })
+    .await?;
+    match deleted {
+        Deleted::Marked(object) => Ok(call.show(StatusCode::OK, &object.value)),
+        Deleted::Gone(object) if shows_deleted(&call.resource) => Ok(call.show(StatusCode::OK, &object.value)),
+        Deleted::Gone(object) => {
+            let mut details = json!({"name": object::name(&object.value)});
+            if let Some(map) = details.as_object_mut() {
+                if !call.resource.group.is_empty() {
+                    map.insert("group".to_owned(), json!(call.resource.group));
+                }
+                map.insert("kind".to_owned(), json!(call.resource.plural));
+                map.insert("uid".to_owned(), json!(object::uid(&object.value)));
+            }
+            let status = json!({
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Success",
+                "details": details,
+            });
+            Ok(body::answer(StatusCode::OK, &status, call.accept.yaml))
+        }
+    }
+}
+
+/// `DELETE` of every object that the selectors choose; answers with the list of them.
+pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
+    if call.resource.namespaced && call.target.namespace.is_empty() {
+        return Err(Failure::method_not_allowed());
+    }
+    let selection = Selection::of(call)?;
+    let (options, dry) = options(call)?;
+    let shared = Arc::clone(call);
+    let (items, revision) = write::run(call, dry, move |txn| {
+        let mut items = Vec::new();
+        for live in txn.list(&shared.resource.storage, &shared.target.namespace) {
+            if selection.matches(&live.value) {
+                let (Deleted::Gone(object) | Deleted::Marked(object)) =
+                    shared.rules().delete(txn, &shared.resource, &live, &options)?;
+                items.push(object.value.clone());
+            }
+        }
+        Ok((items, txn.revision()))
+    })
+    .await?;
+    let list = json!({
+        "kind": call.resource.list_kind,
+        "apiVersion": call.resource.api_version(),
+        "metadata": {"resourceVersion": revision.to_string()},
+        "items": items,
+    });
+    Ok(body::answer(StatusCode::OK, &list, call.accept.yaml))
+}

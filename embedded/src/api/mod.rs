@@ -1,0 +1,208 @@
+//! The HTTP side: takes a request, finds out what it asks for, and calls the verb. No rule of a kind stands here.
+
+pub(crate) mod body;
+mod delete;
+mod discovery;
+mod patch;
+mod path;
+mod read;
+mod review;
+mod strategic;
+mod subresource;
+mod table;
+mod watch;
+pub(crate) mod write;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
+
+use self::body::{Accept, Form};
+pub(crate) use self::path::FieldValidation;
+use self::path::{Params, Target};
+use crate::failure::Failure;
+use crate::kinds::Verbs;
+use crate::registry::{Registry, Resource};
+use crate::rules::Rules;
+use crate::store::{CommitError, Store};
+use crate::system::System;
+
+/// The cluster's router: every path of the API below `/`.
+pub(crate) fn router(system: Arc<System>) -> Router {
+    Router::new().fallback(handle).with_state(system)
+}
+
+async fn handle(State(system): State<Arc<System>>, request: Request) -> Response {
+    let watching = system.enter();
+    let response = route(&system, request).await.unwrap_or_else(IntoResponse::into_response);
+    drop(watching);
+    response
+}
+
+/// A request that has been read: everything a verb needs.
+pub(crate) struct Call {
+    pub(crate) system: Arc<System>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) target: Target,
+    pub(crate) params: Params,
+    pub(crate) headers: HeaderMap,
+    pub(crate) accept: Accept,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    fn store(&self) -> &Store {
+        &self.system.store
+    }
+
+    /// The kinds' rules as they are at this moment.
+    fn rules(&self) -> Rules {
+        Rules { registry: Arc::clone(&self.registry), settings: Arc::clone(&self.system.settings) }
+    }
+
+    /// Who writes: `fieldManager`, or the program's name in `User-Agent`.
+    fn manager(&self) -> String {
+        match self.params.text("fieldManager") {
+            "" => {
+                let agent = self.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+                match agent.split('/').next().unwrap_or_default() {
+                    "" => "unknown".to_owned(),
+                    program => program.chars().take(128).collect(),
+                }
+            }
+            manager => manager.to_owned(),
+        }
+    }
+
+    fn validation(&self) -> Result<FieldValidation, Failure> {
+        self.params.field_validation()
+    }
+
+    fn not_found(&self) -> Failure {
+        Failure::not_found(&self.resource.group, &self.resource.plural, &self.target.name)
+    }
+
+    /// An object as the client wants to see it.
+    fn show(&self, code: StatusCode, object: &Value) -> Response {
+        match self.accept.form {
+            Form::Whole => body::answer(code, object, self.accept.yaml),
+            Form::Metadata => body::answer(code, &body::metadata_only(object), self.accept.yaml),
+            Form::Table => {
+                let rows = std::iter::once(object);
+                let table = table::table(&self.resource, rows, self.table_options(), self.store().clock().now());
+                body::answer(code, &table, self.accept.yaml)
+            }
+        }
+    }
+
+    fn table_options(&self) -> table::TableOptions {
+        table::TableOptions { include: self.params.text("includeObject").to_owned(), headers: true }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Failure {
+        match error {
+            CommitError::Disk(_) => Failure::internal(error),
+            CommitError::Closed => Failure::closed(),
+        }
+    }
+}
+
+async fn route(system: &Arc<System>, request: Request) -> Result<Response, Failure> {
+    let (parts, raw) = request.into_parts();
+    let registry = system.registry();
+    let params = Params::parse(&parts.uri)?;
+    let path = parts.uri.path();
+    if let Some(response) = fixed(system, &registry, path, &parts.headers) {
+        return if parts.method == Method::GET { response } else { Err(Failure::method_not_allowed()) };
+    }
+    let target = Target::parse(path).ok_or_else(Failure::no_such_path)?;
+    let resource = registry.at(&target.group, &target.version, &target.plural).ok_or_else(Failure::no_such_path)?;
+    let resource = Arc::clone(resource);
+    if !target.subresource.is_empty() && !resource.has(&target.subresource) {
+        return Err(Failure::no_such_path());
+    }
+    let whole_cluster = target.namespace.is_empty();
+    if resource.namespaced == whole_cluster && (!resource.namespaced || !target.name.is_empty()) {
+        return Err(Failure::no_such_path());
+    }
+    let collected = Limited::new(raw, body::LIMIT).collect().await.map_err(|_| Failure::too_large())?;
+    let accept = Accept::of(&parts.headers)?;
+    let call = Call {
+        system: Arc::clone(system),
+        registry,
+        resource,
+        target,
+        params,
+        headers: parts.headers,
+        accept,
+        body: collected.to_bytes(),
+    };
+    serve(&Arc::new(call), &parts.method).await
+}
+
+/// The paths that are not resources.
+fn fixed(system: &System, registry: &Registry, path: &str, headers: &HeaderMap) -> Option<Result<Response, Failure>> {
+    let ok = |value: &Value| Ok(body::json(StatusCode::OK, value.to_string()));
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    Some(match parts.as_slice() {
+        ["version"] => ok(&discovery::version(&system.settings.kubernetes_version)),
+        ["healthz" | "livez" | "readyz"] => {
+            let mut response = body::json(StatusCode::OK, "ok");
+            response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
+            Ok(response)
+        }
+        ["api"] | ["apis"] if discovery::wants_aggregated(headers) => {
+            let mut response = body::json(
+                StatusCode::OK,
+                discovery::aggregated(registry, path.starts_with("/api/") || parts == ["api"]).to_string(),
+            );
+            let content = http::HeaderValue::from_static(discovery::AGGREGATED);
+            response.headers_mut().insert(header::CONTENT_TYPE, content);
+            Ok(response)
+        }
+        ["api"] => ok(&discovery::core_versions()),
+        ["apis"] => ok(&discovery::groups(registry)),
+        ["apis", group] => discovery::group(registry, group).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v)),
+        ["api", version] => {
+            discovery::resources(registry, "", version).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v))
+        }
+        ["apis", group, version] => {
+            discovery::resources(registry, group, version).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v))
+        }
+        _ => return None,
+    })
+}
+
+async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response, Failure> {
+    if !call.target.subresource.is_empty() {
+        return subresource::serve(call, method).await;
+    }
+    let creates = method == Method::POST && call.target.name.is_empty();
+    if call.resource.verbs == Verbs::CreateOnly {
+        return if creates { review::answer(call) } else { Err(Failure::method_not_allowed()) };
+    }
+    match (method.as_str(), call.target.name.is_empty()) {
+        ("GET", true) if call.params.flag("watch") => watch::watch(call),
+        ("GET", true) => read::list(call),
+        ("GET", false) if call.params.flag("watch") => watch::watch(call),
+        ("GET", false) => read::get(call),
+        ("POST", true) if call.resource.namespaced && call.target.namespace.is_empty() => {
+            Err(Failure::method_not_allowed())
+        }
+        ("POST", true) => write::create(call).await,
+        ("PUT", false) => write::replace(call).await,
+        ("PATCH", false) => patch::patch(call).await,
+        ("DELETE", false) => delete::one(call).await,
+        ("DELETE", true) if call.resource.verbs == Verbs::All => delete::collection(call).await,
+        _ => Err(Failure::method_not_allowed()),
+    }
+}

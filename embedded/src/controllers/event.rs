@@ -1,0 +1,92 @@
+//! Events: what controllers tell people, written as core/v1 Event objects, counted when they repeat, and removed when
+//! they have grown old.
+
+use serde_json::{Value, json};
+
+use super::{Again, Context};
+use crate::failure::Failure;
+use crate::object;
+
+/// Something to tell.
+pub(super) struct Event<'a> {
+    /// `Normal` or `Warning`.
+    pub(super) kind: &'a str,
+    pub(super) reason: &'a str,
+    pub(super) message: &'a str,
+    /// Who tells it: `kubelet`, `default-scheduler` …
+    pub(super) component: &'a str,
+}
+
+/// Tells it about an object. An event that cannot be written is lost, as on a real cluster.
+pub(super) fn tell(context: &mut Context<'_, '_>, about: &Value, event: &Event<'_>) {
+    if let Err(failure) = write(context, about, event) {
+        tracing::debug!(%failure, reason = event.reason, "an event is lost");
+    }
+}
+
+fn write(context: &mut Context<'_, '_>, about: &Value, event: &Event<'_>) -> Result<(), Failure> {
+    let now = object::rfc3339(context.now());
+    let namespace = match object::namespace(about) {
+        "" => "default",
+        namespace => namespace,
+    };
+    // One object for each (object, reason, message): it is counted up, as client-go's recorder does.
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in [object::uid(about), event.reason, event.message, event.component].join("\u{1f}").bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let name = format!("{}.{hash:016x}", object::name(about));
+    if let Some(live) = context.get("v1", "Event", namespace, &name) {
+        let mut new = live.value.clone();
+        let count = object::number(&new, "/count").unwrap_or(1) + 1;
+        object::set(&mut new, "/count", json!(count));
+        object::set(&mut new, "/lastTimestamp", json!(now));
+        context.update_as(&live, new, event.component, "")?;
+        return Ok(());
+    }
+    let mut involved = json!({
+        "apiVersion": about.get("apiVersion"),
+        "kind": about.get("kind"),
+        "name": object::name(about),
+        "uid": object::uid(about),
+        "resourceVersion": object::text(about, "/metadata/resourceVersion"),
+    });
+    if !object::namespace(about).is_empty() {
+        object::set(&mut involved, "/namespace", json!(object::namespace(about)));
+    }
+    context.create(json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": involved,
+        "reason": event.reason,
+        "message": event.message,
+        "type": event.kind,
+        "count": 1,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "eventTime": null,
+        "source": {"component": event.component},
+        "reportingComponent": event.component,
+        "reportingInstance": "",
+    }))?;
+    Ok(())
+}
+
+/// Removes events that are older than the options allow; looks again when the next one will be.
+pub(super) fn expire(context: &mut Context<'_, '_>) -> Result<Again, Failure> {
+    let lifetime = context.rules.settings.event_lifetime;
+    let mut next = None;
+    for event in context.txn.list("events", "") {
+        let told = object::time(&event.value, "/lastTimestamp")
+            .or_else(|| object::time(&event.value, "/metadata/creationTimestamp"))
+            .unwrap_or_else(|| context.now());
+        let until = told + lifetime;
+        if until <= context.now() {
+            context.delete(&event, &Default::default())?;
+        } else {
+            next = Some(next.map_or(until, |next| until.min(next)));
+        }
+    }
+    Ok(next)
+}

@@ -1,0 +1,302 @@
+//! The answers that refuse: the Status body a real API server sends, with its wording, reason, code and causes. Decides
+//! nothing; who refuses calls the constructor that fits.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+/// A refusal, ready to be sent as a `Status` object.
+///
+/// Wording: `k8s.io/apimachinery/pkg/api/errors`, seen from kube-apiserver 1.36.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) details: Option<Map<String, Value>>,
+}
+
+/// One field that is wrong, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cause {
+    /// The machine's word for it (`FieldValueInvalid` …).
+    pub(crate) reason: &'static str,
+    /// The text after the field, `Invalid value: …`.
+    pub(crate) message: String,
+    /// The field as a path, `spec.replicas`.
+    pub(crate) field: String,
+}
+
+impl Cause {
+    /// A value of the wrong shape.
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Cause {
+        let shown = shown(value);
+        Cause { reason: "FieldValueInvalid", message: format!("Invalid value: {shown}: {why}"), field: field.into() }
+    }
+
+    /// A value that is not there but must be.
+    pub(crate) fn required(field: impl Into<String>, why: &str) -> Cause {
+        let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
+        Cause { reason: "FieldValueRequired", message, field: field.into() }
+    }
+
+    /// A value outside a fixed list; the list is shown in order.
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, known: &[&str]) -> Cause {
+        let known: Vec<String> = known.iter().map(|k| format!("\"{k}\"")).collect();
+        let message = format!("Unsupported value: {}: supported values: {}", shown(value), known.join(", "));
+        Cause { reason: "FieldValueNotSupported", message, field: field.into() }
+    }
+
+    /// A value that another item has already.
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Cause {
+        let message = format!("Duplicate value: {}", shown(value));
+        Cause { reason: "FieldValueDuplicate", message, field: field.into() }
+    }
+
+    /// A field that may not be set, or not in this way.
+    pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Cause {
+        Cause { reason: "FieldValueForbidden", message: format!("Forbidden: {why}"), field: field.into() }
+    }
+
+    /// A reference to something that is not there.
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Cause {
+        Cause { reason: "FieldValueNotFound", message: format!("Not found: {}", shown(value)), field: field.into() }
+    }
+
+    /// A text that is longer than it may be.
+    pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Cause {
+        let message = format!("Too long: may not be more than {limit} bytes");
+        Cause { reason: "FieldValueTooLong", message, field: field.into() }
+    }
+}
+
+/// A value as the server prints it in a cause: texts quoted, the rest as JSON.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// `deployments.apps`, or `pods` in the core group.
+pub(crate) fn qualified(group: &str, plural: &str) -> String {
+    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
+}
+
+fn details(group: &str, kind: &str, name: &str) -> Map<String, Value> {
+    let mut details = Map::new();
+    for (key, value) in [("name", name), ("group", group), ("kind", kind)] {
+        if !value.is_empty() {
+            details.insert(key.to_owned(), json!(value));
+        }
+    }
+    details
+}
+
+impl Failure {
+    fn new(code: u16, reason: &'static str, message: String) -> Failure {
+        Failure { code, reason, message, details: None }
+    }
+
+    fn about(mut self, group: &str, kind: &str, name: &str) -> Failure {
+        self.details = Some(details(group, kind, name));
+        self
+    }
+
+    fn causes(mut self, causes: Vec<Value>) -> Failure {
+        self.details.get_or_insert_with(Map::new).insert("causes".to_owned(), Value::Array(causes));
+        self
+    }
+
+    /// 404: the object is not there.
+    pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Failure {
+        Failure::new(404, "NotFound", format!("{} \"{name}\" not found", qualified(group, plural)))
+            .about(group, plural, name)
+    }
+
+    /// 404: the path leads nowhere.
+    pub(crate) fn no_such_path() -> Failure {
+        let mut failure = Failure::new(404, "NotFound", "the server could not find the requested resource".to_owned());
+        failure.details = Some(Map::new());
+        failure
+    }
+
+    /// 409: a create met an object of that name.
+    pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Failure {
+        Failure::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(group, plural)))
+            .about(group, plural, name)
+    }
+
+    /// 409: the object is not the one the caller had in mind.
+    pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Failure {
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", qualified(group, plural));
+        Failure::new(409, "Conflict", message).about(group, plural, name)
+    }
+
+    /// 409: the object has changed since the caller read it.
+    pub(crate) fn modified(group: &str, plural: &str, name: &str) -> Failure {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Failure::conflict(group, plural, name, why)
+    }
+
+    /// 409 of a server-side apply: fields that other managers own. `causes` are (field, message).
+    pub(crate) fn apply_conflict(message: String, causes: Vec<(String, String)>) -> Failure {
+        let causes = causes
+            .into_iter()
+            .map(|(field, message)| json!({"reason": "FieldManagerConflict", "message": message, "field": field}))
+            .collect();
+        Failure::new(409, "Conflict", message).causes(causes)
+    }
+
+    /// 422: fields that are wrong.
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Failure {
+        let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let all = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let message = format!("{} \"{name}\" is invalid: {all}", qualified_kind(group, kind));
+        let causes =
+            causes.into_iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect();
+        Failure::new(422, "Invalid", message).about(group, kind, name).causes(causes)
+    }
+
+    /// 403: not allowed, and why.
+    pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Failure {
+        let subject = match (plural, name) {
+            ("", _) => "unknown".to_owned(),
+            (_, "") => qualified(group, plural),
+            _ => format!("{} \"{name}\"", qualified(group, plural)),
+        };
+        Failure::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(group, plural, name)
+    }
+
+    /// 403: the namespace is going away.
+    pub(crate) fn terminating(group: &str, plural: &str, name: &str, namespace: &str) -> Failure {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let cause = json!({
+            "reason": "NamespaceTerminating",
+            "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        });
+        Failure::forbidden(group, plural, name, &why).causes(vec![cause])
+    }
+
+    /// 400: the request makes no sense.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Failure {
+        Failure::new(400, "BadRequest", message.into())
+    }
+
+    /// 401: no or a wrong token.
+    pub(crate) fn unauthorized() -> Failure {
+        Failure::new(401, "Unauthorized", "Unauthorized".to_owned())
+    }
+
+    /// 405: the path knows no such verb.
+    pub(crate) fn method_not_allowed() -> Failure {
+        let message = "the server does not allow this method on the requested resource".to_owned();
+        let mut failure = Failure::new(405, "MethodNotAllowed", message);
+        failure.details = Some(Map::new());
+        failure
+    }
+
+    /// 406: none of the wanted representations can be made.
+    pub(crate) fn not_acceptable() -> Failure {
+        let accepted = "application/json, application/yaml";
+        let message = format!("only the following media types are accepted: {accepted}");
+        Failure::new(406, "NotAcceptable", message)
+    }
+
+    /// 410: the asked-for version has left the window.
+    pub(crate) fn expired(message: impl Into<String>) -> Failure {
+        Failure::new(410, "Expired", message.into())
+    }
+
+    /// 415: a body in a form the server does not read.
+    pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Failure {
+        Failure::new(415, "UnsupportedMediaType", message.into())
+    }
+
+    /// 413: a body over the limit.
+    pub(crate) fn too_large() -> Failure {
+        let message = "Request entity too large: limit is 3145728".to_owned();
+        Failure::new(413, "RequestEntityTooLarge", message)
+    }
+
+    /// 429: try again later; `why` is what holds it up.
+    pub(crate) fn too_many_requests(why: &str) -> Failure {
+        Failure::new(429, "TooManyRequests", why.to_owned())
+    }
+
+    /// 500: something of the server's own went wrong.
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Failure {
+        let message = format!("Internal error occurred: {message}");
+        let mut failure = Failure::new(500, "InternalError", message.clone());
+        failure.details = Some(Map::new());
+        failure.causes(vec![json!({"message": message})])
+    }
+
+    /// 500 without a reason: an error of a kind the server gives no name.
+    pub(crate) fn unnamed(message: String) -> Failure {
+        Failure::new(500, "", message)
+    }
+
+    /// 503: the store has been closed.
+    pub(crate) fn closed() -> Failure {
+        Failure::new(503, "ServiceUnavailable", "the cluster has been closed".to_owned())
+    }
+
+    /// 504: a version from the future was asked for.
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Failure {
+        let message = format!("Too large resource version: {asked}, current: {current}");
+        let mut failure = Failure::new(504, "Timeout", format!("Timeout: {message}"));
+        failure.details = Some(Map::new());
+        let mut failure =
+            failure.causes(vec![json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"})]);
+        if let Some(details) = &mut failure.details {
+            details.insert("retryAfterSeconds".to_owned(), json!(1));
+        }
+        failure
+    }
+
+    /// The `Status` object.
+    pub(crate) fn status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        });
+        if let Some(map) = status.as_object_mut() {
+            if self.reason.is_empty() {
+                map.remove("reason");
+            }
+            if let Some(details) = &self.details {
+                map.insert("details".to_owned(), Value::Object(details.clone()));
+            }
+        }
+        status
+    }
+}
+
+/// `Deployment.apps`, or `Pod` in the core group.
+pub(crate) fn qualified_kind(group: &str, kind: &str) -> String {
+    if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.status().to_string()));
+        *response.status_mut() = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if matches!(self.code, 429 | 504) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

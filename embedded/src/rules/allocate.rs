@@ -1,0 +1,104 @@
+//! What the server hands out: a Service's addresses and node ports, and the write-only `stringData` of a Secret. Keeps
+//! no list of its own: what is taken is what the stored Services say.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::failure::Cause;
+use crate::object;
+use crate::registry::Resource;
+use crate::store::Txn;
+
+/// Service addresses come from 10.96.0.0/16, as kubeadm has it, starting after the first ten.
+const FIRST_ADDRESS: u32 = u32::from_be_bytes([10, 96, 0, 10]);
+const LAST_ADDRESS: u32 = u32::from_be_bytes([10, 96, 255, 254]);
+/// Node ports, as the server's default has them.
+const NODE_PORTS: std::ops::RangeInclusive<i64> = 30_000..=32_767;
+
+/// For a new object.
+pub(super) fn on_create(txn: &Txn<'_>, resource: &Resource, new: &mut Value, causes: &mut Vec<Cause>) {
+    if resource.is("", "Service") {
+        service(txn, new, causes);
+    } else if resource.is("", "Secret") {
+        secret(new);
+    }
+}
+
+/// For a changed object: what was handed out stays.
+pub(super) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
+    if resource.is("", "Secret") {
+        secret(new);
+    }
+    if !resource.is("", "Service") || object::text(new, "/spec/type") == "ExternalName" {
+        return;
+    }
+    for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        let pointer = format!("/spec/{field}");
+        let unset = new.pointer(&pointer).is_none_or(|v| v.is_null() || *v == json!("") || *v == json!([]));
+        if let (true, Some(kept)) = (unset, old.pointer(&pointer)) {
+            object::set(new, &pointer, kept.clone());
+        }
+    }
+}
+
+/// `stringData` is written into `data`.
+fn secret(new: &mut Value) {
+    let Some(Value::Object(texts)) = new.as_object_mut().and_then(|map| map.remove("stringData")) else { return };
+    let data = object::map_mut(new, "data");
+    for (key, text) in texts {
+        data.insert(key, json!(STANDARD.encode(text.as_str().unwrap_or_default())));
+    }
+}
+
+fn service(txn: &Txn<'_>, new: &mut Value, causes: &mut Vec<Cause>) {
+    if object::text(new, "/spec/type") == "ExternalName" {
+        return;
+    }
+    let services = txn.list("services", "");
+    let wanted = object::text(new, "/spec/clusterIP").to_owned();
+    let wanted = match object::items(new, "/spec/clusterIPs").first().and_then(Value::as_str) {
+        Some(first) if wanted.is_empty() => first.to_owned(),
+        _ => wanted,
+    };
+    let address = if wanted.is_empty() {
+        let taken: BTreeSet<&str> = services.iter().map(|s| object::text(&s.value, "/spec/clusterIP")).collect();
+        let free =
+            (FIRST_ADDRESS..=LAST_ADDRESS).map(|a| Ipv4Addr::from(a).to_string()).find(|a| !taken.contains(a.as_str()));
+        match free {
+            Some(free) => free,
+            None => {
+                causes.push(Cause::invalid("spec.clusterIPs", &json!([]), "failed to allocate IP: range is full"));
+                return;
+            }
+        }
+    } else {
+        if wanted != "None" && services.iter().any(|s| object::text(&s.value, "/spec/clusterIP") == wanted) {
+            let why = format!("failed to allocate IP {wanted}: provided IP is already allocated");
+            causes.push(Cause::invalid("spec.clusterIPs", &json!([wanted]), &why));
+        }
+        wanted
+    };
+    let spec = object::map_mut(new, "spec");
+    spec.insert("clusterIPs".to_owned(), json!([address]));
+    spec.insert("clusterIP".to_owned(), json!(address));
+    object::default_to(spec, "ipFamilies", json!(["IPv4"]));
+    object::default_to(spec, "ipFamilyPolicy", json!("SingleStack"));
+    if matches!(object::text(new, "/spec/type"), "NodePort" | "LoadBalancer") {
+        let mut taken: BTreeSet<i64> = services
+            .iter()
+            .flat_map(|s| object::items(&s.value, "/spec/ports").iter().filter_map(|p| object::number(p, "/nodePort")))
+            .collect();
+        for port in new.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            if object::number(port, "/nodePort").unwrap_or(0) == 0
+                && let Some(free) = NODE_PORTS.into_iter().find(|p| !taken.contains(p))
+            {
+                taken.insert(free);
+                object::set(port, "/nodePort", json!(free));
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Deleting: preconditions, propagation, finalizers and a pod's grace. What comes after (collecting dependents,
+//! emptying a namespace) is the controllers' work.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Rules;
+use crate::failure::Failure;
+use crate::object;
+use crate::registry::Resource;
+use crate::store::{Object, Txn};
+
+/// The finalizer that lets dependents go first.
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+/// The finalizer that has dependents cut loose first.
+pub(crate) const ORPHAN: &str = "orphan";
+
+/// What becomes of the dependents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    /// Collected afterwards.
+    Background,
+    /// Collected before.
+    Foreground,
+    /// Left, without their owner.
+    Orphan,
+}
+
+/// How an object is to be deleted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DeleteOptions {
+    pub(crate) uid: Option<String>,
+    pub(crate) resource_version: Option<String>,
+    pub(crate) propagation: Option<Propagation>,
+    pub(crate) grace_seconds: Option<i64>,
+}
+
+/// What a deletion led to.
+#[derive(Debug)]
+pub(crate) enum Deleted {
+    /// It is gone; its last state.
+    Gone(Arc<Object>),
+    /// It is marked, and goes when its finalizers or its grace are over.
+    Marked(Arc<Object>),
+}
+
+impl Rules {
+    /// Deletes a stored object, or marks it for deletion.
+    pub(crate) fn delete(
+        &self,
+        txn: &mut Txn<'_>,
+        resource: &Resource,
+        live: &Arc<Object>,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, Failure> {
+        let old = &live.value;
+        check(resource, old, options)?;
+        if resource.is("", "Namespace") {
+            super::admission::may_delete_namespace(object::name(old))?;
+        }
+        let mut new = old.clone();
+        if let Some(propagation) = options.propagation.or_else(|| default_propagation(resource)) {
+            propagate(&mut new, propagation);
+        }
+        let waits = !object::finalizers(&new).is_empty()
+            || (resource.is("", "Namespace") && !object::items(&new, "/spec/finalizers").is_empty());
+        let grace = grace(resource, old, options);
+        let key = resource.key(object::namespace(old), object::name(old));
+        if !waits && grace == 0 {
+            return Ok(match txn.remove(&key) {
+                Some(last) => Deleted::Gone(last),
+                None => Deleted::Gone(Arc::clone(live)),
+            });
+        }
+        let marked_before = object::is_deleting(old);
+        let grace_before = object::number(old, "/metadata/deletionGracePeriodSeconds");
+        if !marked_before || grace_before.is_some_and(|before| grace < before) {
+            let at = txn.now() + std::time::Duration::from_secs(grace.unsigned_abs());
+            let generation = object::number(old, "/metadata/generation");
+            let metadata = object::metadata(&mut new);
+            metadata.insert("deletionTimestamp".to_owned(), json!(object::rfc3339(at)));
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
+            if let Some(generation) = generation {
+                metadata.insert("generation".to_owned(), json!(generation + 1));
+            }
+        }
+        if resource.is("", "Namespace") {
+            object::metadata(&mut new).remove("deletionGracePeriodSeconds");
+            object::set(&mut new, "/status/phase", json!("Terminating"));
+        }
+        if new == *old {
+            return Ok(Deleted::Marked(Arc::clone(live)));
+        }
+        Ok(Deleted::Marked(txn.put(key, new)))
+    }
+}
+
+fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Failure> {
+    let refuse = |why: String| Failure::conflict(&resource.group, &resource.plural, object::name(old), &why);
+    if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != object::uid(old)) {
+        return Err(refuse(format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+            object::uid(old)
+        )));
+    }
+    let version = object::text(old, "/metadata/resourceVersion");
+    if let Some(wanted) = options.resource_version.as_deref().filter(|wanted| *wanted != version) {
+        return Err(refuse(format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({version}). The object might have been modified"
+        )));
+    }
+    Ok(())
+}
+
+/// Jobs keep their pods unless told otherwise (`batchv1` in `registry/batch/job/strategy.go`).
+fn default_propagation(resource: &Resource) -> Option<Propagation> {
+    resource.is("batch", "Job").then_some(Propagation::Orphan)
+}
+
+fn propagate(new: &mut Value, propagation: Propagation) {
+    let mut finalizers: Vec<String> = object::finalizers(new).into_iter().map(str::to_owned).collect();
+    finalizers.retain(|f| f != FOREGROUND && f != ORPHAN);
+    match propagation {
+        Propagation::Background => {}
+        Propagation::Foreground => finalizers.push(FOREGROUND.to_owned()),
+        Propagation::Orphan => finalizers.push(ORPHAN.to_owned()),
+    }
+    let metadata = object::metadata(new);
+    if finalizers.is_empty() {
+        metadata.remove("finalizers");
+    } else {
+        metadata.insert("finalizers".to_owned(), json!(finalizers));
+    }
+}
+
+/// How long a pod that runs is given to end; everything else goes at once.
+fn grace(resource: &Resource, old: &Value, options: &DeleteOptions) -> i64 {
+    if !resource.is("", "Pod") {
+        return 0;
+    }
+    let wanted = options
+        .grace_seconds
+        .or_else(|| object::number(old, "/spec/terminationGracePeriodSeconds"))
+        .unwrap_or(30)
+        .max(0);
+    let ended = matches!(object::text(old, "/status/phase"), "Succeeded" | "Failed");
+    if object::text(old, "/spec/nodeName").is_empty() || ended { 0 } else { wanted }
+}

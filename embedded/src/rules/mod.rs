@@ -1,0 +1,250 @@
+//! What the server does to an object on its way into the store: system fields, defaults, admission, validation,
+//! field ownership, generation. The same way for a client's request and for a controller's write.
+
+mod admission;
+mod allocate;
+mod defaults;
+mod delete;
+mod naming;
+pub(crate) mod quantity;
+mod validate;
+mod validate_pod;
+mod validate_workload;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+pub(crate) use self::delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
+pub(crate) use self::naming::hash as template_hash;
+use crate::failure::{Cause, Failure};
+use crate::merging;
+use crate::object;
+use crate::options::Options;
+use crate::registry::{Registry, Resource};
+use crate::store::{Object, Txn};
+
+/// The rules as they are at one moment: what is served, and the cluster's settings.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: Arc<Options>,
+}
+
+/// Who writes, and through which subresource.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Author<'a> {
+    pub(crate) manager: &'a str,
+    pub(crate) subresource: &'a str,
+}
+
+/// How field ownership is kept up with a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// The author's plain write: what changed becomes the author's.
+    Tracked,
+    /// A server-side apply has worked it out already.
+    Applied,
+}
+
+/// What a write led to.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) object: Arc<Object>,
+    pub(crate) warnings: Vec<String>,
+    /// Was it made just now?
+    pub(crate) created: bool,
+}
+
+impl Rules {
+    /// Stores a new object.
+    pub(crate) fn create(
+        &self,
+        txn: &mut Txn<'_>,
+        resource: &Resource,
+        mut new: Value,
+        author: Author<'_>,
+        ownership: Ownership,
+    ) -> Result<Outcome, Failure> {
+        self.name_it(&mut new, resource)?;
+        begin(&mut new, resource, txn);
+        defaults::apply(resource, &mut new);
+        if ownership == Ownership::Tracked {
+            new = merging::track(resource, None, &new, author, txn.now())?;
+        }
+        let mut warnings = Vec::new();
+        admission::admit(txn, resource, &mut new)?;
+        let mut causes = validate::metadata(resource, &new);
+        allocate::on_create(txn, resource, &mut new, &mut causes);
+        causes.extend(validate::on_create(resource, &new, &mut warnings));
+        let name = object::name(&new).to_owned();
+        if !causes.is_empty() {
+            return Err(Failure::invalid(&resource.group, &resource.kind, &name, causes));
+        }
+        let key = resource.key(object::namespace(&new), &name);
+        if txn.get(&key).is_some() {
+            return Err(Failure::already_exists(&resource.group, &resource.plural, &name));
+        }
+        let object = txn.put(key, new);
+        Ok(Outcome { object, warnings, created: true })
+    }
+
+    /// Replaces a stored object by `new`, as far as the author's subresource reaches.
+    pub(crate) fn update(
+        &self,
+        txn: &mut Txn<'_>,
+        resource: &Resource,
+        live: &Arc<Object>,
+        mut new: Value,
+        author: Author<'_>,
+        ownership: Ownership,
+    ) -> Result<Outcome, Failure> {
+        let old = &live.value;
+        let name = object::name(old);
+        check_identity(resource, old, &new)?;
+        keep_system_fields(resource, old, &mut new, author.subresource);
+        defaults::apply(resource, &mut new);
+        if ownership == Ownership::Tracked {
+            new = merging::track(resource, Some(old), &new, author, txn.now())?;
+        }
+        allocate::on_update(resource, old, &mut new);
+        count_generation(resource, old, &mut new);
+        let mut warnings = Vec::new();
+        if author.subresource != "status" {
+            let mut causes = validate::metadata(resource, &new);
+            causes.extend(validate::on_update(resource, old, &new, &mut warnings));
+            if !causes.is_empty() {
+                return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
+            }
+        }
+        object::metadata(&mut new)
+            .insert("resourceVersion".to_owned(), json!(object::text(old, "/metadata/resourceVersion")));
+        if new == *old {
+            return Ok(Outcome { object: Arc::clone(live), warnings, created: false });
+        }
+        let key = resource.key(object::namespace(old), name);
+        if is_done_deleting(resource, &new) {
+            txn.put(key.clone(), new);
+            let object = txn.remove(&key).unwrap_or_else(|| Arc::clone(live));
+            return Ok(Outcome { object, warnings, created: false });
+        }
+        let object = txn.put(key, new);
+        Ok(Outcome { object, warnings, created: false })
+    }
+
+    /// A name for an object that has none, from `generateName`.
+    fn name_it(&self, new: &mut Value, resource: &Resource) -> Result<(), Failure> {
+        if !object::name(new).is_empty() {
+            return Ok(());
+        }
+        let prefix = object::text(new, "/metadata/generateName").to_owned();
+        if prefix.is_empty() {
+            let cause = Cause::required("metadata.name", "name or generateName is required");
+            return Err(Failure::invalid(&resource.group, &resource.kind, "", vec![cause]));
+        }
+        object::metadata(new).insert("name".to_owned(), json!(naming::generated(&prefix)));
+        Ok(())
+    }
+}
+
+/// The fields that the server alone sets, for a new object.
+fn begin(new: &mut Value, resource: &Resource, txn: &Txn<'_>) {
+    if resource.has("status")
+        && let Some(map) = new.as_object_mut()
+    {
+        map.remove("status");
+    }
+    let uid = uuid::Uuid::new_v4().to_string();
+    let metadata = object::metadata(new);
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+        metadata.remove(field);
+    }
+    metadata.insert("uid".to_owned(), json!(uid));
+    metadata.insert("creationTimestamp".to_owned(), json!(object::rfc3339(txn.now())));
+    if resource.counts_generations {
+        metadata.insert("generation".to_owned(), json!(1));
+    }
+    if !resource.namespaced {
+        metadata.remove("namespace");
+    }
+}
+
+/// Is this the object the caller had in mind, in the version the caller had in mind?
+fn check_identity(resource: &Resource, old: &Value, new: &Value) -> Result<(), Failure> {
+    let name = object::name(old);
+    let wanted = object::uid(new);
+    if !wanted.is_empty() && wanted != object::uid(old) {
+        let why =
+            format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", object::uid(old));
+        return Err(Failure::conflict(&resource.group, &resource.plural, name, &why));
+    }
+    let version = object::text(new, "/metadata/resourceVersion");
+    if !version.is_empty() && version != "0" && version != object::text(old, "/metadata/resourceVersion") {
+        return Err(Failure::modified(&resource.group, &resource.plural, name));
+    }
+    Ok(())
+}
+
+/// Puts back what this author may not change.
+fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subresource: &str) {
+    match subresource {
+        "status" => {
+            let status = new.get("status").cloned();
+            let managed = new.pointer("/metadata/managedFields").cloned();
+            *new = old.clone();
+            if let (Some(map), Some(status)) = (new.as_object_mut(), status) {
+                map.insert("status".to_owned(), status);
+            }
+            if let Some(managed) = managed {
+                object::metadata(new).insert("managedFields".to_owned(), managed);
+            }
+        }
+        _ if resource.has("status") => {
+            if let Some(map) = new.as_object_mut() {
+                match old.get("status") {
+                    Some(status) => map.insert("status".to_owned(), status.clone()),
+                    None => map.remove("status"),
+                };
+            }
+        }
+        _ => {}
+    }
+    let metadata = object::metadata(new);
+    let system = ["name", "namespace", "uid", "creationTimestamp", "generation", "generateName"];
+    for field in system.into_iter().chain(["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"]) {
+        match old.pointer(&format!("/metadata/{field}")) {
+            Some(value) => metadata.insert(field.to_owned(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+}
+
+/// Counts `metadata.generation` up when anything but metadata and status has changed.
+fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
+    if !resource.counts_generations {
+        return;
+    }
+    let relevant = |value: &Value| -> Vec<(String, Value)> {
+        let fields = value.as_object().into_iter().flatten();
+        fields
+            .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "apiVersion" | "kind"))
+            .filter(|(key, _)| *key != "status" || !(resource.has("status") || resource.custom.is_none()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    };
+    if relevant(old) != relevant(new) {
+        let next = object::number(old, "/metadata/generation").unwrap_or(0) + 1;
+        object::metadata(new).insert("generation".to_owned(), json!(next));
+    }
+}
+
+/// Has the last finalizer of a deleted object gone?
+fn is_done_deleting(resource: &Resource, value: &Value) -> bool {
+    if !object::is_deleting(value) || !object::finalizers(value).is_empty() {
+        return false;
+    }
+    if resource.is("", "Namespace") {
+        return object::items(value, "/spec/finalizers").is_empty();
+    }
+    object::number(value, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) == 0
+}
