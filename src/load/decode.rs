@@ -208,6 +208,7 @@ impl<'a> Walk<'a> {
         let patterns: Option<&'a Map<String, Value>> = view.get("patternProperties").and_then(Value::as_object);
         let others = view.get("additionalProperties");
         let mut values = Map::new();
+        let mut misspelt = Vec::new();
         for entry in entries {
             let key = entry.key.text.as_str();
             let path = field(place.path, key);
@@ -223,14 +224,17 @@ impl<'a> Walk<'a> {
                 None | Some(Value::Bool(true)) => {
                     values.insert(key.to_owned(), plain(&entry.value));
                 }
-                Some(Value::Bool(false)) => self.unknown_field(entry, fields, place),
+                Some(Value::Bool(false)) => {
+                    misspelt.extend(nearest(key, fields.keys().map(String::as_str)));
+                    self.unknown_field(entry, fields, place);
+                }
                 Some(schema) => {
                     self.key(entry, view, &path);
                     values.insert(key.to_owned(), self.node(&entry.value, schema, &below));
                 }
             }
         }
-        self.required(entries, view, fields_of_root, place);
+        self.required(entries, view, &misspelt, place);
         let least = view.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if (entries.len() as u64) < least {
             let message = format!("found {} entries, expected at least {least}", entries.len());
@@ -250,13 +254,8 @@ impl<'a> Walk<'a> {
         self.findings.push(finding);
     }
 
-    fn required(
-        &mut self,
-        entries: &[Entry],
-        view: &View<'a>,
-        fields: Option<&'a Map<String, Value>>,
-        place: &Place<'_>,
-    ) {
+    fn required(&mut self, entries: &[Entry], view: &View<'a>, misspelt: &[&str], place: &Place<'_>) {
+        let fields: Option<&'a Map<String, Value>> = view.get("properties").and_then(Value::as_object);
         let has = |name: &str| entries.iter().any(|entry| entry.key.text == name);
         let whole = if place.path.is_empty() { self.source.file.clone() } else { place.path.to_owned() };
         let missing: Vec<&str> = view
@@ -265,7 +264,8 @@ impl<'a> Walk<'a> {
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
-            .filter(|name| !has(name))
+            // A field that is there under a misspelt name is found already.
+            .filter(|name| !has(name) && !misspelt.contains(name))
             .collect();
         for name in missing {
             let help = fields.and_then(|fields| fields.get(name)).map(|schema| {

@@ -205,7 +205,7 @@ fn read<T: serde::de::DeserializeOwned + schemars::JsonSchema>(
     kind: Kind,
     name: fn(&T) -> &str,
 ) -> Result<Decoded<T>, LoadError> {
-    let source = Source::read(&found.path, &found.file).map_err(LoadError::new)?;
+    let source = Source::read(&found.path, &found.file)?;
     let text = source.text.clone();
     let decoded = decode::<T>(source).map_err(|findings| LoadError::new(findings).with_source(&found.file, text))?;
     let inside = name(&decoded.value);

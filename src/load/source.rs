@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::error::LoadError;
 use super::rules;
 use crate::finding::{Finding, Location};
 use crate::report::clean::is_deceptive;
@@ -47,12 +48,12 @@ impl Source {
     /// # Errors
     ///
     /// A finding when it cannot be read, is too large, is not UTF-8, or holds characters that deceive its reader.
-    pub fn read(path: &Path, file: &str) -> Result<Self, Vec<Finding>> {
+    pub fn read(path: &Path, file: &str) -> Result<Self, LoadError> {
         let failed = |error: std::io::Error| {
-            vec![
+            LoadError::from(
                 Finding::new(&rules::UNREADABLE, format!("could not read {file}: {error}"))
                     .help("check that the file exists and that you may read it".to_owned()),
-            ]
+            )
         };
         let mut bytes = Vec::new();
         let opened = File::open(path).map_err(failed)?;
@@ -65,19 +66,19 @@ impl Source {
     /// # Errors
     ///
     /// A finding when there are too many, when they are not UTF-8, or when characters among them deceive a reader.
-    pub fn from_bytes(file: &str, bytes: Vec<u8>) -> Result<Self, Vec<Finding>> {
+    pub fn from_bytes(file: &str, bytes: Vec<u8>) -> Result<Self, LoadError> {
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(vec![
+            return Err(LoadError::from(
                 Finding::new(&rules::TOO_LARGE, format!("{file} is larger than 16 MiB"))
                     .help("a stack of a thousand services is far smaller: is this the right file?".to_owned()),
-            ]);
+            ));
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(vec![
+            return Err(LoadError::from(
                 Finding::new(&rules::NOT_UTF8, format!("{file} is UTF-16, expected UTF-8"))
                     .at(place(file, 1, 1))
                     .help("save the file as UTF-8".to_owned()),
-            ]);
+            ));
         }
         let mut text = String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
@@ -85,21 +86,22 @@ impl Source {
             let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or_default()).into_owned();
             let byte = bytes.get(offset).copied().unwrap_or_default();
             let (line, column) = end_of(&before);
-            vec![
+            LoadError::from(
                 Finding::new(
                     &rules::NOT_UTF8,
                     format!("{file} is not UTF-8: byte 0x{byte:02x} at offset {offset} belongs to no character"),
                 )
                 .at(place(file, line, column))
                 .help("save the file as UTF-8".to_owned()),
-            ]
+            )
+            .with_source(file, String::from_utf8_lossy(bytes).into_owned())
         })?;
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
         let source = Self { file: file.to_owned(), text };
         let findings = source.deceptive();
-        if findings.is_empty() { Ok(source) } else { Err(findings) }
+        if findings.is_empty() { Ok(source) } else { Err(LoadError::new(findings).with_source(file, source.text)) }
     }
 
     /// One finding a line that holds control, bidirectional or zero-width characters.
@@ -171,7 +173,7 @@ mod tests {
 
     #[track_caller]
     fn check(bytes: &[u8], expect: &[&str]) {
-        let findings = Source::from_bytes("f.yaml", bytes.to_vec()).err().unwrap_or_default();
+        let findings = Source::from_bytes("f.yaml", bytes.to_vec()).map_or_else(|error| error.findings, |_| Vec::new());
         let said: Vec<String> = findings
             .iter()
             .map(|f| format!("{} {} {}", f.rule, f.at.as_ref().map(ToString::to_string).unwrap_or_default(), f.message))

@@ -3,23 +3,28 @@
 /// The name nearest to what was written, if any is near enough to be a slip of the pen.
 ///
 /// Case, `-` and `_` do not count; of the rest one character in three may differ, and two that changed places count
-/// as one.
+/// as one. Failing that, the one name that begins with what was written.
 ///
 /// ```
 /// use strata::load::suggest::nearest;
 /// assert_eq!(nearest("replica", ["port", "replicas"]), Some("replicas"));
 /// assert_eq!(nearest("DependsOn", ["depends_on"]), Some("depends_on"));
+/// assert_eq!(nearest("prod", ["production", "staging"]), Some("production"));
 /// assert_eq!(nearest("colour", ["port", "replicas"]), None);
 /// ```
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: Vec<&str> = names.into_iter().collect();
     let folded = fold(written);
     let allowed = (folded.chars().count() / 3).max(1);
-    names
-        .into_iter()
+    let near = names
+        .iter()
         .map(|name| (strsim::osa_distance(&folded, &fold(name)), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
-        .min()
-        .map(|(_, name)| name)
+        .min();
+    near.map(|(_, name)| *name).or_else(|| {
+        let mut longer = names.iter().filter(|name| folded.len() >= 3 && fold(name).starts_with(&folded));
+        longer.next().filter(|_| longer.next().is_none()).copied()
+    })
 }
 
 fn fold(name: &str) -> String {

@@ -112,7 +112,7 @@ fn describe(kind: &ErrorKind) -> (&'static Rule, String, &'static str) {
         }
         K::MappingValueNotAllowed | K::InvalidColonPlacement | K::FlowMappingValueAdjacentCollection => syntax(
             "found a second colon where one value was expected",
-            "text that holds `: ` needs quotes; a nested key belongs on a line of its own",
+            "text that holds `: ` needs quotes, a nested key a line of its own, and each bracket above this line its end",
         ),
         K::SimpleKeyExpected | K::InvalidSimpleKey | K::ExpectedBlockMappingKey => {
             syntax("expected a key and a colon here", STRUCTURE)

@@ -1,6 +1,6 @@
 //! Findings as people and programs read them: with the lines they are about for a terminal, and as JSON.
 
-use annotate_snippets::{AnnotationKind, Group, Level as Heading, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::clean::{clean, is_deceptive};
@@ -28,6 +28,10 @@ fn group<'a>(finding: &Finding, sources: &Sources) -> Group<'a> {
         Level::Note => Heading::NOTE,
     };
     let mut group = level.primary_title(finding.message.clone()).id(finding.rule).elements(snippets(finding, sources));
+    if let Some(at) = finding.at.as_ref().filter(|at| sources.get(&at.file).is_none()) {
+        let origin = Origin::path(at.file.clone()).line(at.line).char_column(at.column);
+        group = group.element(origin);
+    }
     if finding.at.is_none()
         && let Some(path) = &finding.path
     {
@@ -47,7 +51,7 @@ fn snippets<'a>(finding: &Finding, sources: &Sources) -> Vec<Snippet<'a, annotat
     places.extend(finding.related.iter().map(|r| (&r.at, Some(r.text.as_str()), AnnotationKind::Context)));
     let mut files: Vec<&str> = Vec::new();
     for (location, ..) in &places {
-        if !files.contains(&location.file.as_str()) {
+        if !files.contains(&location.file.as_str()) && sources.get(&location.file).is_some() {
             files.push(&location.file);
         }
     }
