@@ -1,12 +1,13 @@
 //! Loading and checking for a command: what is wrong is printed in full, and only an exit code is left to say.
 
 use strata_components::desired::Desired;
+use strata_components::model::Environment;
 
 use super::{CommandError, Context, StackArgs, Ui};
 use crate::check::prove;
 use crate::exit;
 use crate::finding::Level;
-use crate::load::{LoadError, Loaded, StackSource, YamlStack};
+use crate::load::{LoadError, Loaded, Root, StackSource, YamlStack};
 use crate::report;
 
 impl Context<'_> {
@@ -22,11 +23,19 @@ impl Context<'_> {
 
     /// The same for a command that cannot go on without them: what is wrong is printed.
     pub(super) fn load(&self, args: &StackArgs, ui: &mut Ui) -> Result<Loaded, CommandError> {
-        self.read(args).map_err(|error| {
-            ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
-            CommandError::printed(exit::ERROR)
-        })
+        self.read(args).map_err(|error| refused(&error, ui))
     }
+
+    /// An environment by itself.
+    pub(super) fn environment(&self, env: &str, ui: &mut Ui) -> Result<Environment, CommandError> {
+        let loaded = Root::open(self.root()).and_then(|root| root.load_environment(env));
+        loaded.map_err(|error| refused(&error, ui))
+    }
+}
+
+fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
+    ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
+    CommandError::printed(exit::ERROR)
 }
 
 /// What the stack composes to for a cluster, proven as far as it can be without one. Errors and warnings are

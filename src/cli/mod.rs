@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use strata_components::model::Stack;
 
 pub mod check;
+pub mod cluster;
 pub mod completions;
 pub mod error;
 mod findings;
@@ -76,6 +77,7 @@ enum Command {
     Status(status::Args),
     Graph(graph::Args),
     Schema(schema::Args),
+    Cluster(cluster::Args),
     Completions(completions::Args),
 }
 
@@ -118,6 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
         Command::Status(args) => status::run(args, &context, &mut ui),
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),
+        Command::Cluster(args) => cluster::run(args, &context, &mut ui),
         Command::Completions(args) => completions::run(args, &mut ui),
     };
     match result {

@@ -1,8 +1,10 @@
 //! What most commands begin with: the stack loaded, composed and checked, and the cluster reached.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use kube_embedded::OpenError;
 use strata_components::desired::{Desired, Phase};
 
 use super::{CommandError, Context, StackArgs, Ui, findings};
@@ -49,8 +51,9 @@ impl Session {
         let loaded = context.load(args, ui)?;
         let (name, choice) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
         let desired = findings::checked(&loaded, args, &name, ui)?;
+        let store = store_path(context.root(), loaded.environment.environment.as_str());
         block_on(async {
-            let connection = Connection::open(&choice).await.map_err(connect_hint)?;
+            let connection = Connection::open(&choice, &store).await.map_err(connect_hint)?;
             let settings = Settings {
                 name,
                 control_namespace: loaded.environment.control_namespace.to_string(),
@@ -60,6 +63,7 @@ impl Session {
             let session = Self { desired, cluster: Cluster::new(connection.client.clone(), settings) };
             let result = work(&session, ui).await;
             drop(session);
+            connection.close().await;
             result
         })
     }
@@ -80,6 +84,11 @@ impl Session {
     }
 }
 
+/// Where an environment's embedded cluster is stored.
+pub(super) fn store_path(root: &Path, env: &str) -> PathBuf {
+    root.join(".strata").join(format!("{env}.redb"))
+}
+
 /// Runs a future to its end.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -95,6 +104,8 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -
 
 fn connect_hint(error: ConnectError) -> CommandError {
     let hint = match &error {
+        ConnectError::Embedded(OpenError::Held { .. }) => Some("wait until that process is over"),
+        ConnectError::Embedded(OpenError::Torn { .. }) => Some("begin a new one with `strata cluster reset`"),
         ConnectError::Kubeconfig { .. } => Some("list what there is with `kubectl config get-contexts`"),
         _ => None,
     };

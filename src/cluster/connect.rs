@@ -1,11 +1,13 @@
 //! Reaching a cluster: the one inside this program, in process or through the process that holds it, or any
 //! context of a kubeconfig.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use strata_components::model::{Cluster as Described, EmbeddedCluster, Environment};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube_embedded::{Holder, NodeSpec, OpenError, Options, Storage, Taint};
+use serde_json::json;
+use strata_components::model::{Cluster as Described, EmbeddedCluster, Environment, NodeGroup};
 use thiserror::Error;
 
 /// How long a connection may take.
@@ -55,9 +57,18 @@ pub enum ConnectError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The directory of embedded clusters cannot be made.
+    #[error("making the directory {}", path.display())]
+    Store {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The embedded cluster cannot be opened.
-    #[error("the embedded cluster cannot be opened yet: name another with --cluster")]
-    Embedded,
+    #[error("opening the environment's embedded cluster")]
+    Embedded(#[source] OpenError),
 }
 
 impl Choice {
@@ -116,17 +127,18 @@ pub struct Connection {
     pub client: kube::Client,
     /// The UID the cluster's namespace `kube-system` must have.
     pub guard: Option<String>,
+    embedded: Option<kube_embedded::Cluster>,
 }
 
 impl Connection {
-    /// Reaches the cluster.
+    /// Reaches the cluster. `store` is the file of the environment's embedded cluster.
     ///
     /// # Errors
     ///
     /// Every [`ConnectError`] but the first.
-    pub async fn open(choice: &Choice) -> Result<Self, ConnectError> {
+    pub async fn open(choice: &Choice, store: &Path) -> Result<Self, ConnectError> {
         match choice {
-            Choice::Embedded(_) => Err(ConnectError::Embedded),
+            Choice::Embedded(described) => Self::open_embedded(described, store).await,
             Choice::Context(name, guard) => {
                 let options = KubeConfigOptions { context: Some(name.clone()), cluster: None, user: None };
                 let what = format!("context {name}");
@@ -153,8 +165,43 @@ impl Connection {
     ) -> Result<Self, ConnectError> {
         let config = config.map_err(|source| ConnectError::Kubeconfig { what: what.clone(), source })?;
         let client = client(config).map_err(|source| ConnectError::Client { what, source: Box::new(source) })?;
-        Ok(Self { client, guard })
+        Ok(Self { client, guard, embedded: None })
     }
+
+    async fn open_embedded(described: &EmbeddedCluster, store: &Path) -> Result<Self, ConnectError> {
+        match open_store(described, store).await {
+            Ok(cluster) => {
+                let client = kube::Client::new(cluster.router(), "default");
+                Ok(Self { client, guard: None, embedded: Some(cluster) })
+            }
+            Err(ConnectError::Embedded(OpenError::Held { path, holder })) => {
+                let held = |holder| ConnectError::Embedded(OpenError::Held { path, holder });
+                let Some((config, pid)) = holder.as_ref().and_then(|holder| Some((served(holder)?, holder.pid))) else {
+                    return Err(held(holder));
+                };
+                let what = format!("the embedded cluster that process {pid} serves");
+                Self::from_config(what, Ok(config), None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets go of the cluster, and writes what is left to write.
+    pub async fn close(self) {
+        let Self { client, guard: _, embedded } = self;
+        drop(client);
+        if let Some(cluster) = embedded {
+            cluster.close().await;
+        }
+    }
+}
+
+/// How to reach the cluster through the process that holds it; `None` where that process does not serve it.
+fn served(holder: &Holder) -> Option<kube::Config> {
+    let mut config = kube::Config::new(holder.address.as_ref()?.parse().ok()?);
+    let token: AuthInfo = serde_json::from_value(json!({"token": holder.token.as_ref()?})).ok()?;
+    config.auth_info = token;
+    Some(config)
 }
 
 /// A client whose requests end, and which leaves retries to us.
@@ -163,4 +210,54 @@ fn client(mut config: kube::Config) -> Result<kube::Client, kube::Error> {
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = Some(READ_LIMIT);
     kube::Client::try_from(config)
+}
+
+/// Opens the embedded cluster that is stored in this file, and makes it, in a directory that git ignores, where it is
+/// missing.
+///
+/// # Errors
+///
+/// [`ConnectError::Store`] and [`ConnectError::Embedded`].
+pub async fn open_store(described: &EmbeddedCluster, store: &Path) -> Result<kube_embedded::Cluster, ConnectError> {
+    if let Some(dir) = store.parent() {
+        let refused = |source| ConnectError::Store { path: dir.to_owned(), source };
+        std::fs::create_dir_all(dir).map_err(refused)?;
+        let ignore = dir.join(".gitignore");
+        if !ignore.exists() {
+            std::fs::write(ignore, "*\n").map_err(refused)?;
+        }
+    }
+    kube_embedded::Cluster::open(Storage::File(store.to_owned()), options(described)).await.map_err(ConnectError::Embedded)
+}
+
+/// How the embedded cluster is set up for this description.
+fn options(described: &EmbeddedCluster) -> Options {
+    let mut options = Options { ready_after: described.ready_after.as_std(), ..Options::default() };
+    if !described.nodes.is_empty() {
+        options.nodes = described.nodes.iter().flat_map(nodes).collect();
+    }
+    options
+}
+
+fn nodes(group: &NodeGroup) -> Vec<NodeSpec> {
+    let node = |name: String| NodeSpec {
+        cpu: group.cpu.to_string(),
+        memory: group.memory.to_string(),
+        pods: group.pods.get(),
+        gpus: group.gpus.get(),
+        gpu_resource: group.gpu_resource.as_ref().map_or_else(|| "nvidia.com/gpu".to_owned(), ToString::to_string),
+        architecture: group.architecture.as_str().to_owned(),
+        labels: group.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        taints: group
+            .taints
+            .iter()
+            .map(|taint| Taint {
+                key: taint.key.to_string(),
+                value: taint.value.as_ref().map(ToString::to_string).unwrap_or_default(),
+                effect: format!("{:?}", taint.effect),
+            })
+            .collect(),
+        ..NodeSpec::named(&name)
+    };
+    group.node_names().into_iter().map(node).collect()
 }
