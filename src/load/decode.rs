@@ -19,8 +19,11 @@ use super::suggest::{instead, listing, nearest};
 use super::tree::{Content, Entry, Node, Scalar, parse};
 use crate::finding::{Finding, Rule, settle};
 
-/// The most findings that one file gives; a file that is something else altogether is wrong in every line.
+/// The most findings that are shown of one file; a file that is something else altogether is wrong in every line.
 const MAX_FINDINGS: usize = 100;
+/// The most that are looked for before those to be shown are chosen: a file of a million wrong lines must not fill
+/// the memory.
+pub(super) const MAX_COLLECTED: usize = 1000;
 
 /// A value, and where its parts stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,12 +66,11 @@ pub fn decode_with<T: DeserializeOwned>(source: Source, schema: &Value) -> Resul
 
 fn limited(mut findings: Vec<Finding>) -> Vec<Finding> {
     settle(&mut findings);
-    let more = findings.len().saturating_sub(MAX_FINDINGS);
-    findings.truncate(MAX_FINDINGS);
-    if more > 0
-        && let Some(last) = findings.last_mut()
-    {
-        last.help = Some(format!("{more} more findings in this file are not shown"));
+    if findings.len() > MAX_FINDINGS {
+        findings.truncate(MAX_FINDINGS);
+        if let Some(last) = findings.last_mut() {
+            last.help = Some(format!("there is more: only the first {MAX_FINDINGS} findings of this file are shown"));
+        }
     }
     findings
 }
@@ -113,7 +115,14 @@ struct Misfit {
 }
 
 impl<'a> Walk<'a> {
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MAX_COLLECTED
+    }
+
     fn report(&mut self, rule: &Rule, path: &str, span: Span, message: &str, help: Option<String>) {
+        if self.is_full() {
+            return;
+        }
         let finding =
             Finding::new(rule, format!("{}{message}", prefix(path))).at(self.source.location(span)).help(help);
         self.findings.push(if path.is_empty() { finding } else { finding.path(path) });
@@ -224,6 +233,7 @@ impl<'a> Walk<'a> {
                 None | Some(Value::Bool(true)) => {
                     values.insert(key.to_owned(), plain(&entry.value));
                 }
+                Some(Value::Bool(false)) if self.is_full() => {}
                 Some(Value::Bool(false)) => {
                     misspelt.extend(nearest(key, fields.keys().map(String::as_str)));
                     self.unknown_field(entry, fields, place);
@@ -257,6 +267,9 @@ impl<'a> Walk<'a> {
     fn required(&mut self, entries: &[Entry], view: &View<'a>, misspelt: &[&str], place: &Place<'_>) {
         let fields: Option<&'a Map<String, Value>> = view.get("properties").and_then(Value::as_object);
         let has = |name: &str| entries.iter().any(|entry| entry.key.text == name);
+        if self.is_full() {
+            return;
+        }
         let whole = if place.path.is_empty() { self.source.file.clone() } else { place.path.to_owned() };
         let missing: Vec<&str> = view
             .get("required")

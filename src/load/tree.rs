@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StructureStyle};
 
+use super::decode::MAX_COLLECTED;
 use super::scalar::{Meaning, meaning};
 use super::source::{Source, Span};
 use super::{rules, suggest, syntax};
@@ -280,6 +281,9 @@ impl<'a> Builder<'a> {
         let mut kept = Vec::with_capacity(entries.len());
         for entry in entries {
             if let Some(first) = seen.get(&entry.key.text) {
+                if self.findings.len() >= MAX_COLLECTED {
+                    continue;
+                }
                 self.findings.push(
                     Finding::new(&rules::DUPLICATE_KEY, format!("the key `{}` stands twice", entry.key.text))
                         .at(self.source.location(entry.key_span))
