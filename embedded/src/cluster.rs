@@ -128,8 +128,9 @@ impl Cluster {
         api::router(Arc::clone(&self.system))
     }
 
-    /// Serves the API over HTTP until `shutdown` ends. Every request must show `token` as its bearer token. The
-    /// holder's file names the address meanwhile, so that [`OpenError::Held`] can.
+    /// Serves the API over HTTP until `shutdown` ends. Every request must show `token`: as its bearer token, or as the
+    /// first part of its path, because kubectl sends no credentials without TLS (`server: http://127.0.0.1:PORT/TOKEN`
+    /// in a kubeconfig). The holder's file names the address meanwhile, so that [`OpenError::Held`] can.
     ///
     /// # Errors
     /// When the listener is not on a loopback address, or it or the holder's file fails.
@@ -147,7 +148,7 @@ impl Cluster {
         if let Some(holder) = &*self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
             holder.serving(format!("http://{address}"), token.to_owned())?;
         }
-        let expected: Arc<str> = format!("Bearer {token}").into();
+        let expected: Arc<str> = token.into();
         let guarded = self.router().layer(middleware::from_fn(move |request: Request, next: Next| {
             let expected = Arc::clone(&expected);
             async move { authenticated(&expected, request, next).await }
@@ -178,12 +179,29 @@ impl Drop for Cluster {
     }
 }
 
-/// Lets a request through that shows the token. Compared in constant time.
-async fn authenticated(expected: &str, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
-    let expected = expected.as_bytes();
-    let differs = shown.iter().zip(expected).fold(shown.len() ^ expected.len(), |all, (a, b)| all | usize::from(a ^ b));
-    if differs == 0 { next.run(request).await } else { Failure::unauthorized().into_response() }
+/// Lets a request through that shows the token, in its header or as the first part of its path, which is then taken off.
+async fn authenticated(token: &str, mut request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if same(bearer, token) {
+        return next.run(request).await;
+    }
+    let whole = request.uri().path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let (first, rest) = whole.trim_start_matches('/').split_once('/').unwrap_or_default();
+    match format!("/{rest}").parse() {
+        Ok(uri) if same(first, token) => {
+            *request.uri_mut() = uri;
+            next.run(request).await
+        }
+        _ => Failure::unauthorized().into_response(),
+    }
+}
+
+/// Are the texts the same? Takes as long for a near miss as for a far one. Nothing is the same as an empty token.
+fn same(shown: &str, token: &str) -> bool {
+    let pairs = shown.bytes().zip(token.bytes());
+    let differs = pairs.fold(shown.len() ^ token.len(), |all, (a, b)| all | usize::from(a ^ b));
+    differs == 0 && !token.is_empty()
 }
 
 fn refused(path: Option<&Path>, error: DiskError) -> OpenError {

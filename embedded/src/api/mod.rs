@@ -3,6 +3,7 @@
 pub(crate) mod body;
 mod delete;
 mod discovery;
+mod openapi;
 mod patch;
 mod path;
 mod read;
@@ -169,6 +170,9 @@ fn fixed(system: &System, registry: &Registry, path: &str, headers: &HeaderMap) 
             response.headers_mut().insert(header::CONTENT_TYPE, content);
             Ok(response)
         }
+        ["openapi", "v3"] => ok(&openapi::index(registry)),
+        ["openapi", "v3", wanted @ ..] => openapi::document(registry, &wanted.join("/"))
+            .map_or_else(|| Err(Failure::no_such_path()), |document| ok(&document)),
         ["api"] => ok(&discovery::core_versions()),
         ["apis"] => ok(&discovery::groups(registry)),
         ["apis", group] => discovery::group(registry, group).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v)),
