@@ -227,9 +227,8 @@ fn leftovers_of_yaml_1_1_are_never_guessed() {
     check_brief(
         "name: a\nservers: {one: {port: 1, health: +100}, on: {port: 2}}",
         &[
-            "S-load-017 2:34 servers.one.health: found `+100`, which reads as a number without its sign; expected where \
-             health and metrics are served: `\"+100\"` (in quotes) for a port that much above the service's own, `same` \
-             for the service's own port, or a port from 1024 on [put it in quotes: \"+100\"]",
+            "S-load-017 2:34 servers.one.health: found `+100`, which reads as a number without its sign; expected `same`, \
+             a distance in quotes such as \"+100\", or a port from 1024 to 65535 [put it in quotes: \"+100\"]",
             "S-load-017 2:41 servers.on: found the key `on`, which is text in YAML 1.2 and true in YAML 1.1 \
              [put it in quotes: \"on\"]",
         ],

@@ -141,6 +141,7 @@ impl JsonSchema for HealthPort {
             "minimum": Self::LOWEST,
             "maximum": Port::MAX,
             "title": "health port",
+            "x-expected": "`same`, a distance in quotes such as \"+100\", or a port from 1024 to 65535",
             "description": "Where health and metrics are served: `\"+100\"` (in quotes) for a port that much above \
                 the service's own, `same` for the service's own port, or a port from 1024 on.",
         })
