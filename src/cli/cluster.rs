@@ -9,6 +9,7 @@ use kube_embedded::{Cluster, OpenError};
 use serde_json::json;
 use strata_components::model::{Cluster as Described, EmbeddedCluster};
 
+use super::interrupt::asked;
 use super::session::{block_on, store_path};
 use super::{CommandError, CommandResult, Context, Ui};
 use crate::cluster::connect::{ConnectError, open_store};
@@ -87,12 +88,8 @@ fn serve(env: &str, port: u16, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         let address = listener.local_addr().context("asking for the port that was taken")?;
         ui.status(&format!("serving the cluster of {env} on http://{address}; interrupt to stop"));
         ui.status(&format!("next: strata cluster kubeconfig -e {env} > {env}.kubeconfig"));
-        let stop = async {
-            // Where interrupts cannot be heard, the process is simply ended.
-            let _ = tokio::signal::ctrl_c().await;
-        };
         let token = uuid::Uuid::new_v4().simple().to_string();
-        cluster.serve(listener, &token, stop).await.context("serving the cluster")?;
+        cluster.serve(listener, &token, asked()).await.context("serving the cluster")?;
         cluster.close().await;
         Ok(exit::OK)
     })

@@ -14,6 +14,7 @@ pub mod completions;
 pub mod error;
 mod findings;
 pub mod graph;
+mod interrupt;
 pub mod plan;
 mod progress;
 pub mod render;

@@ -4,9 +4,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
-use tokio::sync::watch;
-
+use super::interrupt::listen;
 use super::progress::Progress;
 use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
@@ -15,6 +13,7 @@ use crate::exit;
 use crate::plan::{Plan, plan};
 use crate::provider::ProviderError;
 use crate::report;
+use anyhow::anyhow;
 
 /// Bring the cluster to what the stack says, phase by phase
 #[derive(Debug, clap::Args)]
@@ -139,19 +138,4 @@ fn confirm(plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
     } else {
         Err(CommandError::new(exit::ERROR, anyhow!("not confirmed, so nothing was changed")))
     }
-}
-
-/// Turns true at the first interrupt; the second ends the program at once.
-fn listen() -> watch::Receiver<bool> {
-    let (tell, heard) = watch::channel(false);
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
-            if tell.send_replace(true) {
-                std::process::exit(i32::from(exit::INTERRUPTED));
-            }
-        }
-        // Without a handler there is nothing to hear; the channel stays open until the program ends.
-        std::future::pending::<()>().await;
-    });
-    heard
 }

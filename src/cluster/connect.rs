@@ -227,7 +227,9 @@ pub async fn open_store(described: &EmbeddedCluster, store: &Path) -> Result<kub
             std::fs::write(ignore, "*\n").map_err(refused)?;
         }
     }
-    kube_embedded::Cluster::open(Storage::File(store.to_owned()), options(described)).await.map_err(ConnectError::Embedded)
+    kube_embedded::Cluster::open(Storage::File(store.to_owned()), options(described))
+        .await
+        .map_err(ConnectError::Embedded)
 }
 
 /// How the embedded cluster is set up for this description.
