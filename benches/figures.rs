@@ -1,0 +1,122 @@
+//! The figures that are to be held, measured: `cargo bench`. What came out is in docs/benchmarks.md.
+//!
+//! They are goals and no tests: a slow machine is no broken program.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot begin has nothing to measure")]
+#![allow(clippy::disallowed_methods, reason = "how long the program takes to start is measured by starting it")]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::Criterion;
+use kube_embedded::{NodeSpec, Options, Storage};
+use strata::apply::{self, apply};
+use strata::check::prove;
+use strata::cluster::{Cluster, Settings};
+use strata::components::compose::compose;
+use strata::components::desired::Desired;
+use strata::load::{Loaded, Root};
+use strata::plan::{Plan, Policy, plan};
+use strata::provider::Provider;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    load(&mut criterion);
+    compose_check(&mut criterion);
+    plan_unchanged(&mut criterion);
+    help(&mut criterion);
+    criterion.final_summary();
+}
+
+/// Sophia in production, from the files of this repository.
+fn sophia() -> Loaded {
+    let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    root.load("sophia", "production").unwrap()
+}
+
+/// Reading and decoding both files, the JSON Schema that they are held against included. No goal of its own.
+fn load(criterion: &mut Criterion) {
+    criterion.bench_function("load", |bench| bench.iter(sophia));
+}
+
+/// Composing sophia, and every proof. Goal: 5 ms.
+fn compose_check(criterion: &mut Criterion) {
+    let loaded = sophia();
+    assert!(!prove(&loaded, "local", None).stops(), "sophia proves");
+    criterion.bench_function("compose", |bench| {
+        bench.iter(|| compose(&loaded.stack, &loaded.environment, black_box("local"), None).unwrap());
+    });
+    criterion.bench_function("compose_check", |bench| bench.iter(|| prove(&loaded, black_box("local"), None)));
+}
+
+/// Observing and planning sophia where nothing has changed, on the cluster inside the program, in memory. Goal: 100 ms.
+///
+/// A client and a provider of their own belong to each round, as to each run of `strata plan`: discovery is asked again.
+fn plan_unchanged(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let desired = compose(&sophia().stack, &sophia().environment, "local", None).unwrap();
+    let cluster = runtime.block_on(async {
+        let cluster = kube_embedded::Cluster::open(Storage::Memory, options()).await.unwrap();
+        let provider = provider(&cluster);
+        let snapshot = provider.observe(&desired).await.unwrap();
+        let whole = plan(&desired, &snapshot, &Policy::default());
+        let (_go_on, interrupt) = watch::channel(false);
+        let told = Arc::new(|_| ());
+        let outcome = apply(&provider, &whole, &apply::Settings::default(), told, interrupt).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:#?}");
+        cluster
+    });
+    let again = runtime.block_on(observe_and_plan(&cluster, &desired));
+    assert!(again.is_empty(), "{:#?}", again.summary);
+
+    criterion.bench_function("plan_unchanged", |bench| {
+        bench.iter(|| runtime.block_on(observe_and_plan(&cluster, &desired)));
+    });
+    let snapshot = runtime.block_on(async { provider(&cluster).observe(&desired).await }).unwrap();
+    criterion.bench_function("plan_unchanged/planner", |bench| {
+        bench.iter(|| plan(&desired, &snapshot, &Policy::default()));
+    });
+    runtime.block_on(cluster.close());
+}
+
+async fn observe_and_plan(cluster: &kube_embedded::Cluster, desired: &Desired) -> Plan {
+    let snapshot = provider(cluster).observe(desired).await.unwrap();
+    plan(desired, &snapshot, &Policy::default())
+}
+
+fn provider(cluster: &kube_embedded::Cluster) -> Cluster {
+    let settings = Settings {
+        name: "local".to_owned(),
+        control_namespace: "strata-system".to_owned(),
+        guard: None,
+        holder: "benchmark".to_owned(),
+    };
+    Cluster::new(kube::Client::new(cluster.router(), "default"), settings)
+}
+
+/// The nodes of environments/production.yaml, whose pods are ready at once.
+fn options() -> Options {
+    let node = |number| NodeSpec {
+        cpu: "64".to_owned(),
+        memory: "420Gi".to_owned(),
+        gpus: 1,
+        architecture: "arm64".to_owned(),
+        labels: [("gpu".to_owned(), "true".to_owned())].into(),
+        ..NodeSpec::named(&format!("gh200-{number}"))
+    };
+    Options { nodes: (1..=18).map(node).collect(), ready_after: Duration::ZERO, ..Options::default() }
+}
+
+/// `strata --help`, from starting the process to its end. Goal: 10 ms.
+fn help(criterion: &mut Criterion) {
+    let run = |argument: &str| {
+        let status = Command::new(env!("CARGO_BIN_EXE_strata")).arg(argument).stdout(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{argument}: {status}");
+    };
+    criterion.bench_function("help", |bench| bench.iter(|| run("--help")));
+}
