@@ -189,6 +189,12 @@ impl Failure {
         Failure::new(400, "BadRequest", message.into())
     }
 
+    /// 422: a patch that does not fit the object.
+    pub(crate) fn unprocessable(why: &str) -> Failure {
+        let message = format!("the server rejected our request due to an error in our request: {why}");
+        Failure::new(422, "Invalid", message)
+    }
+
     /// 401: no or a wrong token.
     pub(crate) fn unauthorized() -> Failure {
         Failure::new(401, "Unauthorized", "Unauthorized".to_owned())

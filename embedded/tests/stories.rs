@@ -301,3 +301,31 @@ async fn a_fault_is_shown_as_the_kubelet_shows_it() {
     let waiting = status.container_statuses.unwrap().remove(0).state.unwrap().waiting.unwrap();
     assert_eq!((status.phase.as_deref(), waiting.reason.as_deref()), (Some("Pending"), Some("ImagePullBackOff")));
 }
+
+#[tokio::test]
+async fn many_deployments_come_up_in_few_commits_and_stay_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cluster.redb");
+    let many = Options { nodes: vec![NodeSpec { pods: 500, ..NodeSpec::named("large") }], ..options() };
+    let cluster = Cluster::open(Storage::File(path.clone()), many.clone()).await.unwrap();
+    let deployments: Api<Deployment> = Api::default_namespaced(Client::new(cluster.router(), "default"));
+    let apply = |number: usize| {
+        let (deployments, name) = (deployments.clone(), format!("web-{number}"));
+        async move {
+            let mut wanted = deployment(Some(1), 0);
+            wanted["metadata"]["name"] = json!(name);
+            for pointer in ["/spec/selector/matchLabels/app", "/spec/template/metadata/labels/app"] {
+                *wanted.pointer_mut(pointer).unwrap() = json!(name);
+            }
+            deployments.patch(&name, &PatchParams::apply("mine"), &Patch::Apply(wanted)).await.unwrap();
+            until(&deployments, &name, ready(1)).await;
+        }
+    };
+    futures::future::join_all((0..60).map(apply)).await;
+    let before = deployments.list(&ListParams::default()).await.unwrap();
+    drop(deployments);
+    cluster.close().await;
+    let cluster = Cluster::open(Storage::File(path), many).await.unwrap();
+    let deployments: Api<Deployment> = Api::default_namespaced(Client::new(cluster.router(), "default"));
+    assert_eq!(deployments.list(&ListParams::default()).await.unwrap().items, before.items);
+}

@@ -72,12 +72,7 @@ impl Patch {
             Patch::Apply { .. } => {}
             Patch::Merge(patch) => json_patch::merge(&mut new, patch),
             Patch::Json(patch) => {
-                json_patch::patch(&mut new, patch).map_err(|error| {
-                    let mut failure = Failure::bad_request(error.to_string());
-                    failure.code = 422;
-                    failure.reason = "Invalid";
-                    failure
-                })?;
+                json_patch::patch(&mut new, patch).map_err(|error| Failure::unprocessable(&error.to_string()))?;
             }
             Patch::Strategic(patch) => strategic::apply(&mut new, patch, schema)?,
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::event::{self, Event};
 use super::rollout::{self, Bounds, Set};
-use super::writing::{controller_reference, set_condition, without_zeros};
+use super::writing::{MANAGER, controller_reference, set_condition, without_zeros};
 use super::{Again, Context};
 use crate::failure::Failure;
 use crate::object;
@@ -143,7 +143,7 @@ impl Rollout {
         let mut deployment = self.live.value.clone();
         let annotations = object::metadata(&mut deployment).entry("annotations").or_insert_with(|| json!({}));
         object::as_map(annotations).insert(REVISION.to_owned(), json!(wanted));
-        self.live = context.update(&self.live, deployment)?;
+        self.live = context.update_as(&self.live, deployment, MANAGER, "status")?;
         Ok(())
     }
 

@@ -104,23 +104,15 @@ const SERVICE: &[Row] = &[
     ("spec", "sessionAffinity", r#""None""#),
     ("spec", "type", r#""ClusterIP""#),
     ("spec/ports/*", "protocol", r#""TCP""#),
-    ("", "status", "{}"),
-    ("status", "loadBalancer", "{}"),
 ];
 
 /// Source: the remaining `SetDefaults_*` of `k8s.io/kubernetes/pkg/apis/core/v1/defaults.go`.
 const SECRET: &[Row] = &[("", "type", r#""Opaque""#)];
-const CLAIM: &[Row] =
-    &[("spec", "volumeMode", r#""Filesystem""#), ("", "status", "{}"), ("status", "phase", r#""Pending""#)];
-const VOLUME: &[Row] = &[
-    ("spec", "persistentVolumeReclaimPolicy", r#""Retain""#),
-    ("spec", "volumeMode", r#""Filesystem""#),
-    ("", "status", "{}"),
-    ("status", "phase", r#""Pending""#),
-];
-const NAMESPACE: &[Row] = &[("", "spec", "{}"), ("", "status", "{}"), ("status", "phase", r#""Active""#)];
-const POD: &[Row] =
-    &[("spec", "enableServiceLinks", "true"), ("", "status", "{}"), ("status", "phase", r#""Pending""#)];
+const CLAIM: &[Row] = &[("spec", "volumeMode", r#""Filesystem""#)];
+const VOLUME: &[Row] =
+    &[("spec", "persistentVolumeReclaimPolicy", r#""Retain""#), ("spec", "volumeMode", r#""Filesystem""#)];
+const NAMESPACE: &[Row] = &[("", "spec", "{}")];
+const POD: &[Row] = &[("spec", "enableServiceLinks", "true")];
 const EVENT: &[Row] = &[
     ("", "source", "{}"),
     ("", "firstTimestamp", "null"),
@@ -135,7 +127,6 @@ const AUTOSCALER: &[Row] = &[("spec", "minReplicas", "1")];
 /// Source: `k8s.io/kubernetes/pkg/apis/networking/v1/defaults.go`.
 const NETWORK_POLICY: &[Row] =
     &[("spec/ingress/*/ports/*", "protocol", r#""TCP""#), ("spec/egress/*/ports/*", "protocol", r#""TCP""#)];
-const INGRESS: &[Row] = &[("", "status", "{}"), ("status", "loadBalancer", "{}")];
 /// Source: `k8s.io/kubernetes/pkg/apis/scheduling/v1/defaults.go`.
 const PRIORITY_CLASS: &[Row] = &[("", "preemptionPolicy", r#""PreemptLowerPriority""#)];
 /// Source: `k8s.io/kubernetes/pkg/apis/rbac/v1/defaults.go`.
@@ -190,7 +181,6 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
         "Event" => rows(value, EVENT),
         "HorizontalPodAutoscaler" => autoscaler(value),
         "NetworkPolicy" => network_policy(value),
-        "Ingress" => rows(value, INGRESS),
         "PriorityClass" => rows(value, PRIORITY_CLASS),
         "RoleBinding" | "ClusterRoleBinding" => {
             rows(value, BINDING);
@@ -201,6 +191,38 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
         "CustomResourceDefinition" => definition(value),
         _ => {}
     }
+}
+
+/// What the status of a new object is: the fields that the server shows although nothing has set them. Set after field
+/// ownership has been worked out, because nobody owns them.
+///
+/// Source: the Go types of `k8s.io/api` (fields without `omitempty`), seen from kube-apiserver 1.36.
+pub(super) fn first_status(resource: &Resource) -> Option<Value> {
+    if resource.custom.is_some() {
+        return None;
+    }
+    Some(match resource.kind.as_str() {
+        "Pod" | "PersistentVolumeClaim" | "PersistentVolume" => json!({"phase": "Pending"}),
+        "Namespace" => json!({"phase": "Active"}),
+        "Service" | "Ingress" => json!({"loadBalancer": {}}),
+        "Deployment" | "Job" | "CronJob" | "ResourceQuota" => json!({}),
+        "ReplicaSet" => json!({"replicas": 0}),
+        "StatefulSet" => json!({"replicas": 0, "availableReplicas": 0}),
+        "DaemonSet" => json!({
+            "currentNumberScheduled": 0,
+            "desiredNumberScheduled": 0,
+            "numberMisscheduled": 0,
+            "numberReady": 0,
+        }),
+        "HorizontalPodAutoscaler" => json!({"currentMetrics": null, "desiredReplicas": 0}),
+        "PodDisruptionBudget" => json!({
+            "currentHealthy": 0,
+            "desiredHealthy": 0,
+            "disruptionsAllowed": 0,
+            "expectedPods": 0,
+        }),
+        _ => return None,
+    })
 }
 
 /// Applies rows to a map.
@@ -506,7 +528,6 @@ mod tests {
             EVENT,
             AUTOSCALER,
             NETWORK_POLICY,
-            INGRESS,
             PRIORITY_CLASS,
             BINDING,
             STORAGE_CLASS,

@@ -72,6 +72,9 @@ impl Rules {
         if ownership == Ownership::Tracked {
             new = merging::track(resource, None, &new, author, txn.now())?;
         }
+        if let Some(status) = defaults::first_status(resource) {
+            object::set(&mut new, "/status", status);
+        }
         let mut warnings = Vec::new();
         admission::admit(txn, resource, &mut new)?;
         let mut causes = validate::metadata(resource, &new);
@@ -185,13 +188,18 @@ fn check_identity(resource: &Resource, old: &Value, new: &Value) -> Result<(), F
     Ok(())
 }
 
-/// Puts back what this author may not change.
+/// Puts back what this author may not change. Annotations of built-in kinds can be written with the status, as the
+/// deployment controller does with its revision.
 fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subresource: &str) {
     match subresource {
         "status" => {
             let status = new.get("status").cloned();
             let managed = new.pointer("/metadata/managedFields").cloned();
+            let annotations = new.pointer("/metadata/annotations").cloned().filter(|_| resource.custom.is_none());
             *new = old.clone();
+            if let Some(annotations) = annotations {
+                object::metadata(new).insert("annotations".to_owned(), annotations);
+            }
             if let (Some(map), Some(status)) = (new.as_object_mut(), status) {
                 map.insert("status".to_owned(), status);
             }

@@ -70,8 +70,7 @@ pub(super) fn labels(value: &Value, pointer: &str, field: &str, causes: &mut Vec
 fn name_faults(resource: &Resource, name: &str) -> Vec<String> {
     if resource.custom.is_none() {
         match resource.kind.as_str() {
-            "Namespace" => return naming::label(name),
-            "Service" => return naming::label_1035(name),
+            "Namespace" | "Service" => return naming::label(name),
             _ if resource.group == "rbac.authorization.k8s.io" => return path_segment(name),
             _ => {}
         }
@@ -151,12 +150,8 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
             let kept = object::text(old, "/spec/clusterIP");
             let external = [old, new].iter().any(|v| object::text(v, "/spec/type") == "ExternalName");
             if !external && !kept.is_empty() && changed("/spec/clusterIP") {
-                let value = new.pointer("/spec/clusterIPs").cloned().unwrap_or_else(|| json!([]));
-                causes.push(Cause::invalid(
-                    "spec.clusterIPs[0]",
-                    value.get(0).unwrap_or(&json!("")),
-                    "may not change once set",
-                ));
+                let value = json!([new.pointer("/spec/clusterIP")]);
+                causes.push(Cause::invalid("spec.clusterIPs[0]", &value, "may not change once set"));
             }
         }
         "PriorityClass" => {
@@ -347,6 +342,12 @@ fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
         if object::text(value, &format!("/spec/scaleTargetRef/{field}")).is_empty() {
             causes.push(Cause::required(format!("spec.scaleTargetRef.{field}"), ""));
         }
+    }
+    let target = object::text(value, "/spec/scaleTargetRef/apiVersion");
+    let core = ["Pod", "ReplicationController"].contains(&object::text(value, "/spec/scaleTargetRef/kind"));
+    if !core && !target.contains('/') {
+        let why = "apiVersion must specify API group";
+        causes.push(Cause::invalid("spec.scaleTargetRef.apiVersion", &json!(target), why));
     }
     for (at, metric) in object::items(value, "/spec/metrics").iter().enumerate() {
         let kind = object::text(metric, "/type");
