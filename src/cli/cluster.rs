@@ -147,12 +147,13 @@ fn kubeconfig(env: &str, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     })?;
     let (address, token) = holder.address.zip(holder.token).ok_or_else(not_served)?;
     let name = format!("strata-{env}");
+    // kubectl sends no credentials without TLS, so the token is the first part of the server's path.
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": address}}],
-        "users": [{"name": name, "user": {"token": token}}],
+        "clusters": [{"name": name, "cluster": {"server": format!("{address}/{token}")}}],
+        "users": [{"name": name, "user": {}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
     });
     ui.data(&serde_saphyr::to_string(&config)?)?;
