@@ -1,15 +1,16 @@
 //! A stack in Rust is worth a stack file: the fleet of the example is, to the byte, the fleet of stacks/sophia.yaml.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-#![allow(clippy::disallowed_methods, reason = "what two programs print is compared by running both")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use story::Story;
 use strata::check::prove;
 use strata::components::compose::compose;
 use strata::load::{Root, StackSource, YamlStack};
+
+mod story;
 
 #[path = "../examples/fleet.rs"]
 #[allow(dead_code, reason = "only the example itself runs its main")]
@@ -57,35 +58,35 @@ fn example() -> PathBuf {
     fleet
 }
 
-/// What a program prints, and its exit code.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
-    code: Option<i32>,
-    output: String,
-    status: String,
-}
-
-/// Runs a program with nothing of this machine but this repository's files.
-fn told(program: &Path, arguments: &[&str]) -> Told {
-    let output = Command::new(program).args(arguments).current_dir(root()).env_clear().output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Told { code: output.status.code(), output: text(output.stdout), status: text(output.stderr) }
-}
-
+/// Runs the program of the example, and the one that reads the file; returns what both of them answered.
 #[track_caller]
-fn both_say_the_same(arguments: &[&str]) -> Told {
-    let rust = told(&example(), arguments);
-    let yaml = told(Path::new(env!("CARGO_BIN_EXE_strata")), arguments);
-    assert_eq!(rust, yaml, "{arguments:?}");
+fn both(story: &Story, line: &str) -> (i32, String, String) {
+    let arguments: Vec<&str> = line.split_whitespace().collect();
+    let rust = story.run_program(&example(), &arguments);
+    assert_eq!(rust, story.run(&arguments), "{line}");
     rust
 }
 
 #[test]
-fn both_programs_render_the_same_bytes() {
+fn both_programs_render_and_draw_the_same_bytes() {
+    let story = Story::shipped();
     for environment in ["development", "production", "staging", "testing"] {
-        let rendered = both_say_the_same(&["--quiet", "render", "sophia", "--env", environment]);
-        assert_eq!(rendered.code, Some(0), "{rendered:?}");
-        assert_eq!(rendered.output.matches("\nkind: Deployment\n").count(), 35);
-        assert_eq!(both_say_the_same(&["--quiet", "graph", "sophia", "--env", environment]).code, Some(0));
+        let (code, manifests, _) = both(&story, &format!("render sophia --env {environment} --quiet"));
+        assert_eq!((code, manifests.matches("\nkind: Deployment\n").count()), (0, 35));
+        assert_eq!(both(&story, &format!("graph sophia --env {environment} --quiet")).0, 0);
     }
+}
+
+#[test]
+fn both_programs_make_the_same_plan_and_what_one_brings_up_is_nothing_new_to_the_other() {
+    let story = Story::shipped();
+    // The first run makes the cluster.
+    assert_eq!(story.run(&["status", "sophia", "--env", "development", "--quiet"]).0, 0);
+    for output in ["terminal", "json"] {
+        let line = format!("plan sophia --env development --quiet --detailed-exitcode --output {output}");
+        assert_eq!(both(&story, &line).0, 2);
+    }
+    let (code, ..) = story.run_program(&example(), &["up", "sophia", "--env", "development", "--yes", "--quiet"]);
+    assert_eq!(code, 0);
+    assert_eq!(both(&story, "plan sophia --env development --quiet --detailed-exitcode").0, 0);
 }

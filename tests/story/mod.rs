@@ -74,12 +74,12 @@ impl Story {
 
     /// Runs the program; returns its exit code, and what it wrote to standard output and standard error.
     pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_strata"))
-            .args(arguments)
-            .env_clear()
-            .current_dir(self.path())
-            .output()
-            .unwrap();
+        self.run_program(Path::new(env!("CARGO_BIN_EXE_strata")), arguments)
+    }
+
+    /// Runs another program in the program's place.
+    pub(crate) fn run_program(&self, program: &Path, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(program).args(arguments).env_clear().current_dir(self.path()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(self.path().to_str().unwrap(), "DIR");
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
