@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
             self.stage(phase, stage, &mut uids).await;
         }
         self.wait(phase, &uids).await;
-        (self.tell)(Event::PhaseEnded { number: phase.number, after: began.elapsed() });
+        (self.tell)(Event::PhaseEnded { number: phase.number, name: phase.name.clone(), after: began.elapsed() });
     }
 
     async fn stage(&mut self, phase: &'a PlanPhase, stage: u32, uids: &mut BTreeMap<ResourceId, Option<String>>) {

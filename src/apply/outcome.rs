@@ -68,6 +68,8 @@ pub enum Event {
     PhaseEnded {
         /// Its number.
         number: u32,
+        /// Its name.
+        name: String,
         /// How long it took.
         after: Duration,
     },

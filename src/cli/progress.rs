@@ -98,8 +98,8 @@ impl Live {
 
     fn hear(&mut self, event: &Event) {
         match event {
-            Event::PhaseStarted { changes, waits, .. } => {
-                self.title = line(event).unwrap_or_default();
+            Event::PhaseStarted { number, name, changes, waits, order: _ } => {
+                self.title = format!("phase {number} {name}");
                 (self.changes, self.acknowledged) = (*changes, 0);
                 (self.ready, self.wanted) = (0, *waits);
                 self.missing.clear();
@@ -179,7 +179,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Waiting { id, missing } => format!("waiting for {id}: {missing}"),
         Event::Ready { id, after } => format!("ready: {id} after {:.1} s", after.as_secs_f64()),
         Event::Failed { id, reason, .. } => format!("failed: {id}: {reason}"),
-        Event::PhaseEnded { number, after } => format!("phase {number} over after {:.1} s", after.as_secs_f64()),
+        Event::PhaseEnded { number, name, after } => {
+            format!("phase {number} {name} over after {:.1} s", after.as_secs_f64())
+        }
         Event::Interrupted => "interrupted: finishing what is in flight; again to stop at once".to_owned(),
     })
 }
