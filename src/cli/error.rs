@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::exit;
+use crate::provider::ProviderError;
 
 /// What a command returns: an exit code, or an error that knows its own.
 pub type CommandResult = Result<u8, CommandError>;
@@ -42,7 +43,13 @@ impl CommandError {
 
 impl<E: Into<anyhow::Error>> From<E> for CommandError {
     fn from(error: E) -> Self {
-        Self::new(exit::ERROR, error)
+        let error = Self::new(exit::ERROR, error);
+        match error.error.downcast_ref() {
+            Some(ProviderError::Unreachable { .. }) => {
+                error.hint("see that the cluster runs and that this machine reaches it; nothing is known to be absent")
+            }
+            _ => error,
+        }
     }
 }
 

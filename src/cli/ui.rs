@@ -93,10 +93,14 @@ impl Ui {
         if !error.silent {
             let mut err = anstream::stderr();
             let mut causes = error.error.chain();
-            let head = causes.next().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(err, "{ERROR}error:{ERROR:#} {}", clean(&head));
-            for cause in causes {
-                let _ = writeln!(err, "  because {}", clean(&cause.to_string()));
+            let mut said = causes.next().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(err, "{ERROR}error:{ERROR:#} {}", clean(&said));
+            for cause in causes.map(ToString::to_string) {
+                // Errors of other crates tend to repeat what caused them.
+                if !said.contains(&cause) {
+                    let _ = writeln!(err, "  because {}", clean(&cause));
+                    said = cause;
+                }
             }
             for hint in &error.hints {
                 let _ = writeln!(err, "{HINT}next:{HINT:#} {}", clean(hint));

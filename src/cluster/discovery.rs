@@ -1,11 +1,15 @@
 //! Which kinds a cluster serves, and where: read once a run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::discovery::{Discovery, Scope, verbs};
 use strata_components::desired::{Kind, ResourceId};
 
 use crate::provider::ProviderError;
+
+/// The pauses between tries: a server that is busy for a moment is asked again, one that is not there is soon given up.
+const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 
 /// A kind as a cluster serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +31,23 @@ pub(crate) struct ServedKinds {
 impl ServedKinds {
     /// Asks the cluster, in two requests where it can answer for all groups at once.
     pub(crate) async fn read(client: &kube::Client) -> Result<Self, ProviderError> {
-        let discovery = match Discovery::new(client.clone()).run_aggregated().await {
-            Ok(discovery) => discovery,
-            Err(_) => Discovery::new(client.clone()).run().await.map_err(|error| ProviderError::Unreachable {
-                doing: "asking the cluster which kinds it serves".to_owned(),
-                source: error.into(),
-            })?,
+        let mut pauses = PAUSES.iter();
+        let discovery = loop {
+            // An older server knows no aggregated discovery, and is asked group by group.
+            let asked = match Discovery::new(client.clone()).run_aggregated().await {
+                Ok(discovery) => Ok(discovery),
+                Err(_) => Discovery::new(client.clone()).run().await,
+            };
+            match (asked, pauses.next()) {
+                (Ok(discovery), _) => break discovery,
+                (Err(_), Some(pause)) => tokio::time::sleep(*pause).await,
+                (Err(error), None) => {
+                    return Err(ProviderError::Unreachable {
+                        doing: "asking the cluster which kinds it serves".to_owned(),
+                        source: error.into(),
+                    });
+                }
+            }
         };
         let mut kinds = BTreeMap::new();
         for group in discovery.groups() {

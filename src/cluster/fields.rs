@@ -10,9 +10,9 @@ use structured_merge::{diff, owners};
 use super::identity::APPLIED_ANNOTATION;
 use crate::observe::{FieldChange, FieldConflict, FieldOwner};
 
-/// The type of a kind, as the server's version has it; a kind that is not built in is typed by what its objects are.
-pub(super) fn schema(types: &Schema, kind: &Kind) -> TypeRef {
-    types.kind(&kind.group, &kind.version, &kind.kind).unwrap_or_else(Schema::deduced)
+/// The type of a built-in kind, as the server's version has it.
+pub(super) fn built_in(types: &Schema, kind: &Kind) -> Option<TypeRef> {
+    types.kind(&kind.group, &kind.version, &kind.kind)
 }
 
 /// Whether a dry run would leave the object as it is, books of ownership included. What a controller writes

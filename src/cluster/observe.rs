@@ -5,6 +5,7 @@
 //! the rest is a dry run, many at once. Nothing is written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
@@ -26,6 +27,9 @@ use crate::observe::{
 use crate::plan::field_manager;
 use crate::provider::ProviderError;
 
+/// How long the first requests of a run are tried: a cluster that is not there should not be waited for as long as
+/// one that falters in the middle of something.
+const FIRST_LIMIT: Duration = Duration::from_secs(10);
 /// Requests in flight at once.
 const CONCURRENCY: usize = 16;
 /// Objects a page of a LIST holds, as kubectl asks for them.
@@ -102,6 +106,7 @@ impl Cluster {
         let system =
             Call::get("/api/v1/namespaces/kube-system", "reading the cluster's identity (namespace kube-system)");
         let version = Call::get("/version", "reading the cluster's version");
+        let (system, version) = (system.within(FIRST_LIMIT), version.within(FIRST_LIMIT));
         let (system, version) = tokio::try_join!(self.requests.ok(&system), self.requests.ok(&version))?;
         let identity = text(&system, "/metadata/uid");
         if let Some(guard) = self.settings.guard.as_ref().filter(|guard| **guard != identity) {
@@ -249,8 +254,11 @@ impl Cluster {
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
         let manager = state.manager;
-        let schema = fields::schema(state.types, &id.kind);
-        if may_prove && matches!(predict(&schema, object, &dressed.object, manager), Prediction::Unchanged) {
+        // Without the type nothing is proven: which items of a list are one and the same is the server's to say.
+        let schema = fields::built_in(state.types, &id.kind);
+        if let Some(schema) = schema.as_ref().filter(|_| may_prove)
+            && matches!(predict(schema, object, &dressed.object, manager), Prediction::Unchanged)
+        {
             return Ok(Previewed::Unchanged(Confirmation::Proven));
         }
         let answer = self.requests.send(&dry_run(id, path, manager, &dressed.object, false)).await?;
@@ -272,7 +280,7 @@ impl Cluster {
         if fields::same(object, &after, manager) {
             return Ok(Previewed::Unchanged(Confirmation::DryRun));
         }
-        let changes = fields::changes(&id.kind, &schema, object, &after, manager);
+        let changes = fields::changes(&id.kind, &schema.unwrap_or_else(Schema::deduced), object, &after, manager);
         Ok(Previewed::Change { changes, conflicts, confirmation: Confirmation::DryRun })
     }
 }
