@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use serde_json::Value;
 use strata::check::prove;
+use strata::cli::Cli;
 use strata::load::Root;
 use strata_components::model::schema;
 
@@ -204,4 +206,99 @@ fn links_lead_to_files() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The cells of every table row of a document that begins with a cell of its own, without the heads of tables.
+fn rows(file: &str) -> Vec<Vec<String>> {
+    let row = |line: &str| -> Option<Vec<String>> {
+        let cells: Vec<String> =
+            line.strip_prefix("| ")?.strip_suffix('|')?.split('|').map(|cell| cell.trim().to_owned()).collect();
+        (cells.last()? != "tests").then_some(cells)
+    };
+    read(file).lines().filter_map(row).collect()
+}
+
+/// What stands in backticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Every source file of the workspace, in one text.
+fn sources() -> String {
+    fn collect(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, text);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                text.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    for folder in ["src", "tests", "components", "embedded", "merge"] {
+        collect(&root().join(folder), &mut text);
+    }
+    text
+}
+
+#[test]
+fn every_row_of_the_fleet_is_told() {
+    let named: Vec<String> =
+        rows("docs/fleet-rows.md").into_iter().filter(|row| row.len() == 4).map(|row| row[0].clone()).collect();
+    let expect: Vec<String> = [('A', 20), ('B', 9), ('C', 8), ('D', 7), ('E', 7)]
+        .into_iter()
+        .flat_map(|(area, last)| (1..=last).map(move |number| format!("{area}{number}")))
+        .collect();
+    assert_eq!(named, expect);
+}
+
+#[test]
+fn what_is_said_to_be_there_is_there() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    for row in rows("docs/fleet-rows.md") {
+        let [.., command, tests] = row.as_slice() else { unreachable!("a row has a command and tests") };
+        let (commands, tests) = (quoted(command), quoted(tests));
+        if (command == "later") != (commands.is_empty() && tests.is_empty()) || commands.is_empty() != tests.is_empty()
+        {
+            wrong.push(format!("{row:?}: a row has commands and tests, or is later"));
+        }
+        for command in commands {
+            if let Err(error) = Cli::try_parse_from(command.split(' ')) {
+                wrong.push(format!("{command}: {error}"));
+            }
+        }
+        for test in tests {
+            let marked = |at: usize| sources[..at].rsplit("\n\n").next().is_some_and(|item| item.contains("test]"));
+            if !sources.match_indices(&format!("fn {test}(")).any(|(at, _)| marked(at)) {
+                wrong.push(format!("{test}: there is no such test"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the documents show as typed at a prompt is what the program takes.
+#[test]
+fn commands_at_a_prompt_are_taken() {
+    let mut wrong = Vec::new();
+    for file in documents() {
+        for block in blocks(&file, "console") {
+            for line in block.lines() {
+                let line = line.strip_prefix("$ ").unwrap_or(line);
+                let typed = line.split([';', '&', '>']).next().unwrap().trim();
+                let typed = typed
+                    .strip_prefix("cargo run -- ")
+                    .map(|rest| format!("strata {rest}"))
+                    .unwrap_or(typed.to_owned());
+                if typed.starts_with("strata ")
+                    && let Err(error) = Cli::try_parse_from(typed.split_whitespace())
+                {
+                    wrong.push(format!("{file}: {typed}: {error}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
