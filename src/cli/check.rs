@@ -1,8 +1,8 @@
 //! `strata check`: proofs over a stack in an environment; no cluster is needed.
 
-use clap::ValueEnum;
 use strata_components::desired::Desired;
 
+use super::format::Format;
 use super::{CommandResult, Context, StackArgs, Ui};
 use crate::check::registry::Registry;
 use crate::check::{Proven, prove};
@@ -24,15 +24,6 @@ pub struct Args {
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: Format,
-}
-
-/// How findings are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Terminal,
-    /// For programs
-    Json,
 }
 
 /// Loads, proves, prints.

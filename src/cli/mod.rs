@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod completions;
 pub mod error;
 mod findings;
+mod format;
 pub mod graph;
 mod interrupt;
 pub mod plan;

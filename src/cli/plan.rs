@@ -1,7 +1,6 @@
 //! `strata plan`: what would change on the cluster, and why.
 
-use clap::ValueEnum;
-
+use super::format::Format;
 use super::session::{PolicyArgs, Session};
 use super::{CommandResult, Context, StackArgs, Ui};
 use crate::exit;
@@ -27,15 +26,6 @@ pub struct Args {
     detailed_exitcode: bool,
 }
 
-/// How a plan is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Terminal,
-    /// For programs, by `strata schema plan`
-    Json,
-}
-
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let plan = Session::run(context, &args.stack, ui, async |session, _| {
@@ -43,14 +33,14 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         let snapshot = session.provider().observe(desired).await?;
         Ok(plan(desired, &snapshot, &args.policy.policy(false)))
     })?;
-    ui.data(&print(&plan, args.output)?)?;
+    ui.data(&print(&plan, args.output))?;
     let changed = args.detailed_exitcode && !plan.is_empty();
     Ok(if changed { exit::CHANGES } else { exit::OK })
 }
 
-fn print(plan: &Plan, format: Format) -> Result<String, serde_json::Error> {
-    Ok(match format {
+fn print(plan: &Plan, format: Format) -> String {
+    match format {
         Format::Terminal => report::plan::terminal(plan),
-        Format::Json => serde_json::to_string_pretty(plan)? + "\n",
-    })
+        Format::Json => report::json_document(plan),
+    }
 }

@@ -1,11 +1,10 @@
 //! `strata status`: what runs, by phase and tier.
 
-use clap::ValueEnum;
-
+use super::format::Format;
 use super::session::Session;
 use super::{CommandResult, Context, StackArgs, Ui};
 use crate::exit;
-use crate::report::status;
+use crate::report::{json_document, status};
 
 /// Show what runs, by phase and tier
 #[derive(Debug, clap::Args)]
@@ -17,15 +16,6 @@ pub struct Args {
     output: Format,
 }
 
-/// How the status is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Terminal,
-    /// For programs: one object a service
-    Json,
-}
-
 /// Observes and prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let text = Session::run(context, &args.stack, ui, async |session, _| {
@@ -33,7 +23,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         let snapshot = session.provider().observe(desired).await?;
         Ok(match args.output {
             Format::Terminal => status::terminal(desired, &snapshot),
-            Format::Json => serde_json::to_string_pretty(&status::services(desired, &snapshot))? + "\n",
+            Format::Json => json_document(&status::services(desired, &snapshot)),
         })
     })?;
     ui.data(&text)?;
