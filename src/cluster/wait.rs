@@ -387,3 +387,6 @@ impl From<ProviderError> for WaitError {
         Self::Lost(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

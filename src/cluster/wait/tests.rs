@@ -1,0 +1,143 @@
+//! Waits against made-up news, in simulated time: what ends one, and what must not.
+
+use std::sync::Mutex;
+
+use serde_json::json;
+use strata_components::desired::{KUBERNETES, ResourceId};
+
+use super::*;
+use crate::observe::Readiness;
+
+fn wait(name: &str, until: Until) -> Wait {
+    let kind = Kind { group: "apps".to_owned(), version: "v1".to_owned(), kind: "Deployment".to_owned() };
+    let (provider, target) = (KUBERNETES.to_owned(), "t".to_owned());
+    let id = ResourceId { provider, target, kind, namespace: Some("ns".to_owned()), name: name.to_owned() };
+    Wait { id, uid: Some(format!("uid-{name}")), until, limit: Duration::from_secs(60) }
+}
+
+fn ready() -> Until {
+    Until::Ready(Readiness::Available(1))
+}
+
+/// A Deployment of one pod, with this many available, whose status is of this generation.
+fn deployment(name: &str, available: u64, observed: u64) -> Value {
+    json!({
+        "kind": "Deployment",
+        "metadata": {"name": name, "uid": format!("uid-{name}"), "generation": 2},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}},
+        "status": {"observedGeneration": observed, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available},
+    })
+}
+
+fn pod(app: &str, message: &str) -> Value {
+    json!({
+        "metadata": {"name": format!("{app}-1"), "labels": {"app": app}},
+        "status": {"conditions": [{"type": "PodScheduled", "reason": "Unschedulable", "message": message}]},
+    })
+}
+
+/// Plays the news of objects and of pods, then silence, and returns each result with the seconds that went by, and
+/// what was heard meanwhile.
+fn play(waits: &[Wait], objects: Vec<Change>, pods: Vec<Change>) -> (Vec<Result<(), WaitError>>, u64, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime in simulated time");
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let notes = heard.clone();
+    let hear: Heard = Arc::new(move |notice: WaitNotice| {
+        let text = notice.missing.unwrap_or_else(|| "ready".to_owned());
+        notes.lock().expect("nobody panics with it").push(text);
+    });
+    runtime.block_on(async {
+        let began = Instant::now();
+        let chosen: Vec<&Wait> = waits.iter().collect();
+        let mut group = Group::new(&chosen, hear);
+        let stream = |changes: Vec<Change>| futures::stream::iter(changes).chain(futures::stream::pending()).boxed();
+        group.run(stream(objects), stream(pods)).await;
+        let results = group.watched.into_iter().map(|one| one.result.expect("every wait is decided")).collect();
+        let heard = heard.lock().expect("nobody panics with it").clone();
+        (results, began.elapsed().as_secs(), heard)
+    })
+}
+
+/// One wait: its result as a word or its error's text, and after how many seconds it came.
+#[track_caller]
+fn check(until: Until, objects: Vec<Change>, pods: Vec<Change>, expect: (&str, u64)) {
+    let (results, seconds, _) = play(&[wait("a", until)], objects, pods);
+    let text = match &results[0] {
+        Ok(()) => "done".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!((text.as_str(), seconds), expect);
+}
+
+#[test]
+fn what_is_ready_ends_the_wait_at_once() {
+    check(ready(), vec![Change::Is(deployment("a", 1, 2)), Change::Complete], vec![], ("done", 0));
+}
+
+#[test]
+fn a_status_of_an_older_generation_ends_nothing() {
+    let late = "not ready after 60 s: the newest generation is not observed yet";
+    check(ready(), vec![Change::Is(deployment("a", 1, 1)), Change::Complete], vec![], (late, 60));
+}
+
+#[test]
+fn trouble_is_final_once_it_has_lasted() {
+    let trouble = "pod a-1 cannot be placed: no node";
+    let objects = || vec![Change::Is(deployment("a", 0, 2)), Change::Complete];
+    check(ready(), objects(), vec![Change::Is(pod("a", "no node"))], (trouble, 5));
+    // The trouble of another workload's pod is not this one's.
+    let late = "not ready after 60 s: 0/1 pods available";
+    check(ready(), objects(), vec![Change::Is(pod("b", "no node"))], (late, 60));
+    // A pod that is gone again troubles nobody.
+    let passing = vec![Change::Is(pod("a", "no node")), Change::Gone(pod("a", ""))];
+    check(ready(), objects(), passing, (late, 60));
+}
+
+#[test]
+fn what_is_deleted_meanwhile_will_not_become_ready() {
+    let gone = "it was deleted, or lost its label, while it was waited for";
+    let objects = vec![Change::Is(deployment("a", 0, 2)), Change::Complete, Change::Gone(deployment("a", 0, 2))];
+    check(ready(), objects, vec![], (gone, 0));
+    check(ready(), vec![Change::Complete], vec![], (gone, 0));
+}
+
+#[test]
+fn a_namesake_is_not_what_was_waited_for() {
+    let mut other = deployment("a", 1, 2);
+    other["metadata"]["uid"] = "another".into();
+    let replaced = "another object of the same name has taken its place";
+    check(ready(), vec![Change::Is(other.clone())], vec![], (replaced, 0));
+    check(Until::Gone, vec![Change::Is(other)], vec![], ("done", 0));
+}
+
+#[test]
+fn gone_is_gone_also_when_the_watch_begins_anew() {
+    let there = || Change::Is(deployment("a", 1, 2));
+    check(Until::Gone, vec![there(), Change::Complete, Change::Gone(deployment("a", 1, 2))], vec![], ("done", 0));
+    check(Until::Gone, vec![there(), Change::Complete, Change::Again, Change::Complete], vec![], ("done", 0));
+    let mut held = deployment("a", 1, 2);
+    held["metadata"]["finalizers"] = json!(["example.com/never"]);
+    let late = "not ready after 60 s: still there, held by the finalizers example.com/never";
+    check(Until::Gone, vec![Change::Is(held), Change::Complete], vec![], (late, 60));
+}
+
+#[test]
+fn a_broken_watch_is_said_and_outlived() {
+    let objects = vec![Change::Broken("reset".to_owned()), Change::Is(deployment("a", 1, 2))];
+    check(ready(), objects, vec![], ("done", 0));
+    let silent = "not ready after 60 s: the watch broke and is tried again: reset";
+    check(ready(), vec![Change::Broken("reset".to_owned())], vec![], (silent, 60));
+}
+
+#[test]
+fn each_wait_of_a_group_is_decided_by_its_own_object() {
+    let waits = [wait("a", ready()), wait("b", ready())];
+    let objects = vec![Change::Is(deployment("b", 1, 2)), Change::Is(deployment("a", 0, 2)), Change::Complete];
+    let (results, seconds, heard) = play(&waits, objects, vec![]);
+    assert_eq!((results[0].is_ok(), results[1].is_ok(), seconds), (false, true, 60));
+    assert_eq!(heard, ["ready", "0/1 pods available"]);
+}
