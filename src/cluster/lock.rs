@@ -259,3 +259,6 @@ fn text(value: &Value, pointer: &str) -> String {
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;
