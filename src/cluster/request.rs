@@ -255,21 +255,4 @@ fn warning_text(header: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_is_escaped() {
-        let call = Call::get("/api/v1/pods", "listing pods").query("labelSelector", "a=b,c in (d)").query("limit", "5");
-        assert_eq!(call.uri(), "/api/v1/pods?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=5");
-    }
-
-    #[test]
-    fn a_warning_is_read() {
-        assert_eq!(
-            warning_text(r#"299 - "would violate \"restricted\"""#).as_deref(),
-            Some(r#"would violate "restricted""#)
-        );
-        assert_eq!(warning_text("garbage"), None);
-    }
-}
+mod tests;

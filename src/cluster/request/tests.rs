@@ -1,0 +1,113 @@
+//! Requests against a server that answers from a list, in simulated time: what is tried again, and for how long.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Response;
+use serde_json::json;
+
+use super::*;
+
+/// What the server does with one try.
+#[derive(Clone, Copy)]
+enum Reply {
+    Status(u16),
+    RetryAfter(u16, u64),
+    Reset,
+    Silence,
+}
+
+/// Makes one request of a server that replies like this, the last reply again and again. Returns the outcome as a
+/// word, the number of tries, and the seconds that went by.
+fn play(replies: &[Reply]) -> (String, usize, u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime in simulated time");
+    let replies: Arc<[Reply]> = replies.into();
+    let tries = Arc::new(Mutex::new(0_usize));
+    runtime.block_on(async {
+        let count = tries.clone();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let mut tries = count.lock().unwrap_or_else(PoisonError::into_inner);
+            let reply = replies.get(*tries).or(replies.last()).copied().unwrap_or(Reply::Silence);
+            *tries += 1;
+            async move {
+                let (code, wait) = match reply {
+                    Reply::Status(code) => (code, None),
+                    Reply::RetryAfter(code, seconds) => (code, Some(seconds)),
+                    Reply::Reset => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
+                    Reply::Silence => std::future::pending().await,
+                };
+                let mut response =
+                    Response::new(Body::from(json!({"reason": "R", "message": "m"}).to_string().into_bytes()));
+                *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
+                if let Some(seconds) = wait {
+                    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                }
+                Ok(response)
+            }
+        });
+        let requests = Requests::new(kube::Client::new(service, "default"));
+        let began = Instant::now();
+        let outcome = match requests.send(&Call::get("/version", "asking")).await {
+            Ok(answer) => answer.status.as_u16().to_string(),
+            Err(error) => error.to_string(),
+        };
+        let tries = *tries.lock().unwrap_or_else(PoisonError::into_inner);
+        (outcome, tries, began.elapsed().as_secs())
+    })
+}
+
+#[track_caller]
+fn check(replies: &[Reply], expect: (&str, usize)) -> u64 {
+    let (outcome, tries, seconds) = play(replies);
+    assert_eq!((outcome.as_str(), tries), expect);
+    seconds
+}
+
+#[test]
+fn an_answer_for_good_is_not_asked_for_again() {
+    for code in [200, 201, 400, 401, 403, 404, 409, 422] {
+        assert_eq!(check(&[Reply::Status(code)], (&code.to_string(), 1)), 0);
+    }
+}
+
+#[test]
+fn not_now_is_tried_again() {
+    check(&[Reply::Status(500), Reply::Status(503), Reply::Status(429), Reply::Status(200)], ("200", 4));
+    check(&[Reply::Reset, Reply::Reset, Reply::Status(200)], ("200", 3));
+    assert_eq!(check(&[Reply::RetryAfter(429, 7), Reply::Status(200)], ("200", 2)), 7);
+}
+
+#[test]
+fn a_silent_try_is_given_up_and_made_again() {
+    assert_eq!(check(&[Reply::Silence, Reply::Status(200)], ("200", 2)), TRY_LIMIT.as_secs());
+}
+
+#[test]
+fn all_tries_together_have_a_limit() {
+    let (outcome, tries, seconds) = play(&[Reply::Status(503)]);
+    assert_eq!(outcome, "503");
+    assert!(seconds <= TOTAL_LIMIT.as_secs() && (10..30).contains(&tries), "{tries} tries in {seconds} s");
+    let (outcome, _, seconds) = play(&[Reply::Reset]);
+    assert!(outcome == "asking: no answer" && seconds <= TOTAL_LIMIT.as_secs(), "{outcome} after {seconds} s");
+    assert_eq!(check(&[Reply::Silence], ("asking: no answer", 2)), TOTAL_LIMIT.as_secs());
+    // A server that asks for more patience than there is gets none.
+    assert_eq!(check(&[Reply::RetryAfter(429, 3600)], ("429", 1)), 0);
+}
+
+#[test]
+fn a_query_is_escaped() {
+    let call = Call::get("/api/v1/pods", "listing pods").query("labelSelector", "a=b,c in (d)").query("limit", "5");
+    assert_eq!(call.uri(), "/api/v1/pods?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=5");
+}
+
+#[test]
+fn a_warning_is_read() {
+    assert_eq!(
+        warning_text(r#"299 - "would violate \"restricted\"""#).as_deref(),
+        Some(r#"would violate "restricted""#)
+    );
+    assert_eq!(warning_text("garbage"), None);
+}
