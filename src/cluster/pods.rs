@@ -50,7 +50,12 @@ fn container_trouble(pod: &str, status: &Value) -> Option<String> {
                 Some(last) => format!(", last with exit code {} ({})", last["exitCode"], text(last, "reason")),
                 None => String::new(),
             };
-            Some(format!("container {name} of pod {pod} crashed {restarts} times{ended}"))
+            // Every restart follows a crash; one that waits for its restart has crashed once more.
+            let times = match restarts + u64::from(status["state"].get("running").is_none()) {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            Some(format!("container {name} of pod {pod} crashed {times}{ended}"))
         }
     }
 }
@@ -106,7 +111,7 @@ mod tests {
         check(
             json!({"containerStatuses": [{"name": "c", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                 "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}),
-            Some("container c of pod a-1 crashed 3 times, last with exit code 1 (Error)"),
+            Some("container c of pod a-1 crashed 4 times, last with exit code 1 (Error)"),
         );
     }
 

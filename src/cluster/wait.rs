@@ -24,7 +24,7 @@ use crate::provider::{ProviderError, Until, Wait, WaitError, WaitNotice};
 
 /// How long trouble has to last before it counts as final: a rollout passes through states that look like it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long collecting events and log lines for a failure may take.
+/// How long collecting events for a failure may take, and again log lines.
 const DETAILS_LIMIT: Duration = Duration::from_secs(5);
 /// Last lines of a log that are shown.
 const LOG_LINES: &str = "8";
@@ -91,7 +91,7 @@ impl Cluster {
             let result = match watched.result {
                 Some(Err(WaitError::Failed { reason, .. })) => {
                     let details = match watched.pod {
-                        Some(pod) => timeout(DETAILS_LIMIT, self.details(&pod, &reason)).await.unwrap_or_default(),
+                        Some(pod) => self.details(&pod, &reason).await,
                         None => Vec::new(),
                     };
                     Err(WaitError::Failed { reason, details })
@@ -131,24 +131,27 @@ impl Cluster {
         let events =
             Call::get(format!("/api/v1/namespaces/{namespace}/events"), format!("reading events of pod {name}"))
                 .query("fieldSelector", format!("involvedObject.name={name}"));
-        if let Ok(list) = self.requests.ok(&events).await {
-            for event in list["items"].as_array().into_iter().flatten().filter(|event| event["type"] != "Normal") {
-                let text = |key: &str| event[key].as_str().unwrap_or_default();
-                let told = format!("event {}: {}", text("reason"), text("message"));
+        if let Ok(Ok(list)) = timeout(DETAILS_LIMIT, self.requests.ok(&events)).await {
+            let mut warnings: Vec<&Value> =
+                list["items"].as_array().into_iter().flatten().filter(|event| event["type"] != "Normal").collect();
+            warnings.sort_by_key(|event| (text(event, "lastTimestamp"), text(event, "message")));
+            for event in warnings {
+                let told = format!("event {}: {}", text(event, "reason"), text(event, "message"));
                 // What was said in the reason needs no second telling; a repeated event none either.
-                if !reason.contains(text("message")) && !details.contains(&told) {
+                if !reason.contains(text(event, "message")) && !details.contains(&told) {
                     details.push(told);
                 }
             }
         }
-        for previous in ["true", "false"] {
-            let log = self.log(namespace, name, previous).await;
-            if !log.is_empty() {
-                details.extend(log.lines().map(|line| format!("log: {line}")));
-                break;
-            }
-        }
+        let log = timeout(DETAILS_LIMIT, self.last_lines(namespace, name)).await.unwrap_or_default();
+        details.extend(log.lines().map(|line| format!("log: {line}")));
         details
+    }
+
+    /// The last lines of what the pod wrote before it ended or, where it never did, of what it writes now.
+    async fn last_lines(&self, namespace: &str, pod: &str) -> String {
+        let before = self.log(namespace, pod, "true").await;
+        if before.is_empty() { self.log(namespace, pod, "false").await } else { before }
     }
 
     async fn log(&self, namespace: &str, pod: &str, previous: &str) -> String {
@@ -163,6 +166,10 @@ impl Cluster {
 fn pod_place(served: &ServedKinds) -> Option<(&Kind, &Served)> {
     let kind = served.of_group("", "Pod")?;
     Some((kind, served.get(kind)?))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
 }
 
 fn plain(object: &DynamicObject) -> Value {

@@ -15,6 +15,8 @@ use crate::rules::DeleteOptions;
 
 /// The fault a pod is to show: `crash-loop`, `image-pull`, `never-ready`.
 const FAULT: &str = "kube-embedded/fault";
+/// The same for those who can choose an image but no annotation: a tag such as `fault-crash-loop`.
+const FAULT_TAG: &str = ":fault-";
 /// How long this pod takes to become ready, in seconds (`2.5s` or `2.5`), in place of the cluster's own delay.
 const READY_AFTER: &str = "kube-embedded/ready-after";
 const KUBELET: &str = "kubelet";
@@ -37,7 +39,7 @@ pub(super) fn reconcile(context: &mut Context<'_, '_>, namespace: &str, name: &s
         return Ok(None);
     }
     let started = object::time(&pod.value, "/status/startTime").unwrap_or_else(|| context.now());
-    let fault = object::annotation(&pod.value, FAULT).unwrap_or_default().to_owned();
+    let fault = fault(&pod.value);
     let life = Life { pod: &pod.value, started, now: context.now(), delay: delay(context, &pod.value) };
     let (state, again) = match fault.as_str() {
         "crash-loop" => life.crashing(),
@@ -284,6 +286,16 @@ fn quality(pod: &Value) -> &'static str {
         (true, false) => "Burstable",
         (false, _) => "BestEffort",
     }
+}
+
+/// The fault that a pod's annotation asks for, or else the tag of its first container's image.
+fn fault(pod: &Value) -> String {
+    let annotated = object::annotation(pod, FAULT);
+    let tagged = || {
+        let first = object::items(pod, "/spec/containers").first()?;
+        Some(object::text(first, "/image").rsplit_once(FAULT_TAG)?.1)
+    };
+    annotated.or_else(tagged).unwrap_or_default().to_owned()
 }
 
 /// The events that a kubelet writes when a pod's state changes.
