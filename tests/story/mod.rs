@@ -86,10 +86,14 @@ impl Story {
 
     /// Runs the program and gives everything that a user sees of it.
     pub(crate) fn transcript(&self, line: &str) -> String {
-        let (code, out, err) = self.run(&line.split_whitespace().collect::<Vec<_>>());
-        let part = |name: &str, text: String| if text.is_empty() { text } else { format!("--- {name}\n{text}") };
-        format!("$ strata {line}\n{}{}--- exit {code}\n", part("standard output", out), part("standard error", err))
+        seen(line, self.run(&line.split_whitespace().collect::<Vec<_>>()))
     }
+}
+
+/// Everything that a user sees of a run: the line, what was written to each stream, and the exit code.
+pub(crate) fn seen(line: &str, (code, out, err): (i32, String, String)) -> String {
+    let part = |name: &str, text: String| if text.is_empty() { text } else { format!("--- {name}\n{text}") };
+    format!("$ strata {line}\n{}{}--- exit {code}\n", part("standard output", out), part("standard error", err))
 }
 
 /// Compares a whole text with a golden file in tests/golden; `SNAPSHOTS=overwrite` writes the file.

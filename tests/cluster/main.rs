@@ -1,0 +1,71 @@
+//! Stories that a user would tell, each in a file of its own and told on every kind of cluster there is: the one
+//! inside the program and, where its programs are on this machine, a real API server.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "stories start the program, and the control plane it talks to")]
+
+mod destroy;
+mod drift;
+mod failing;
+mod refusals;
+mod service_leaves;
+mod side_by_side;
+#[path = "../story/mod.rs"]
+mod story;
+mod support;
+mod up_from_nothing;
+
+use std::io::Write;
+
+use support::Cluster;
+
+/// Writes past the capture of the test harness, so that a run always says what it was about.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "stories: {text}");
+}
+
+#[test]
+fn which_clusters_are_used() {
+    say(&format!("told on {}", Cluster::Embedded.describe()));
+    match Cluster::real() {
+        Ok(cluster) => say(&format!("told on {}", cluster.describe())),
+        Err(missing) => say(&format!("not told on a real API server: {missing}")),
+    }
+}
+
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod embedded {
+            use super::*;
+            $(
+                #[test]
+                fn $story() {
+                    super::$story::story(Cluster::Embedded);
+                }
+            )*
+        }
+
+        mod real {
+            use super::*;
+            $(
+                #[test]
+                fn $story() {
+                    match Cluster::real() {
+                        Ok(cluster) => super::$story::story(cluster),
+                        Err(missing) => say(&format!("{} skipped on a real API server: {missing}", stringify!($story))),
+                    }
+                }
+            )*
+        }
+    };
+}
+
+stories! {
+    destroy,
+    drift,
+    failing,
+    refusals,
+    service_leaves,
+    side_by_side,
+    up_from_nothing,
+}

@@ -1,0 +1,70 @@
+//! The clusters that stories are told on.
+
+use std::path::Path;
+
+use kube::Client;
+use strata::cluster::connect::{Choice, Connection};
+use strata::components::model::{Cluster as Described, EmbeddedCluster};
+use strata::load::Root;
+
+use super::control_plane::ControlPlane;
+
+/// A cluster of a story.
+#[derive(Clone, Copy)]
+pub(crate) enum Cluster {
+    /// The cluster inside the program, of the story's own environment.
+    Embedded,
+    /// A real API server with real controllers, shared by all stories.
+    Real(&'static ControlPlane),
+}
+
+impl Cluster {
+    /// A real API server; `Err` says what is missing where its programs are not on this machine.
+    pub(crate) fn real() -> Result<Self, &'static str> {
+        ControlPlane::get().map(Self::Real)
+    }
+
+    /// What the program has to be told so that it uses this cluster.
+    pub(crate) fn arguments(self) -> Vec<String> {
+        match self {
+            Self::Embedded => Vec::new(),
+            Self::Real(real) => vec!["--cluster".to_owned(), format!("kubeconfig:{}", real.kubeconfig.display())],
+        }
+    }
+
+    /// What it is.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Self::Embedded => "the embedded cluster".to_owned(),
+            Self::Real(real) => format!("a real API server, Kubernetes {}", real.version),
+        }
+    }
+
+    /// Works on the cluster of the story in `root`, with a client of its own.
+    pub(crate) fn with<T>(self, root: &Path, work: impl AsyncFnOnce(Client) -> T) -> T {
+        let choice = match self {
+            Self::Embedded => Choice::Embedded(described(root)),
+            Self::Real(real) => Choice::Kubeconfig(real.kubeconfig.clone()),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connection = Connection::open(&choice, &root.join(".strata/testing.redb")).await.unwrap();
+            let result = work(connection.client.clone()).await;
+            connection.close().await;
+            result
+        })
+    }
+}
+
+/// The embedded cluster, as the environment of the story in `root` describes it.
+fn described(root: &Path) -> EmbeddedCluster {
+    let environment = Root::open(root).unwrap().load_environment("testing").unwrap();
+    environment
+        .clusters
+        .into_values()
+        .find_map(|cluster| match cluster {
+            Described::Embedded(embedded) => Some(embedded),
+            Described::Context(_) => None,
+        })
+        .unwrap()
+}

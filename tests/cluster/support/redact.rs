@@ -1,0 +1,30 @@
+//! Takes out of an output what is different in every run: clusters, times, durations, names that were made up.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [
+        (r"on cluster [^\s,)]+", "on cluster [CLUSTER]"),
+        (r"Kubernetes v[0-9][^\s,]*", "Kubernetes [VERSION]"),
+        (r"\d+\.\d s\b", "[TIME] s"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIMESTAMP]"),
+        // A Deployment's pod: the digest of its template, and five letters.
+        (r"-[0-9a-z]{6,10}-[0-9a-z]{5}([_ ]|$)", "-[POD]$1"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[UID]"),
+        // How often depends on when it was looked at.
+        (r"crashed (once|\d+ times)", "crashed [COUNT]"),
+        // Where kubelets are only played, there are no logs; what else a scheduler has considered is its own affair.
+        (r"\n      log: .*", ""),
+        (r"(nodes are available: [^.]*\.) .*", "$1"),
+        (r"\b\S+_\d+_[0-9a-f]{8}\b", "[HOLDER]"),
+    ]
+    .map(|(pattern, instead)| (Regex::new(pattern).unwrap(), instead))
+    .into()
+});
+
+/// The text, with a word in brackets for everything that varies.
+pub(crate) fn redact(text: &str) -> String {
+    VARYING.iter().fold(text.to_owned(), |text, (pattern, instead)| pattern.replace_all(&text, *instead).into_owned())
+}
