@@ -329,3 +329,52 @@ async fn many_deployments_come_up_in_few_commits_and_stay_after_reopening() {
     let deployments: Api<Deployment> = Api::default_namespaced(Client::new(cluster.router(), "default"));
     assert_eq!(deployments.list(&ListParams::default()).await.unwrap().items, before.items);
 }
+
+#[tokio::test]
+async fn a_pod_of_higher_priority_takes_the_place_of_one_that_is_made_again() {
+    let (_cluster, client) = cluster().await;
+    let classes: Api<k8s_openapi::api::scheduling::v1::PriorityClass> = Api::all(client.clone());
+    let mine = PatchParams::apply("mine");
+    let class = json!({
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": "urgent"},
+        "value": 1000,
+    });
+    classes.patch("urgent", &mine, &Patch::Apply(class)).await.unwrap();
+    let deployments: Api<Deployment> = Api::default_namespaced(client);
+    deployments.patch("web", &mine, &Patch::Apply(deployment(Some(1), 1))).await.unwrap();
+    until(&deployments, "web", ready(1)).await;
+    let mut urgent = deployment(Some(1), 1);
+    urgent["metadata"]["name"] = json!("urgent");
+    urgent["spec"]["selector"]["matchLabels"]["app"] = json!("urgent");
+    urgent["spec"]["template"]["metadata"]["labels"]["app"] = json!("urgent");
+    urgent["spec"]["template"]["spec"]["priorityClassName"] = json!("urgent");
+    deployments.patch("urgent", &mine, &Patch::Apply(urgent)).await.unwrap();
+    until(&deployments, "urgent", ready(1)).await;
+    until(&deployments, "web", |d: Option<&Deployment>| {
+        d.is_some_and(|d| d.status.as_ref().is_some_and(|s| s.unavailable_replicas == Some(1)))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pods_that_are_refused_are_tried_again_and_come_once_they_are_allowed() {
+    let (_cluster, client) = cluster().await;
+    let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
+    let mut wanted = deployment(Some(1), 0);
+    wanted["spec"]["template"]["spec"]["serviceAccountName"] = json!("late");
+    deployments.patch("web", &PatchParams::apply("mine"), &Patch::Apply(wanted)).await.unwrap();
+    let events: Api<Event> = Api::default_namespaced(client.clone());
+    let told = await_event(&events, "FailedCreate").await;
+    let name = told.split('"').nth(1).unwrap().to_owned();
+    let expected = format!(
+        "Error creating: pods \"{name}\" is forbidden: error looking up service account default/late: serviceaccount \"late\" not found"
+    );
+    assert_eq!(told, expected);
+    assert!(name.starts_with("web-") && name.ends_with('-'), "{name}");
+    let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> = Api::default_namespaced(client);
+    let account = serde_json::from_value(json!({"metadata": {"name": "late"}})).unwrap();
+    accounts.create(&PostParams::default(), &account).await.unwrap();
+    until(&deployments, "web", ready(1)).await;
+}

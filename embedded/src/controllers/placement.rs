@@ -236,8 +236,8 @@ pub(super) fn victims(pod: &Value, nodes: &[Node], all: &[Arc<Object>]) -> Optio
                 .filter(|other| !gone.iter().any(|g| object::uid(&g.value) == object::uid(&other.value)))
                 .cloned()
                 .collect();
-            let without = Node::new(Arc::clone(&node.object), &left);
-            if without.refusals(pod).is_empty() {
+            let without: Vec<Node> = nodes.iter().map(|node| Node::new(Arc::clone(&node.object), &left)).collect();
+            if choose(pod, &without, &left).is_ok() {
                 if best.as_ref().is_none_or(|known| gone.len() < known.len()) {
                     best = Some(gone.clone());
                 }

@@ -32,16 +32,10 @@ pub(super) fn reconcile(
     let all = context.txn.list("pods", "");
     let nodes: Vec<Node> = context.txn.list("nodes", "").into_iter().map(|node| Node::new(node, &all)).collect();
     match placement::choose(&pod.value, &nodes, &all) {
-        Ok(node) => {
-            let message = format!("Successfully assigned {namespace}/{name} to {node}");
-            bind(context.txn, &pod.value, &node);
-            let told = Event { kind: "Normal", reason: "Scheduled", message: &message, component: COMPONENT };
-            event::tell(context, &pod.value, &told);
-            Ok(None)
-        }
+        Ok(node) => assign(context, &pod, &node),
         Err(refusal) => {
             if let Some(victims) = placement::victims(&pod.value, &nodes, &all) {
-                return preempt(context, &pod, victims);
+                return preempt(context, queue, &pod, victims);
             }
             queue.unplaced(namespace, name);
             refuse(context, &pod, &refusal)
@@ -49,7 +43,12 @@ pub(super) fn reconcile(
     }
 }
 
-fn preempt(context: &mut Context<'_, '_>, pod: &Arc<Object>, victims: Vec<Arc<Object>>) -> Result<Again, Failure> {
+fn preempt(
+    context: &mut Context<'_, '_>,
+    queue: &mut Queue,
+    pod: &Arc<Object>,
+    victims: Vec<Arc<Object>>,
+) -> Result<Again, Failure> {
     for victim in victims {
         let message = format!(
             "Preempted by pod {} on node {}",
@@ -64,8 +63,25 @@ fn preempt(context: &mut Context<'_, '_>, pod: &Arc<Object>, victims: Vec<Arc<Ob
         let options = crate::rules::DeleteOptions { grace_seconds: Some(0), ..Default::default() };
         context.delete(&victim, &options)?;
     }
-    // Room has just been made: look again at once.
-    Ok(Some(context.now()))
+    // The room goes to this pod at once: what is made again in place of a victim must not take it first.
+    let all = context.txn.list("pods", "");
+    let nodes: Vec<Node> = context.txn.list("nodes", "").into_iter().map(|node| Node::new(node, &all)).collect();
+    match placement::choose(&pod.value, &nodes, &all) {
+        Ok(node) => assign(context, pod, &node),
+        Err(refusal) => {
+            queue.unplaced(object::namespace(&pod.value), object::name(&pod.value));
+            refuse(context, pod, &refusal)
+        }
+    }
+}
+
+fn assign(context: &mut Context<'_, '_>, pod: &Arc<Object>, node: &str) -> Result<Again, Failure> {
+    let message =
+        format!("Successfully assigned {}/{} to {node}", object::namespace(&pod.value), object::name(&pod.value));
+    bind(context.txn, &pod.value, node);
+    let told = Event { kind: "Normal", reason: "Scheduled", message: &message, component: COMPONENT };
+    event::tell(context, &pod.value, &told);
+    Ok(None)
 }
 
 fn refuse(context: &mut Context<'_, '_>, pod: &Arc<Object>, message: &str) -> Result<Again, Failure> {

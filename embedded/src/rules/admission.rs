@@ -23,6 +23,14 @@ pub(super) fn admit(txn: &Txn<'_>, resource: &Resource, new: &mut Value) -> Resu
     Ok(())
 }
 
+/// The name as admission knows it: one that is to be generated is still only its beginning.
+fn shown(value: &Value) -> &str {
+    match object::text(value, "/metadata/generateName") {
+        "" => object::name(value),
+        beginning => beginning,
+    }
+}
+
 /// The namespace must be there and stay. Source: `plugin/pkg/admission/namespace/lifecycle`.
 fn namespace(txn: &Txn<'_>, resource: &Resource, new: &Value) -> Result<(), Failure> {
     if !resource.namespaced {
@@ -33,7 +41,7 @@ fn namespace(txn: &Txn<'_>, resource: &Resource, new: &Value) -> Result<(), Fail
         return Err(Failure::not_found("", "namespaces", name));
     };
     if object::is_deleting(&namespace.value) && !SYSTEM_NAMESPACES.contains(&name) {
-        return Err(Failure::terminating(&resource.group, &resource.plural, object::name(new), name));
+        return Err(Failure::terminating(&resource.group, &resource.plural, shown(new), name));
     }
     Ok(())
 }
@@ -50,7 +58,7 @@ fn service_account(txn: &Txn<'_>, pod: &mut Value) -> Result<(), Failure> {
             "error looking up service account {}/{name}: serviceaccount \"{name}\" not found",
             object::namespace(pod)
         );
-        return Err(Failure::forbidden("", "pods", object::name(pod), &why));
+        return Err(Failure::forbidden("", "pods", shown(pod), &why));
     };
     let field = "/automountServiceAccountToken";
     let mounts = pod.pointer(&format!("/spec{field}")).or_else(|| account.value.pointer(field));
@@ -114,7 +122,7 @@ fn priority(txn: &Txn<'_>, pod: &mut Value) -> Result<(), Failure> {
         let found = classes.iter().find(|class| object::name(&class.value) == named);
         if found.is_none() {
             let why = format!("no PriorityClass with name {named} was found");
-            return Err(Failure::forbidden("", "pods", object::name(pod), &why));
+            return Err(Failure::forbidden("", "pods", shown(pod), &why));
         }
         found
     };
@@ -132,7 +140,7 @@ fn priority(txn: &Txn<'_>, pod: &mut Value) -> Result<(), Failure> {
         let why = format!(
             "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name"
         );
-        return Err(Failure::forbidden("", "pods", object::name(pod), &why));
+        return Err(Failure::forbidden("", "pods", shown(pod), &why));
     }
     object::set(pod, "/spec/priority", json!(priority));
     if pod.pointer("/spec/preemptionPolicy").is_none() {
