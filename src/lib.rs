@@ -46,3 +46,8 @@ pub mod report;
 pub fn run(stack: &Stack) -> ExitCode {
     cli::program(Some(stack))
 }
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
