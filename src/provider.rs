@@ -165,6 +165,16 @@ pub enum ProviderError {
         /// What was wrong with the answer.
         detail: String,
     },
+    /// What is to be deleted holds what belongs to others, which would go with it.
+    #[error("{doing}: it holds what does not belong to {instance}, and would be lost: {holds}")]
+    Foreign {
+        /// What was being done.
+        doing: String,
+        /// The instance.
+        instance: String,
+        /// What it holds.
+        holds: String,
+    },
     /// Another run holds the instance.
     #[error("{instance} is locked by {holder}, which was last heard of at {renewed}")]
     Locked {

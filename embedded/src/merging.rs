@@ -56,7 +56,8 @@ const ZERO_IS_NOTHING: &[&str] = &[
 ];
 
 /// Texts that the server keeps although they are empty: pointers. Source: as above.
-const EMPTY_TEXT_IS_KEPT: &[&str] = &["storageClassName", "ingressClassName", "service", "reportingInstance"];
+const EMPTY_TEXT_IS_KEPT: &[&str] =
+    &["storageClassName", "ingressClassName", "service", "reportingInstance", "holderIdentity"];
 
 /// Brings a body into the stored form: unknown fields dropped, refused or reported; nothing in place of `null` and of
 /// empty values that the server does not keep; quantities in their canonical form. Gives back warnings.

@@ -81,11 +81,16 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
 
 async fn carry_out(session: &Session, plan: &Plan, args: &RunArgs, ui: &mut Ui) -> CommandResult {
     if !plan.is_empty() {
-        ui.status(&report::plan::terminal(plan));
+        let text = report::plan::terminal(plan);
+        // What is refused, or asked about, is shown however little is wanted.
+        if plan.summary.blocked > 0 || !args.yes { ui.warn(&text) } else { ui.status(&text) }
     }
     if plan.summary.blocked > 0 {
-        let blocked = plan.summary.blocked;
-        return Err(CommandError::new(exit::ERROR, anyhow!("{blocked} steps are blocked, so nothing was changed"))
+        let blocked = match plan.summary.blocked {
+            1 => "a step is".to_owned(),
+            steps => format!("{steps} steps are"),
+        };
+        return Err(CommandError::new(exit::ERROR, anyhow!("{blocked} blocked, so nothing was changed"))
             .hint("see the steps marked ! above"));
     }
     if !plan.is_empty() && !args.yes {

@@ -162,10 +162,8 @@ impl Cluster {
             return Ok(());
         }
         foreign.sort();
-        Err(ProviderError::Unexpected {
-            doing: doing.to_owned(),
-            detail: format!("it holds what does not belong to {}: {}", identity.instance, foreign.join(", ")),
-        })
+        let (doing, instance) = (doing.to_owned(), identity.instance.clone());
+        Err(ProviderError::Foreign { doing, instance, holds: foreign.join(", ") })
     }
 }
 
