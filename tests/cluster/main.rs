@@ -7,9 +7,12 @@
 mod destroy;
 mod drift;
 mod failing;
+mod kubectl;
+mod lock;
 mod refusals;
 mod service_leaves;
 mod side_by_side;
+mod sophia;
 #[path = "../story/mod.rs"]
 mod story;
 mod support;
@@ -64,8 +67,41 @@ stories! {
     destroy,
     drift,
     failing,
+    lock,
     refusals,
     service_leaves,
     side_by_side,
     up_from_nothing,
+}
+
+/// Every service there is, in every environment, on the cluster that needs nothing but the program.
+mod whole_fleet {
+    use super::sophia::story;
+
+    #[test]
+    fn production() {
+        story("sophia-production", "production");
+    }
+
+    #[test]
+    fn staging() {
+        story("sophia-staging", "staging");
+    }
+
+    #[test]
+    fn development() {
+        story("sophia-development", "development");
+    }
+
+    #[test]
+    fn testing() {
+        story("sophia-testing", "testing");
+    }
+}
+
+#[test]
+fn kubectl_sees_the_embedded_cluster() {
+    if !kubectl::story() {
+        say("kubectl is not on this machine, so its story is not told");
+    }
 }

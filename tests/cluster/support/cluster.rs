@@ -1,6 +1,8 @@
 //! The clusters that stories are told on.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use kube::Client;
 use strata::cluster::connect::{Choice, Connection};
@@ -30,6 +32,11 @@ impl Cluster {
             Self::Embedded => Vec::new(),
             Self::Real(real) => vec!["--cluster".to_owned(), format!("kubeconfig:{}", real.kubeconfig.display())],
         }
+    }
+
+    /// Whether it is the one inside the program.
+    pub(crate) fn is_embedded(self) -> bool {
+        matches!(self, Self::Embedded)
     }
 
     /// What it is.
@@ -67,4 +74,39 @@ fn described(root: &Path) -> EmbeddedCluster {
             Described::Context(_) => None,
         })
         .unwrap()
+}
+
+/// A process that serves the embedded cluster; it ends when this is dropped.
+pub(crate) struct Served {
+    process: Child,
+}
+
+impl Served {
+    /// Serves the cluster of the story in `root`, and returns once it says that it does.
+    pub(super) fn start(root: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_strata"))
+            .args(["cluster", "serve", "-e", "testing"])
+            .env_clear()
+            .current_dir(root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut lines = BufReader::new(process.stderr.take().unwrap());
+        while !said.contains("serving the cluster of testing") {
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        // What it says later is read by nobody, and must not end it.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        Self { process }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
 }

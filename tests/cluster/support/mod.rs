@@ -8,7 +8,15 @@ mod redact;
 
 use std::fmt::Write;
 
-pub(crate) use cluster::Cluster;
+use std::process::Command;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+pub(crate) use cluster::{Cluster, Served};
 
 use crate::story;
 
@@ -21,6 +29,8 @@ const NAME: &str = "STORY";
 /// A story: what was done, and all that was answered.
 pub(crate) struct Story {
     name: &'static str,
+    stack: &'static str,
+    environment: &'static str,
     cluster: Cluster,
     files: story::Story,
     transcript: String,
@@ -32,12 +42,18 @@ impl Story {
         let files = story::Story::new();
         files.file(&format!("stacks/{name}.yaml"), STACK.replace(NAME, name));
         files.file("environments/testing.yaml", ENVIRONMENT);
-        Self { name, cluster, files, transcript: String::new() }
+        Self { name, stack: name, environment: "testing", cluster, files, transcript: String::new() }
+    }
+
+    /// A story about a stack that ships with the project, in one of the environments that do.
+    pub(crate) fn shipped(name: &'static str, stack: &'static str, environment: &'static str) -> Self {
+        let files = story::Story::shipped();
+        Self { name, stack, environment, cluster: Cluster::Embedded, files, transcript: String::new() }
     }
 
     /// The stack's file.
     pub(crate) fn stack(&self) -> String {
-        format!("stacks/{}.yaml", self.name)
+        format!("stacks/{}.yaml", self.stack)
     }
 
     /// Writes a file of the story's directory.
@@ -65,7 +81,12 @@ impl Story {
         self.run(words, &self.cluster.arguments())
     }
 
-    /// The same with a cluster that the words name.
+    /// What the program writes to standard output for these words, which is no part of the story.
+    pub(crate) fn output(&self, words: &str) -> String {
+        self.files.run(&words.split_whitespace().collect::<Vec<_>>()).1
+    }
+
+    /// Runs the program on a cluster that the words name.
     pub(crate) fn strata_elsewhere(&mut self, words: &str) -> i32 {
         self.run(words, &[])
     }
@@ -81,23 +102,71 @@ impl Story {
     /// Brings the stack up, then asserts that nothing is left to do.
     #[track_caller]
     pub(crate) fn up(&mut self, more: &str) {
-        let name = self.name;
-        let code = self.strata(format!("up {name} -e testing --yes --quiet {more}").trim_end());
-        assert_eq!(code, 0, "{}", self.transcript);
+        self.succeed("up", &format!("--yes --quiet {more}"));
         self.settled(more);
     }
 
     /// Asserts that a plan shows no change.
     #[track_caller]
     pub(crate) fn settled(&mut self, more: &str) {
-        let name = self.name;
-        let code = self.strata(format!("plan {name} -e testing --detailed-exitcode {more}").trim_end());
+        self.succeed("plan", &format!("--detailed-exitcode {more}"));
+    }
+
+    /// Runs a command on the story's stack and environment, and asserts that it exits with 0.
+    #[track_caller]
+    pub(crate) fn succeed(&mut self, command: &str, more: &str) {
+        let (stack, environment) = (self.stack, self.environment);
+        let code = self.strata(format!("{command} {stack} -e {environment} {more}").trim_end());
         assert_eq!(code, 0, "{}", self.transcript);
     }
 
     /// Does something to the cluster behind the program's back.
     pub(crate) fn meanwhile<T>(&self, work: impl AsyncFnOnce(kube::Client) -> T) -> T {
         self.cluster.with(self.files.path(), work)
+    }
+
+    /// Serves the cluster, until what is given back is dropped, to more than one program at once; a real API server
+    /// always does.
+    pub(crate) fn serve(&self) -> Option<Served> {
+        self.cluster.is_embedded().then(|| Served::start(self.files.path()))
+    }
+
+    /// Keeps renewing a Lease as another run would, while something else is done.
+    pub(crate) fn while_renewed<T>(&mut self, lease: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (cluster, root) = (self.cluster, self.files.path().to_owned());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let lease = lease.to_owned();
+        let renewing = std::thread::spawn(move || {
+            cluster.with(&root, async |client| {
+                let leases: Api<Lease> = Api::namespaced(client, "strata-system");
+                let mut moments = tokio::time::interval(Duration::from_millis(100));
+                let renew = async {
+                    for renewed in 0.. {
+                        moments.tick().await;
+                        let renewal = json!({"metadata": {"annotations": {"renewed": renewed.to_string()}}});
+                        leases.patch(&lease, &PatchParams::default(), &Patch::Merge(renewal)).await.unwrap();
+                    }
+                };
+                tokio::select! {
+                    () = renew => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        let result = work(self);
+        stop.send(()).unwrap();
+        renewing.join().unwrap();
+        result
+    }
+
+    /// Runs another program, if it is on this machine, and writes down what it says.
+    pub(crate) fn other(&mut self, program: &str, words: &str) -> bool {
+        let mut command = Command::new(program);
+        command.args(words.split_whitespace()).env("HOME", self.files.path()).current_dir(self.files.path());
+        let Ok(output) = command.output() else { return false };
+        let text = |bytes: Vec<u8>| redact::redact(&String::from_utf8(bytes).unwrap());
+        writeln!(self.transcript, "$ {program} {words}\n{}{}", text(output.stdout), text(output.stderr)).unwrap();
+        true
     }
 
     /// Compares the story with its golden file.
