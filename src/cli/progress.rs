@@ -12,6 +12,7 @@ use crate::apply::Event;
 use crate::plan::{Action, Order};
 use crate::provider::LockNotice;
 use crate::report::clean::clean;
+use crate::report::phase_title;
 
 /// Waits that are shown at once on a terminal; the rest is a number.
 const SHOWN: usize = 6;
@@ -99,7 +100,7 @@ impl Live {
     fn hear(&mut self, event: &Event) {
         match event {
             Event::PhaseStarted { number, name, changes, waits, order: _ } => {
-                self.title = format!("phase {number} {name}");
+                self.title = format!("phase {}", phase_title(*number, name));
                 (self.changes, self.acknowledged) = (*changes, 0);
                 (self.ready, self.wanted) = (0, *waits);
                 self.missing.clear();
@@ -159,7 +160,7 @@ fn line(event: &Event) -> Option<String> {
                 Order::Apply => "apply",
                 Order::Delete => "delete",
             };
-            format!("phase {number} {name}: {changes} to {doing}, {waits} to wait for")
+            format!("phase {}: {changes} to {doing}, {waits} to wait for", phase_title(*number, name))
         }
         Event::Started { .. } => return None,
         Event::Acknowledged { action, id, warnings } => {
@@ -180,7 +181,7 @@ fn line(event: &Event) -> Option<String> {
         Event::Ready { id, after } => format!("ready: {id} after {:.1} s", after.as_secs_f64()),
         Event::Failed { id, reason, .. } => format!("failed: {id}: {reason}"),
         Event::PhaseEnded { number, name, after } => {
-            format!("phase {number} {name} over after {:.1} s", after.as_secs_f64())
+            format!("phase {} over after {:.1} s", phase_title(*number, name), after.as_secs_f64())
         }
         Event::Interrupted => "interrupted: finishing what is in flight; again to stop at once".to_owned(),
     })

@@ -19,3 +19,15 @@ pub(crate) fn json_document(value: &impl serde::Serialize) -> String {
     text.push('\n');
     text
 }
+
+/// A phase in a heading or a table: its number and its name, or the number alone where the stack names none.
+///
+/// ```
+/// use strata::report::phase_title;
+/// assert_eq!(phase_title(3, "orchestration"), "3 orchestration");
+/// assert_eq!(phase_title(6, "phase 6"), "6");
+/// ```
+#[must_use]
+pub fn phase_title(number: u32, name: &str) -> String {
+    if name == format!("phase {number}") { number.to_string() } else { format!("{number} {name}") }
+}

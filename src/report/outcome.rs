@@ -7,6 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::clean::clean;
+use super::phase_title;
 use super::table::Table;
 use crate::apply::{NotTried, Outcome};
 use crate::plan::{Action, Plan};
@@ -91,7 +92,7 @@ fn by_phase_and_tier(plan: &Plan, outcome: &Outcome) -> String {
         let Row { services, created, changed, deleted, unchanged } = row;
         let count = |n: usize| if n == 0 { "-".to_owned() } else { n.to_string() };
         table.row([
-            format!("{number} {name}"),
+            phase_title(*number, name),
             tier.clone(),
             count(services.len()),
             count(*created),

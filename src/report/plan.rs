@@ -9,6 +9,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::clean::{clean, clean_lines};
+use super::phase_title;
 use crate::observe::{Confirmation, FieldOwner};
 use crate::plan::{Action, Cause, Order, Plan, PlanPhase, Step, Summary};
 
@@ -65,7 +66,7 @@ fn phase_text(out: &mut String, phase: &PlanPhase) {
         Order::Apply => "",
         Order::Delete => ", deletes",
     };
-    let _ = writeln!(out, "{BOLD}Phase {} {}{doing}{BOLD:#}", phase.number, clean(&phase.name));
+    let _ = writeln!(out, "{BOLD}Phase {}{doing}{BOLD:#}", clean(&phase_title(phase.number, &phase.name)));
     for step in steps {
         step_text(out, step);
     }

@@ -6,6 +6,7 @@ use anstyle::Style;
 use serde::Serialize;
 use strata_components::desired::Desired;
 
+use super::phase_title;
 use super::table::Table;
 use crate::observe::{Health, Owner, Snapshot};
 
@@ -87,7 +88,7 @@ pub fn terminal(desired: &Desired, snapshot: &Snapshot) -> String {
     let mut table = Table::new(&["PHASE", "TIER", "SERVICE", "READY", "STATE", "DETAIL"]);
     for row in &rows {
         table.row([
-            format!("{} {}", row.phase, row.phase_name),
+            phase_title(row.phase, &row.phase_name),
             row.tier.clone(),
             row.service.clone(),
             if row.ready.is_empty() { "-".to_owned() } else { row.ready.clone() },
