@@ -1,9 +1,10 @@
 //! Everything of an instance goes, the last phase first, and nothing else: what belongs to others stays, and a
 //! Namespace goes only when it is named and empty.
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::json;
 
 use super::support::{Cluster, Story};
@@ -28,6 +29,13 @@ pub(crate) fn story(cluster: Cluster) {
     story.strata("destroy destroy -e testing --yes --quiet");
     story.strata("destroy destroy -e testing --yes --delete Namespace/destroy --quiet");
     story.strata("destroy destroy -e testing --yes");
+    let left = story.meanwhile(async |client| {
+        let control: Api<ConfigMap> = Api::namespaced(client.clone(), "strata-system");
+        let locks: Api<Lease> = Api::namespaced(client, "strata-system");
+        let mine = ListParams::default().labels("app.kubernetes.io/instance=destroy-testing");
+        (control.list(&mine).await.unwrap().items.len(), locks.list(&mine).await.unwrap().items.len())
+    });
+    assert_eq!(left, (0, 0), "neither inventory nor lock stays behind");
     story.tell("And up it comes again.");
     story.up("");
     story.end();

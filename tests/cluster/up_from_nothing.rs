@@ -6,7 +6,8 @@ pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new("up-from-nothing", cluster);
     story.strata("plan up-from-nothing -e testing");
     story.strata("status up-from-nothing -e testing");
-    story.up("");
+    story.succeed("up", "--yes");
+    story.settled("");
     story.strata("status up-from-nothing -e testing");
     story.tell("One more pod for the cache.");
     story.edit(&story.stack(), "    replicas: 3", "    replicas: 4");

@@ -94,7 +94,8 @@ impl Story {
     fn run(&mut self, words: &str, more: &[String]) -> i32 {
         let arguments: Vec<&str> = words.split_whitespace().chain(more.iter().map(String::as_str)).collect();
         let (code, out, err) = self.files.run(&arguments);
-        self.transcript.push_str(&redact::redact(&story::seen(words, (code, out, err))));
+        let seen = redact::redact(&story::seen(words, (code, out, err)));
+        self.transcript.push_str(&redact::in_order(&seen));
         self.transcript.push('\n');
         code
     }

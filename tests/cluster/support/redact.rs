@@ -8,6 +8,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"on cluster [^\s,)]+", "on cluster [CLUSTER]"),
         (r"Kubernetes v[0-9][^\s,]*", "Kubernetes [VERSION]"),
+        (r"\[ *\d+\.\d s\]", "[TIME]"),
         (r"\d+\.\d s\b", "[TIME] s"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIMESTAMP]"),
         // A Deployment's pod: the digest of its template, and five letters.
@@ -27,4 +28,22 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 /// The text, with a word in brackets for everything that varies.
 pub(crate) fn redact(text: &str) -> String {
     VARYING.iter().fold(text.to_owned(), |text, (pattern, instead)| pattern.replace_all(&text, *instead).into_owned())
+}
+
+/// The progress of an up, told in an order that does not depend on who was quicker: between the beginning and the end
+/// of a phase lines are sorted, and what was waited for on the way, which is chance, is left out.
+pub(crate) fn in_order(text: &str) -> String {
+    let (mut out, mut phase) = (String::new(), Vec::new());
+    for line in text.lines() {
+        let progress = line.strip_prefix("[TIME] ");
+        match progress {
+            Some(event) if event.starts_with("waiting for ") => {}
+            Some(event) if !event.starts_with("phase ") => phase.push(line),
+            _ => {
+                phase.sort_unstable();
+                phase.drain(..).chain([line]).for_each(|line| out.extend([line, "\n"]));
+            }
+        }
+    }
+    out
 }
