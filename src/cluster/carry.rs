@@ -11,7 +11,7 @@ use super::discovery::collection;
 use super::identity::{Identity, members};
 use super::request::Call;
 use crate::observe::Owner;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan, Step, digest};
 use crate::provider::{Done, ProviderError};
 
 /// The field manager of control objects; a stack's own objects have the stack's.
@@ -100,7 +100,8 @@ impl Cluster {
         let Some(manifest) = &step.manifest else {
             return Err(ProviderError::Unexpected { doing, detail: "the plan holds no manifest for it".to_owned() });
         };
-        let mut object = self.identity(&plan.instance).dress(manifest).object;
+        let digest = step.manifest_digest.clone().unwrap_or_else(|| digest(manifest));
+        let mut object = self.identity(&plan.instance).dress(manifest, digest).object;
         if let Some(uid) = &step.uid {
             // The server refuses when the object is not the one the step was planned against.
             object["metadata"]["uid"] = uid.as_str().into();

@@ -21,6 +21,21 @@ pub(super) fn same(live: &Value, after: &Value, manager: &str) -> bool {
     stripped(live) == stripped(after) && applied_fields(live, manager) == applied_fields(after, manager)
 }
 
+/// The manifest with the live number of replicas, where it names none because an autoscaler decides, and we are still
+/// the one who set what is live. Leaving the field out would take it away, and the workload would fall to one pod
+/// until the autoscaler looks; kept, it is the autoscaler's as soon as that sets another number.
+pub(super) fn with_held_replicas(manifest: &Value, live: &Value, manager: &str) -> Option<Value> {
+    let replicas = live.pointer("/spec/replicas")?;
+    let path = FieldPath::of_fields(["spec", "replicas"]);
+    let ours = owners::owners_of(live, &path).iter().any(|owner| owner.name == manager);
+    if !ours || manifest.pointer("/spec/replicas").is_some() {
+        return None;
+    }
+    let mut held = manifest.clone();
+    held.get_mut("spec")?.as_object_mut()?.insert("replicas".to_owned(), replicas.clone());
+    Some(held)
+}
+
 /// What stands for a value of a Secret.
 const HIDDEN: &str = "(secret)";
 

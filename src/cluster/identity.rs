@@ -13,7 +13,6 @@ use strata_components::desired::{
 };
 
 use crate::observe::Owner;
-use crate::plan::digest;
 
 /// Label of every member: the id of its set.
 pub(crate) const PART_OF_LABEL: &str = "applyset.kubernetes.io/part-of";
@@ -67,11 +66,10 @@ impl Identity {
         }
     }
 
-    /// The manifest as it is applied: with the mark of the set and the digest of what it was before.
+    /// The manifest as it is applied: with the mark of the set and the digest of the stack's own manifest.
     ///
     /// A Secret carries no digest, because an unkeyed digest of a short secret gives it away.
-    pub(crate) fn dress(&self, manifest: &Value) -> Dressed {
-        let digest = digest(manifest);
+    pub(crate) fn dress(&self, manifest: &Value, digest: String) -> Dressed {
         let mut object = manifest.clone();
         let secret = manifest["kind"] == "Secret";
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -198,6 +196,7 @@ fn applyset_id(name: &str, namespace: &str, kind: &str, group: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::digest;
 
     fn identity() -> Identity {
         let instance = Instance { stack: "sophia".into(), environment: "testing".into(), suffix: None };
@@ -215,7 +214,7 @@ mod tests {
     fn dressing_marks_and_keeps_what_was_there() {
         let identity = identity();
         let manifest = json!({"kind": "ConfigMap", "metadata": {"name": "a", "labels": {"x": "y"}}});
-        let dressed = identity.dress(&manifest);
+        let dressed = identity.dress(&manifest, digest(&manifest));
         assert_eq!(dressed.object["metadata"]["labels"], json!({"x": "y", PART_OF_LABEL: identity.set}));
         assert_eq!(dressed.object["metadata"]["annotations"], json!({APPLIED_ANNOTATION: digest(&manifest)}));
         assert_eq!(identity.owner(&dressed.object), Owner::This);
@@ -225,7 +224,7 @@ mod tests {
     #[test]
     fn a_secret_carries_no_digest() {
         let manifest = json!({"kind": "Secret", "metadata": {"name": "a"}});
-        assert_eq!(identity().dress(&manifest).object["metadata"].get("annotations"), None);
+        assert_eq!(identity().dress(&manifest, digest(&manifest)).object["metadata"].get("annotations"), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::webhooks::Webhooks;
 use crate::observe::{
     Confirmation, LiveObject, Owner, Preview, Previewed, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
 };
-use crate::plan::field_manager;
+use crate::plan::{digest, field_manager};
 use crate::provider::ProviderError;
 
 /// How long the first requests of a run are tried: a cluster that is not there should not be waited for as long as
@@ -200,8 +200,12 @@ impl Cluster {
 
     async fn preview(&self, resource: &Resource, state: &State<'_>) -> Result<Preview, ProviderError> {
         let id = &resource.id;
-        let dressed = state.identity.dress(&resource.manifest);
         let floor = state.floors.get(&(id.namespace.clone(), id.name.clone())).copied();
+        let floor = floor.filter(|_| id.kind.kind == "Deployment");
+        let live = state.live.get(id).filter(|_| floor.is_some());
+        let applied_as = live.and_then(|live| fields::with_held_replicas(&resource.manifest, live, state.manager));
+        let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
+        let dressed = state.identity.dress(manifest, digest(&resource.manifest));
         let outcome = match state.served.get(&id.kind).zip(state.served.path(id)) {
             None => Previewed::Unserved,
             Some((kind, path)) => match state.live.get(id) {
@@ -216,8 +220,9 @@ impl Cluster {
         Ok(Preview {
             id: id.clone(),
             digest: dressed.digest,
+            applied_as,
             stage: readiness::stage(&id.kind.kind),
-            readiness: readiness::rule(&resource.manifest, floor.filter(|_| id.kind.kind == "Deployment")),
+            readiness: readiness::rule(&resource.manifest, floor),
             outcome,
         })
     }

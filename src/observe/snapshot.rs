@@ -114,6 +114,10 @@ pub struct Preview {
     pub id: ResourceId,
     /// The digest of its manifest, as it will stand on the object.
     pub digest: String,
+    /// What is applied to this live object, where that is not the manifest itself: with the figure that an
+    /// autoscaler is going to decide and has not decided yet, which would fall to its default if it were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_as: Option<Value>,
     /// Where it comes among the resources of its phase: those of a lower stage are applied first, because the
     /// others cannot exist, or start, without them.
     pub stage: u32,

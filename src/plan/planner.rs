@@ -104,7 +104,7 @@ fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy) -> Step {
 
     let (action, causes, confirmation) = decide(live, preview, policy);
     if matches!(action, Action::Create | Action::Update | Action::Adopt) {
-        step.manifest = Some(resource.manifest.clone());
+        step.manifest = Some(preview.applied_as.as_ref().unwrap_or(&resource.manifest).clone());
     }
     step.force = matches!(action, Action::Update | Action::Adopt) && has_conflicts(&preview.outcome);
     (step.action, step.causes, step.confirmation) = (action, causes, confirmation);

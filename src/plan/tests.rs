@@ -78,6 +78,7 @@ fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&Resou
         .map(|resource| Preview {
             id: resource.id.clone(),
             digest: "sha256:new".to_owned(),
+            applied_as: None,
             stage: u32::from(resource.id.kind.kind != "Namespace"),
             readiness: Readiness::Exists,
             outcome: outcome(&resource.id),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "stories start the program, and the control plane it talks to")]
 
+mod autoscaler;
 mod destroy;
 mod drift;
 mod failing;
@@ -64,6 +65,7 @@ macro_rules! stories {
 }
 
 stories! {
+    autoscaler,
     destroy,
     drift,
     failing,
