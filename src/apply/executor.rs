@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
                 Some(Ok(done)) => {
                     uids.insert(step.id.clone(), done.uid);
                 }
-                Some(Err(error)) => self.failed(step, with_sources(&error), Vec::new()),
+                Some(Err(error)) => self.failed(step, reason(step, &error), Vec::new()),
             }
         }
         if *self.interrupt.borrow() && !self.outcome.interrupted {
@@ -322,6 +322,13 @@ fn until(step: &Step) -> Option<Until> {
         (Action::Blocked, _) | (_, None | Some(Readiness::Exists)) => None,
         (_, Some(readiness)) => Some(Until::Ready(readiness.clone())),
     }
+}
+
+/// What went wrong with a step, without what was being done: a failure is told beside its object.
+fn reason(step: &Step, error: &ProviderError) -> String {
+    let text = with_sources(error);
+    let doing = ["applying", "deleting"].map(|verb| format!("{verb} {}: ", step.id));
+    doing.iter().find_map(|doing| text.strip_prefix(doing)).unwrap_or(&text).to_owned()
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {
