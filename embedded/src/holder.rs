@@ -1,6 +1,7 @@
 //! The small file beside a store that says who holds it: process, address and token, readable by its user alone. Whether
 //! the store is held is decided by the lock on the store, never by this file.
 
+use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Who holds a store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The process.
     pub pid: u32,
@@ -16,6 +17,15 @@ pub struct Holder {
     pub address: Option<String>,
     /// What a client must show there as its bearer token.
     pub token: Option<String>,
+}
+
+impl fmt::Debug for Holder {
+    /// Everything but the token, which must reach no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, address, token } = self;
+        let token = token.as_ref().map(|_| "(secret)");
+        f.debug_struct("Holder").field("pid", pid).field("address", address).field("token", &token).finish()
+    }
 }
 
 /// The holder's file, removed when the store is let go.
@@ -67,4 +77,17 @@ impl Drop for HolderFile {
 /// Reads the file; none where there is none or it cannot be read.
 pub(crate) fn read(path: &Path) -> Option<Holder> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_not_in_what_is_printed_of_a_holder() {
+        let holder =
+            Holder { pid: 7, address: Some("http://127.0.0.1:1".to_owned()), token: Some("canary".to_owned()) };
+        let expect = r#"Holder { pid: 7, address: Some("http://127.0.0.1:1"), token: Some("(secret)") }"#;
+        assert_eq!(format!("{holder:?}"), expect);
+    }
 }
