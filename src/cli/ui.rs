@@ -59,7 +59,7 @@ impl Ui {
     /// Columns of the terminal on standard output; 100 where there is none.
     #[must_use]
     pub fn width(&self) -> usize {
-        100
+        terminal_size::terminal_size_of(io::stdout()).map_or(100, |(terminal_size::Width(columns), _)| columns.into())
     }
 
     /// Writes data to standard output, as it is but for colours that the stream cannot show. A reader that has gone
