@@ -24,4 +24,4 @@ mod system;
 pub use clock::{Clock, Sleep, SystemClock, TestClock};
 pub use cluster::{Cluster, OpenError};
 pub use holder::Holder;
-pub use options::{NodeSpec, Options, Storage, Taint};
+pub use options::{Controllers, NodeSpec, Options, Storage, Taint};

@@ -33,6 +33,19 @@ pub struct Options {
     pub watch_window: usize,
     /// How long an Event object is kept.
     pub event_lifetime: Duration,
+    /// Who works in the cluster beside its clients.
+    pub controllers: Controllers,
+}
+
+/// Who works in a cluster beside its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Controllers {
+    /// Everyone that a cluster has: what workloads ask for comes to be.
+    #[default]
+    All,
+    /// Only what an API server does by itself (definitions of custom resources take effect): objects stay as their
+    /// clients wrote them, as on an API server that was started alone.
+    OfTheServer,
 }
 
 impl Default for Options {
@@ -44,6 +57,7 @@ impl Default for Options {
             kubernetes_version: "v1.36.2".to_owned(),
             watch_window: 20_000,
             event_lifetime: Duration::from_secs(3600),
+            controllers: Controllers::default(),
         }
     }
 }
@@ -56,6 +70,7 @@ impl fmt::Debug for Options {
             .field("kubernetes_version", &self.kubernetes_version)
             .field("watch_window", &self.watch_window)
             .field("event_lifetime", &self.event_lifetime)
+            .field("controllers", &self.controllers)
             .finish_non_exhaustive()
     }
 }

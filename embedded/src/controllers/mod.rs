@@ -33,6 +33,7 @@ pub(crate) use self::kubelet::log;
 use self::queue::{Queue, Work};
 pub(crate) use self::scheduler::bind;
 use crate::failure::Failure;
+use crate::options::Controllers;
 use crate::rules::Rules;
 use crate::store::{CommitError, Txn};
 use crate::system::System;
@@ -121,6 +122,9 @@ async fn round(system: &Arc<System>, mut queue: Queue) -> Result<Queue, CommitEr
 fn work_off(txn: &mut Txn<'_>, rules: &Rules, queue: &mut Queue) {
     for _ in 0..WORK_IN_ONE_ROUND {
         let Some(work) = queue.next(txn.now()) else { break };
+        if rules.settings.controllers == Controllers::OfTheServer && !matches!(work, Work::Definition(_)) {
+            continue;
+        }
         let mark = txn.mark();
         let mut context = Context { rules, txn };
         match reconcile(&mut context, queue, &work) {

@@ -10,7 +10,7 @@ use kube::runtime::watcher::{self, Config, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::control_plane::client;
+use control_plane::client;
 
 /// Nodes, as the environments of the stories describe them for the embedded cluster.
 const NODES: [&str; 2] = ["cpu-1", "cpu-2"];
