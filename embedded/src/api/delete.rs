@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::path::dry_run;
 use super::read::Selection;
-use super::{Call, body, write};
+use super::{Call, body, read, write};
 use crate::failure::Failure;
 use crate::object;
 use crate::registry::Resource;
@@ -133,7 +133,7 @@ pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
             if selection.matches(&live.value) {
                 let (Deleted::Gone(object) | Deleted::Marked(object)) =
                     shared.rules().delete(txn, &shared.resource, &live, &options)?;
-                items.push(object.value.clone());
+                items.push(read::as_item(&shared, object.value.clone()));
             }
         }
         Ok((items, txn.revision()))

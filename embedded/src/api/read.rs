@@ -182,7 +182,7 @@ fn show_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Response {
             })
         }
         Form::Whole => {
-            let items: Vec<&Value> = found.iter().map(|object| &object.value).collect();
+            let items: Vec<Value> = found.iter().map(|object| as_item(call, object.value.clone())).collect();
             json!({
                 "kind": call.resource.list_kind,
                 "apiVersion": call.resource.api_version(),
@@ -194,6 +194,17 @@ fn show_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Response {
     body::answer(StatusCode::OK, &list, call.accept.yaml)
 }
 
+/// An object as it stands in a list: those of built-in kinds do not repeat what the list says of all of them.
+pub(crate) fn as_item(call: &Call, mut value: Value) -> Value {
+    if call.resource.custom.is_none()
+        && let Some(map) = value.as_object_mut()
+    {
+        map.remove("kind");
+        map.remove("apiVersion");
+    }
+    value
+}
+
 /// The list as text, put together from the objects' stored text.
 fn whole_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Bytes {
     let head = format!(
@@ -201,6 +212,9 @@ fn whole_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Bytes {
         json!(call.resource.list_kind),
         json!(call.resource.api_version()),
     );
+    // How the text of each item begins, where the list says it for all of them.
+    let said =
+        format!("{{\"kind\":{},\"apiVersion\":{},", json!(call.resource.kind), json!(call.resource.api_version()));
     let size = head.len() + 2 + found.iter().map(|object| object.json.len() + 1).sum::<usize>();
     let mut text = Vec::with_capacity(size);
     text.extend_from_slice(head.as_bytes());
@@ -210,7 +224,14 @@ fn whole_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Bytes {
         }
         match seen_as(call, &object.value) {
             Some(value) => text.extend_from_slice(value.to_string().as_bytes()),
-            None => text.extend_from_slice(&object.json),
+            None if call.resource.custom.is_some() => text.extend_from_slice(&object.json),
+            None => match object.json.strip_prefix(said.as_bytes()) {
+                Some(rest) => {
+                    text.push(b'{');
+                    text.extend_from_slice(rest);
+                }
+                None => text.extend_from_slice(as_item(call, object.value.clone()).to_string().as_bytes()),
+            },
         }
     }
     text.extend_from_slice(b"]}");

@@ -95,11 +95,25 @@ pub(crate) fn decode(call: &Call, resource: &Resource) -> Result<(Value, Vec<Str
     if !raw.is_object() {
         return Err(Failure::bad_request("the object provided is unrecognized: it must be a map"));
     }
-    check_kind(resource, &raw)?;
     let mut new = raw;
+    say_kind(resource, &mut new);
+    check_kind(resource, &new)?;
     let warnings = merging::conform(resource, &mut new, call.validation()?, merging::duplicates(&call.body))?;
     place(call, &mut new)?;
     Ok((new, warnings))
+}
+
+/// A body of a built-in kind that says neither kind nor version, or not both, means what the path says.
+pub(crate) fn say_kind(resource: &Resource, value: &mut Value) {
+    if resource.custom.is_some() {
+        return;
+    }
+    let map = object::as_map(value);
+    for (field, expected) in [("apiVersion", resource.api_version()), ("kind", resource.kind.clone())] {
+        if map.get(field).is_none_or(|given| given.is_null() || given.as_str() == Some("")) {
+            map.insert(field.to_owned(), json!(expected));
+        }
+    }
 }
 
 /// Does the body hold what the path says?

@@ -159,6 +159,6 @@ impl<'a> Txn<'a> {
 }
 
 fn stored(value: Value, revision: u64) -> Arc<Object> {
-    let json = Bytes::from(value.to_string());
+    let json = Bytes::from(object::kind_first(&value));
     Arc::new(Object { value, json, revision })
 }

@@ -1,0 +1,196 @@
+//! What differs from run to run although nothing is different: uids, versions, times, made-up names and addresses. Each
+//! such value is replaced by a numbered placeholder, the same value by the same one, so that it stays visible what is the
+//! same and what has changed. Placeholders in a later request are replaced by the values they stand for.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The word that stands for what is a sequence's own.
+pub(crate) const OWN: &str = "exchange";
+
+/// What a sequence has met so far on one server.
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    /// What stands for [`OWN`] on this server; as long as that, so that no limit is reached sooner.
+    own: String,
+    /// Each value that was met, and what it is replaced by, in order of meeting.
+    met: Vec<(String, String)>,
+    counts: BTreeMap<&'static str, usize>,
+    /// All that was sent: what a client has chosen is not hidden.
+    sent: String,
+}
+
+impl Hidden {
+    /// Nothing has been met yet.
+    pub(crate) fn new(own: &str) -> Self {
+        assert_eq!(own.len(), OWN.len());
+        Self { own: own.to_owned(), met: Vec::new(), counts: BTreeMap::new(), sent: String::new() }
+    }
+
+    /// A request's text as it is sent to this server.
+    pub(crate) fn reveal(&mut self, text: &str) -> String {
+        let mut text = text.replace(OWN, &self.own);
+        for (value, placeholder) in &self.met {
+            text = text.replace(placeholder, value);
+        }
+        self.sent.push_str(&text);
+        self.sent.push('\n');
+        text
+    }
+
+    /// An answer's body, with placeholders.
+    pub(crate) fn hide(&mut self, body: &Value) -> Value {
+        self.meet_names(body);
+        let list = body.get("items").is_some() || body.get("rows").is_some();
+        self.value(body, "", if list { "list" } else { "" })
+    }
+
+    /// The same for a text.
+    pub(crate) fn hide_text(&mut self, text: &str) -> String {
+        let mut shown = self.words(text);
+        for (value, placeholder) in &self.met {
+            // Versions and ports are small numbers, and mean something else wherever they are not alone.
+            if value.parse::<u64>().is_err() {
+                shown = shown.replace(value, placeholder);
+            }
+        }
+        shown.replace(&self.own, OWN)
+    }
+
+    fn met(&mut self, kind: &'static str, value: &str, before: &str) -> String {
+        let key = format!("{before}{value}");
+        let kind_of = |placeholder: &str| placeholder.contains(&format!("<{kind} "));
+        if let Some((_, placeholder)) = self.met.iter().find(|(known, shown)| *known == key && kind_of(shown)) {
+            return placeholder.clone();
+        }
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        let placeholder = format!("{before}<{kind} {count}>");
+        self.met.push((key, placeholder.clone()));
+        placeholder
+    }
+
+    /// Names that the server made up from their beginnings.
+    fn meet_names(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => {
+                let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
+                let (beginning, name) = (text("generateName"), text("name"));
+                let kept = beginning.get(..beginning.len().min(58)).unwrap_or_default();
+                if let Some(end) = name.strip_prefix(kept).filter(|end| !kept.is_empty() && end.len() == 5)
+                    && !self.sent.contains(name)
+                {
+                    self.met("suffix", end, kept);
+                }
+                map.values().for_each(|inner| self.meet_names(inner));
+            }
+            Value::Array(items) => items.iter().for_each(|inner| self.meet_names(inner)),
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, value: &Value, key: &str, parent: &str) -> Value {
+        match value {
+            Value::Object(map) => {
+                let inside = if parent == "list" && key == "metadata" { "list metadata" } else { key };
+                let inside = if key.is_empty() { parent } else { inside };
+                let mut shown = serde_json::Map::new();
+                for (name, inner) in map {
+                    let inner = self.value(inner, name, inside);
+                    shown.insert(self.hide_text(name), inner);
+                }
+                Value::Object(shown)
+            }
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item, key, parent)).collect()),
+            Value::String(text) => Value::String(self.string(text, key, parent)),
+            Value::Number(number) if key.to_lowercase().ends_with("nodeport") => {
+                let text = number.to_string();
+                if self.sent.contains(&text) || text == "0" {
+                    value.clone()
+                } else {
+                    self.met("node port", &text, "").into()
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn string(&mut self, text: &str, key: &str, parent: &str) -> String {
+        match key {
+            "resourceVersion" if text.is_empty() => String::new(),
+            "resourceVersion" if parent == "list metadata" => "<list version>".to_owned(),
+            "resourceVersion" => self.met("version", text, ""),
+            "continue" => self.met("continue", text, ""),
+            "clusterIP" | "clusterIPs" if text.starts_with("10.") && !self.sent.contains(text) => {
+                self.met("address", text, "")
+            }
+            _ => self.hide_text(text),
+        }
+    }
+
+    /// Replaces the words of a text that are hidden for their form.
+    fn words(&mut self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let boundary = !shown.ends_with(|c: char| c.is_ascii_alphanumeric());
+            if boundary && let Some(uid) = rest.get(..36).filter(|word| is_uid(word)) {
+                if self.sent.contains(uid) && !self.met.iter().any(|(known, _)| known == uid) {
+                    shown.push_str(uid);
+                } else {
+                    let placeholder = self.met("uid", uid, "");
+                    shown.push_str(&placeholder);
+                }
+                rest = &rest[36..];
+            } else if boundary && let Some(length) = time(rest).filter(|length| !self.sent.contains(&rest[..*length])) {
+                shown.push_str("<time>");
+                rest = &rest[length..];
+            } else if boundary && let Some(end) = made_up(rest) {
+                let placeholder = self.met("suffix", end, ACCESS);
+                shown.push_str(&placeholder);
+                rest = &rest[ACCESS.len() + end.len()..];
+            } else {
+                shown.push(first);
+                rest = &rest[first.len_utf8()..];
+                for phrase in ["ResourceVersion in record (", "ResourceVersion in object meta: ", ", current: "] {
+                    if shown.ends_with(phrase) {
+                        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                        shown.push_str(if phrase.starts_with(',') { "<list version>" } else { "<version>" });
+                        rest = &rest[digits..];
+                    }
+                }
+            }
+        }
+        shown
+    }
+}
+
+/// How the volume of a pod's token is called, up to its made-up end.
+const ACCESS: &str = "kube-api-access-";
+
+fn made_up(text: &str) -> Option<&str> {
+    let end = text.strip_prefix(ACCESS)?.get(..5)?;
+    end.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()).then_some(end)
+}
+
+fn is_uid(text: &str) -> bool {
+    let dashes = [8, 13, 18, 23];
+    text.bytes().enumerate().all(|(at, byte)| match byte {
+        b'-' => dashes.contains(&at),
+        byte => !dashes.contains(&at) && matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    })
+}
+
+/// The length of the time that the text begins with, to the second or finer, in UTC.
+fn time(text: &str) -> Option<usize> {
+    let form = "0000-00-00T00:00:00";
+    let head = text.get(..form.len())?;
+    let fits = head.bytes().zip(form.bytes()).all(|(a, b)| if b == b'0' { a.is_ascii_digit() } else { a == b });
+    let rest = text.get(form.len()..)?;
+    let fraction = match rest.strip_prefix('.') {
+        Some(digits) => 1 + digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len(),
+        None => 0,
+    };
+    (fits && rest.get(fraction..)?.starts_with('Z')).then_some(form.len() + fraction + 1)
+}
