@@ -3,14 +3,13 @@
 
 use std::path::PathBuf;
 
+use control_plane::client;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Config, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-
-use control_plane::client;
 
 /// Nodes, as the environments of the stories describe them for the embedded cluster.
 const NODES: [&str; 2] = ["cpu-1", "cpu-2"];
