@@ -9,6 +9,7 @@ mod gateway;
 mod names;
 mod order;
 mod ports;
+pub mod reach;
 pub mod registry;
 pub mod rules;
 mod size;

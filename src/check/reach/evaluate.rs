@@ -1,0 +1,350 @@
+//! Who can talk to whom by NetworkPolicies, as Kubernetes defines it
+//! (<https://kubernetes.io/docs/concepts/services-networking/network-policies/>).
+//!
+//! A connection needs both ends: the egress of the source and the ingress of the destination. A side that no policy
+//! of its direction selects lets everything through; otherwise what some rule of some such policy names. Ports are
+//! those of the destination pod. Policies are read once; what they let through is kept sparse, so that a fleet in
+//! which each service talks to a few others is as cheap as its edges.
+//!
+//! Two answers are given. What is *certain* is let through by every implementation of policies. What is *possible*
+//! cannot be ruled out: a block of addresses may hold the addresses of pods, and pods on the network of a node are
+//! beyond policies. Proofs that something is open ask the first, proofs that something is closed ask the second.
+
+use std::collections::BTreeMap;
+
+use super::addresses::Addresses;
+use super::network::{Network, Peer, Pods, PortRule, Rule, Target};
+use super::ports::PortSet;
+use super::selector::{Condition, Selector};
+
+/// The connections that a network lets through.
+#[derive(Debug)]
+pub struct Reach<'a> {
+    network: &'a Network,
+    incoming: Vec<Side>,
+    outgoing: Vec<Side>,
+}
+
+/// What the policies of one direction let through for some pods.
+#[derive(Debug, Default)]
+pub struct Side {
+    /// The policies that speak of this direction of these pods, by their place in the network.
+    pub policies: Vec<usize>,
+    /// Ports that are open towards every other end.
+    pub any: PortSet,
+    /// Ports that are open towards some pods, by their place in the network.
+    pub pods: BTreeMap<usize, PortSet>,
+    /// Ports that are open towards addresses, with the policy that says so.
+    pub blocks: Vec<(usize, Addresses, PortSet)>,
+    /// Ports that are open towards some address that a pod may have.
+    inside: PortSet,
+}
+
+impl Side {
+    fn certain(&self, other: usize) -> PortSet {
+        let mut ports = self.any.clone();
+        if let Some(more) = self.pods.get(&other) {
+            ports.extend(more);
+        }
+        ports
+    }
+
+    fn possible(&self, other: usize) -> PortSet {
+        let mut ports = self.certain(other);
+        ports.extend(&self.inside);
+        ports
+    }
+
+    /// Whether no policy speaks of this direction.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// Ports that are open towards addresses, whichever rule opens them: every address first, then blocks.
+    pub fn addresses(&self) -> impl Iterator<Item = (Option<usize>, Addresses, PortSet)> + '_ {
+        let any = (!self.any.is_empty()).then(|| (self.policies.first().copied(), Addresses::all(), self.any.clone()));
+        let blocks = self.blocks.iter().map(|(policy, block, ports)| (Some(*policy), block.clone(), ports.clone()));
+        any.into_iter().chain(blocks)
+    }
+}
+
+/// Pods that may talk to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The pods that connect, by their place in the network.
+    pub from: usize,
+    /// The pods that are connected to.
+    pub to: usize,
+    /// The ports that may be open.
+    pub possible: PortSet,
+}
+
+/// The pods of a network by what selectors ask.
+struct Index<'a> {
+    network: &'a Network,
+    labelled: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    of_namespace: BTreeMap<&'a str, Vec<usize>>,
+    all: Vec<usize>,
+}
+
+impl<'a> Index<'a> {
+    fn new(network: &'a Network) -> Self {
+        let mut labelled: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+        let mut of_namespace: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, pods) in network.pods.iter().enumerate() {
+            of_namespace.entry(&pods.namespace).or_default().push(at);
+            for (key, value) in &pods.labels {
+                labelled.entry((key, value)).or_default().push(at);
+            }
+        }
+        Self { network, labelled, of_namespace, all: (0..network.pods.len()).collect() }
+    }
+
+    /// The pods that a selector matches, in namespaces that `admits` takes.
+    fn select(&self, selector: &Selector, admits: impl Fn(&str) -> bool) -> Vec<usize> {
+        // The rarest label that the selector insists on leaves the fewest pods to look at.
+        let insisted = selector.conditions().iter().filter_map(|condition| match condition {
+            Condition::In(key, values) => match values.as_slice() {
+                [value] => Some(self.labelled.get(&(key.as_str(), value.as_str())).map_or(&[][..], Vec::as_slice)),
+                _ => None,
+            },
+            _ => None,
+        });
+        let candidates = insisted.min_by_key(|pods| pods.len()).unwrap_or(&self.all);
+        let fits = |at: &&usize| {
+            self.network.pods.get(**at).is_some_and(|pods| admits(&pods.namespace) && selector.matches(&pods.labels))
+        };
+        candidates.iter().filter(fits).copied().collect()
+    }
+
+    fn peers(&self, namespace: &str, namespaces: Option<&Selector>, pods: &Selector) -> Vec<usize> {
+        // Policies do not see pods on the network of their node as pods.
+        let visible = |at: &usize| self.network.pods.get(*at).is_some_and(|pods| !pods.host_network);
+        let mut found = match namespaces {
+            None => self.select(pods, |one| one == namespace),
+            Some(selector) => {
+                let admitted: Vec<&str> = self
+                    .of_namespace
+                    .keys()
+                    .copied()
+                    .filter(|name| selector.matches(&self.network.labels_of(name)))
+                    .collect();
+                self.select(pods, |one| admitted.binary_search(&one).is_ok())
+            }
+        };
+        found.retain(visible);
+        found
+    }
+}
+
+/// The ports that a rule names, as far as numbers say it; nothing named means every port.
+fn numbered(rule: &Rule) -> PortSet {
+    let Some(ports) = &rule.ports else { return PortSet::all() };
+    let mut set = PortSet::default();
+    for port in ports {
+        if let PortRule::Range(protocol, first, last) = port {
+            set.insert(*protocol, *first, *last);
+        }
+    }
+    set
+}
+
+/// The ports that a rule names of these pods: numbers, and names as the pods resolve them.
+pub(super) fn ports_of(rule: &Rule, pods: &Pods) -> PortSet {
+    let mut set = numbered(rule);
+    for port in rule.ports.iter().flatten() {
+        if let PortRule::Named(protocol, name) = port {
+            let same = pods.ports.iter().filter(|port| port.protocol == *protocol && port.name == *name);
+            for port in same {
+                set.insert(*protocol, port.port, port.port);
+            }
+        }
+    }
+    set
+}
+
+fn has_names(rule: &Rule) -> bool {
+    rule.ports.iter().flatten().any(|port| matches!(port, PortRule::Named(..)))
+}
+
+/// What policies are read with: each list of peers is looked up once, however many policies have it.
+struct Reader<'a> {
+    index: Index<'a>,
+    inside: Addresses,
+    known: BTreeMap<(&'a str, Option<&'a Selector>, &'a Selector), Vec<usize>>,
+}
+
+impl<'a> Reader<'a> {
+    fn peers(&mut self, namespace: &'a str, namespaces: Option<&'a Selector>, pods: &'a Selector) -> &[usize] {
+        // Where namespaces are selected, the policy's own does not matter.
+        let scope = if namespaces.is_some() { "" } else { namespace };
+        let index = &self.index;
+        self.known.entry((scope, namespaces, pods)).or_insert_with(|| index.peers(namespace, namespaces, pods))
+    }
+
+    /// Adds what one rule lets through to a side of the pods `own`.
+    fn add(&mut self, side: &mut Side, (policy, namespace): (usize, &'a str), rule: &'a Rule, own: Option<&Pods>) {
+        let network = self.index.network;
+        // What a rule of ingress names are ports of the pods themselves; a rule of egress names those of the peer.
+        let fixed = own.map_or_else(|| numbered(rule), |own| ports_of(rule, own));
+        let by_peer = own.is_none() && has_names(rule);
+        let open = |side: &mut Side, at: usize| {
+            let ports = match network.pods.get(at) {
+                Some(pods) if by_peer => ports_of(rule, pods),
+                _ => fixed.clone(),
+            };
+            if !ports.is_empty() {
+                side.pods.entry(at).or_default().extend(&ports);
+            }
+        };
+        let Some(peers) = &rule.peers else {
+            side.any.extend(&fixed);
+            side.inside.extend(&fixed);
+            if by_peer {
+                (0..network.pods.len()).for_each(|at| open(side, at));
+            }
+            return;
+        };
+        for peer in peers {
+            match peer {
+                Peer::Pods { namespaces, pods } => {
+                    for at in self.peers(namespace, namespaces.as_ref(), pods) {
+                        open(side, *at);
+                    }
+                }
+                Peer::Block(block) => {
+                    if !block.and(&self.inside).is_empty() {
+                        side.inside.extend(&fixed);
+                    }
+                    if !block.is_empty() && !fixed.is_empty() {
+                        side.blocks.push((policy, block.clone(), fixed.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Reach<'a> {
+    /// Reads the policies of a network.
+    #[must_use]
+    pub fn of(network: &'a Network) -> Self {
+        let mut reader = Reader { index: Index::new(network), inside: Addresses::inside(), known: BTreeMap::new() };
+        let count = network.pods.len();
+        let mut incoming: Vec<Side> = (0..count).map(|_| Side::default()).collect();
+        let mut outgoing: Vec<Side> = (0..count).map(|_| Side::default()).collect();
+        for (number, policy) in network.policies.iter().enumerate() {
+            let here = (number, policy.namespace.as_str());
+            for at in reader.index.select(&policy.pods, |namespace| namespace == policy.namespace) {
+                let Some(pods) = network.pods.get(at).filter(|pods| !pods.host_network) else { continue };
+                if let (Some(rules), Some(side)) = (&policy.ingress, incoming.get_mut(at)) {
+                    side.policies.push(number);
+                    rules.iter().for_each(|rule| reader.add(side, here, rule, Some(pods)));
+                }
+                if let (Some(rules), Some(side)) = (&policy.egress, outgoing.get_mut(at)) {
+                    side.policies.push(number);
+                    rules.iter().for_each(|rule| reader.add(side, here, rule, None));
+                }
+            }
+        }
+        for side in incoming.iter_mut().chain(&mut outgoing).filter(|side| side.is_free()) {
+            side.any = PortSet::all();
+            side.inside = PortSet::all();
+        }
+        Self { network, incoming, outgoing }
+    }
+
+    /// The network that was read.
+    #[must_use]
+    pub fn network(&self) -> &'a Network {
+        self.network
+    }
+
+    /// What may come in to pods, by their place in the network.
+    #[must_use]
+    pub fn incoming(&self, pods: usize) -> Option<&Side> {
+        self.incoming.get(pods)
+    }
+
+    /// What may go out of pods, by their place in the network.
+    #[must_use]
+    pub fn outgoing(&self, pods: usize) -> Option<&Side> {
+        self.outgoing.get(pods)
+    }
+
+    fn on_host(&self, pods: usize) -> bool {
+        self.network.pods.get(pods).is_some_and(|pods| pods.host_network)
+    }
+
+    /// The ports of `to` that are open to `from` wherever policies are implemented. Pods on the network of a node
+    /// are reached and reach others only where a rule names no other end, because policies see them as addresses.
+    #[must_use]
+    pub fn certain(&self, from: usize, to: usize) -> PortSet {
+        match (self.outgoing.get(from), self.incoming.get(to)) {
+            (Some(out), Some(into)) => out.certain(to).and(&into.certain(from)),
+            _ => PortSet::default(),
+        }
+    }
+
+    /// The ports of `to` that may be open to `from`. Traffic between a node and its pods is never stopped by
+    /// policies, so that pods on the network of a node may reach, and be reached by, all that share the node.
+    #[must_use]
+    pub fn possible(&self, from: usize, to: usize) -> PortSet {
+        if self.on_host(from) || self.on_host(to) {
+            return PortSet::all();
+        }
+        match (self.outgoing.get(from), self.incoming.get(to)) {
+            (Some(out), Some(into)) => out.possible(to).and(&into.possible(from)),
+            _ => PortSet::default(),
+        }
+    }
+
+    /// Every pair between which some port may be open, in order.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<Pair> {
+        let on_host: Vec<usize> = (0..self.network.pods.len()).filter(|at| self.on_host(*at)).collect();
+        let mut pairs = Vec::new();
+        for (from, out) in self.outgoing.iter().enumerate() {
+            let everywhere = self.on_host(from) || !out.any.is_empty() || !out.inside.is_empty();
+            let candidates: Vec<usize> = if everywhere {
+                (0..self.network.pods.len()).collect()
+            } else {
+                let mut some: Vec<usize> = out.pods.keys().copied().chain(on_host.iter().copied()).collect();
+                some.sort_unstable();
+                some.dedup();
+                some
+            };
+            pairs.extend(candidates.into_iter().filter_map(|to| {
+                let possible = self.possible(from, to);
+                (!possible.is_empty()).then_some(Pair { from, to, possible })
+            }));
+        }
+        pairs
+    }
+
+    /// The port that a connection to a Service's port ends on, for each kind of pods behind it; nothing where those
+    /// pods have no such port.
+    #[must_use]
+    pub fn behind(&self, namespace: &str, service: &str, port: &str) -> Vec<(usize, Option<u16>)> {
+        let Some(found) = self.network.services.get(&(namespace.to_owned(), service.to_owned())) else {
+            return Vec::new();
+        };
+        let Some(wanted) = found.ports.iter().find(|one| one.name == port || one.port.to_string() == port) else {
+            return Vec::new();
+        };
+        let resolve = |at: usize| self.network.pods.get(at)?.resolve(wanted.protocol, &wanted.target);
+        self.network.behind(namespace, service).into_iter().map(|at| (at, resolve(at))).collect()
+    }
+}
+
+impl Target {
+    /// How a person writes it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Number(port) => port.to_string(),
+            Self::Name(name) => name.clone(),
+        }
+    }
+}
