@@ -140,11 +140,7 @@ impl Cluster {
         token: &str,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let address: SocketAddr = listener.local_addr()?;
-        if !address.ip().is_loopback() {
-            let text = format!("{address} is no loopback address, and the cluster is served on no other");
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
-        }
+        let address = loopback(&listener)?;
         if let Some(holder) = &*self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
             holder.serving(format!("http://{address}"), token.to_owned())?;
         }
@@ -177,6 +173,16 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The listener's address, which has to be a loopback one.
+pub(crate) fn loopback(listener: &tokio::net::TcpListener) -> std::io::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    let text = format!("{address} is no loopback address, and the cluster is served on no other");
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text))
 }
 
 /// Lets a request through that shows the token, in its header or as the first part of its path, which is then taken off.

@@ -249,6 +249,12 @@ impl Failure {
         Failure::new(500, "", message)
     }
 
+    /// 503: nobody is there to answer.
+    pub(crate) fn unavailable() -> Failure {
+        let message = "the server is currently unable to handle the request".to_owned();
+        Failure::new(503, "ServiceUnavailable", message)
+    }
+
     /// 503: the store has been closed.
     pub(crate) fn closed() -> Failure {
         Failure::new(503, "ServiceUnavailable", "the cluster has been closed".to_owned())

@@ -10,6 +10,7 @@ mod clock;
 mod cluster;
 mod controllers;
 mod failure;
+pub mod faults;
 mod holder;
 mod kinds;
 mod merging;

@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use self::body::{Accept, Form};
 pub(crate) use self::path::FieldValidation;
-use self::path::{Params, Target};
+pub(crate) use self::path::{Params, Target};
 use crate::failure::Failure;
 use crate::kinds::Verbs;
 use crate::registry::{Registry, Resource};
