@@ -111,7 +111,8 @@ impl Cluster {
             call = call.query("force", "true");
         }
         let answer = self.requests.send(&call).await?;
-        if step.action == Action::Create && answer.status == StatusCode::OK {
+        let own = answer.repeated && made_by(&answer.body, &plan.field_manager);
+        if step.action == Action::Create && answer.status == StatusCode::OK && !own {
             return Err(ProviderError::Moved { id: step.id.to_string(), what: "appeared".to_owned() });
         }
         let warnings = answer.warnings.clone();
@@ -166,6 +167,14 @@ impl Cluster {
         let (doing, instance) = (doing.to_owned(), identity.instance.clone());
         Err(ProviderError::Foreign { doing, instance, holds: foreign.join(", ") })
     }
+}
+
+/// Whether nobody but `manager` has ever applied or written the object itself: after a try whose answer was lost, that
+/// try has made it.
+fn made_by(object: &Value, manager: &str) -> bool {
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let mut writers = entries.into_iter().flatten().filter(|entry| entry.get("subresource").is_none()).peekable();
+    writers.peek().is_some() && writers.all(|entry| entry["manager"] == manager)
 }
 
 /// What a cluster puts into every namespace, and what it records there.

@@ -144,19 +144,25 @@ impl Lease {
     /// The Lease as created; `None` where another run was quicker.
     async fn create(&self) -> Result<Option<Value>, ProviderError> {
         let call = Call::post(self.collection(), self.doing("creating"), &self.body(None, &self.holder));
-        self.written(&call, &[StatusCode::CONFLICT]).await
+        let answer = self.requests.send(&call).await?;
+        if answer.status == StatusCode::CONFLICT { Ok(None) } else { answer.ok(&call.doing).map(Some) }
     }
 
     /// The Lease as taken or renewed; `None` where another run wrote it meanwhile.
     async fn take(&self, lease: &Value) -> Result<Option<Value>, ProviderError> {
+        let began = Instant::now();
         let call = Call::put(self.path(), self.doing("taking"), &self.body(Some(lease), &self.holder));
-        self.written(&call.within(RENEWAL_LIMIT), &[StatusCode::CONFLICT, StatusCode::NOT_FOUND]).await
-    }
-
-    /// `lost` are the answers that say another run was quicker.
-    async fn written(&self, call: &Call, lost: &[StatusCode]) -> Result<Option<Value>, ProviderError> {
-        let answer = self.requests.send(call).await?;
-        if lost.contains(&answer.status) { Ok(None) } else { answer.ok(&call.doing).map(Some) }
+        let answer = self.requests.send(&call.clone().within(RENEWAL_LIMIT)).await?;
+        match answer.status {
+            // A try whose answer was lost may be what has moved the Lease on.
+            StatusCode::CONFLICT if answer.repeated => {
+                let left = RENEWAL_LIMIT.saturating_sub(began.elapsed());
+                let found = self.requests.find(&Call::get(self.path(), self.doing("reading")).within(left)).await?;
+                Ok(found.filter(|lease| holder(lease) == self.holder))
+            }
+            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(None),
+            _ => answer.ok(&call.doing).map(Some),
+        }
     }
 
     /// Leaves the Lease to whoever comes next.

@@ -34,6 +34,8 @@ const FIRST_LIMIT: Duration = Duration::from_secs(10);
 const CONCURRENCY: usize = 16;
 /// Objects a page of a LIST holds, as kubectl asks for them.
 const PAGE: &str = "500";
+/// How often a LIST is begun before it is given up.
+const BEGINNINGS: u32 = 3;
 
 /// What was listed: live objects by id.
 type Live = BTreeMap<ResourceId, Value>;
@@ -134,16 +136,25 @@ impl Cluster {
         }
     }
 
-    /// All objects of a collection, page by page.
+    /// All objects of a collection, page by page; from its first page again where the server no longer knows how the
+    /// collection was when that was read.
     pub(super) async fn list(&self, kind: &str, path: &str) -> Result<Vec<Value>, ProviderError> {
         let mut items = Vec::new();
         let mut after = String::new();
+        let mut beginnings = 1;
         loop {
             let mut call = Call::get(path, format!("listing {kind} objects at {path}")).query("limit", PAGE);
             if !after.is_empty() {
                 call = call.query("continue", after.as_str());
             }
-            let mut page = self.requests.ok(&call).await?;
+            let answer = self.requests.send(&call).await?;
+            if answer.status == StatusCode::GONE && !after.is_empty() && beginnings < BEGINNINGS {
+                items.clear();
+                after.clear();
+                beginnings += 1;
+                continue;
+            }
+            let mut page = answer.ok(&call.doing)?;
             match page.get_mut("items").map(Value::take) {
                 Some(Value::Array(more)) => items.extend(more),
                 _ => {

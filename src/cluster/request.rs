@@ -41,6 +41,8 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
     /// The texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
+    /// Whether an earlier try ended in a way that leaves open if it was carried out.
+    pub(crate) repeated: bool,
 }
 
 impl Call {
@@ -164,6 +166,7 @@ impl Requests {
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, ProviderError> {
         let deadline = Instant::now() + call.limit;
         let mut pause = FIRST_PAUSE;
+        let mut repeated = false;
         loop {
             let request = call.request()?;
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
@@ -173,22 +176,26 @@ impl Requests {
                 Ok(Ok((answer, asked))) if is_not_now(answer.status) => {
                     let wait = asked.unwrap_or_else(|| jittered(pause));
                     if Instant::now() + wait >= deadline {
-                        return Ok(answer);
+                        return Ok(Answer { repeated, ..answer });
                     }
+                    // Who is sent away for coming too often was not let in.
+                    repeated |= answer.status != StatusCode::TOO_MANY_REQUESTS;
                     wait
                 }
-                Ok(Ok((answer, _))) => return Ok(answer),
+                Ok(Ok((answer, _))) => return Ok(Answer { repeated, ..answer }),
                 Ok(Err(source)) => {
                     let wait = jittered(pause);
                     if !is_transient(source.as_ref()) || Instant::now() + wait >= deadline {
                         return Err(ProviderError::Unreachable { doing: call.doing.clone(), source });
                     }
+                    repeated = true;
                     wait
                 }
                 Err(elapsed) => {
                     if limit >= deadline {
                         return Err(ProviderError::Unreachable { doing: call.doing.clone(), source: elapsed.into() });
                     }
+                    repeated = true;
                     jittered(pause)
                 }
             };
@@ -226,9 +233,14 @@ impl Requests {
             .filter_map(|value| warning_text(value.to_str().ok()?))
             .collect();
         let bytes = body.collect().await?.to_bytes();
-        // An answer that is no JSON comes from something before the server, such as a proxy.
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok((Answer { status: head.status, body, warnings }, asked))
+        let body = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            // A success whose text cannot be read has been cut off on its way.
+            Err(error) if head.status.is_success() => return Err(error.into()),
+            // A refusal in other words comes from something before the server, such as a proxy.
+            Err(_) => Value::Null,
+        };
+        Ok((Answer { status: head.status, body, warnings, repeated: false }, asked))
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::stream::{BoxStream, StreamExt};
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 use strata_components::desired::Kind;
@@ -113,6 +114,7 @@ impl Cluster {
             None => Api::all_with(client, &resource),
         };
         watcher(api, watcher::Config::default().labels(&label))
+            .default_backoff()
             .map(|event| match event {
                 Ok(Event::Apply(object) | Event::InitApply(object)) => Change::Is(plain(&object)),
                 Ok(Event::Delete(object)) => Change::Gone(plain(&object)),

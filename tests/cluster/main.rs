@@ -8,6 +8,7 @@ mod autoscaler;
 mod destroy;
 mod drift;
 mod failing;
+mod faults;
 mod kubectl;
 mod lock;
 mod refusals;

@@ -14,6 +14,7 @@ enum Reply {
     RetryAfter(u16, u64),
     Reset,
     Silence,
+    CutOff(u16),
 }
 
 /// Makes one request of a server that replies like this, the last reply again and again. Returns the outcome as a
@@ -33,14 +34,15 @@ fn play(replies: &[Reply]) -> (String, usize, u64) {
             let reply = replies.get(*tries).or(replies.last()).copied().unwrap_or(Reply::Silence);
             *tries += 1;
             async move {
-                let (code, wait) = match reply {
-                    Reply::Status(code) => (code, None),
-                    Reply::RetryAfter(code, seconds) => (code, Some(seconds)),
+                let whole = json!({"reason": "R", "message": "m"}).to_string().into_bytes();
+                let (code, wait, text) = match reply {
+                    Reply::Status(code) => (code, None, whole),
+                    Reply::RetryAfter(code, seconds) => (code, Some(seconds), whole),
+                    Reply::CutOff(code) => (code, None, whole[..whole.len() / 2].to_vec()),
                     Reply::Reset => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
                     Reply::Silence => std::future::pending().await,
                 };
-                let mut response =
-                    Response::new(Body::from(json!({"reason": "R", "message": "m"}).to_string().into_bytes()));
+                let mut response = Response::new(Body::from(text));
                 *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
                 if let Some(seconds) = wait {
                     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -78,6 +80,12 @@ fn not_now_is_tried_again() {
     check(&[Reply::Status(500), Reply::Status(503), Reply::Status(429), Reply::Status(200)], ("200", 4));
     check(&[Reply::Reset, Reply::Reset, Reply::Status(200)], ("200", 3));
     assert_eq!(check(&[Reply::RetryAfter(429, 7), Reply::Status(200)], ("200", 2)), 7);
+}
+
+#[test]
+fn a_success_that_was_cut_off_is_asked_for_again() {
+    check(&[Reply::CutOff(200), Reply::Status(200)], ("200", 2));
+    check(&[Reply::CutOff(404)], ("404", 1));
 }
 
 #[test]

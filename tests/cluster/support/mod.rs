@@ -21,10 +21,10 @@ pub(crate) use cluster::{Cluster, Served};
 use crate::story;
 
 /// The stack and the environment that most stories are about: two services, one of which needs the other.
-const STACK: &str = include_str!("../slice/stack.yaml");
-const ENVIRONMENT: &str = include_str!("../slice/environment.yaml");
+pub(crate) const STACK: &str = include_str!("../slice/stack.yaml");
+pub(crate) const ENVIRONMENT: &str = include_str!("../slice/environment.yaml");
 /// Stands for the name of the story in those files.
-const NAME: &str = "STORY";
+pub(crate) const NAME: &str = "STORY";
 
 /// A story: what was done, and all that was answered.
 pub(crate) struct Story {
