@@ -1,7 +1,10 @@
 //! The project's own chores: `cargo xtask CHORE`.
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+mod openapi;
+mod protobuf;
 mod schema;
 
 #[derive(Parser)]
@@ -13,11 +16,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    Openapi(openapi::Args),
+    Protobuf(protobuf::Args),
     Schema(schema::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
+        Chore::Openapi(args) => openapi::run(&args),
+        Chore::Protobuf(args) => protobuf::run(&args),
         Chore::Schema(args) => schema::run(&args),
     }
+}
+
+/// Says what was done, on standard error.
+fn report(line: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "{line}").context("writing to standard error")
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .context("distilling the definitions")?;
     fs::write(&args.out, &archive).with_context(|| format!("writing {}", args.out.display()))?;
     let versions: Vec<&str> = documents.iter().map(|(version, _)| version.as_str()).collect();
-    report(&format!("wrote {}: {} bytes, Kubernetes {}", args.out.display(), archive.len(), versions.join(", ")))
+    crate::report(&format!("wrote {}: {} bytes, Kubernetes {}", args.out.display(), archive.len(), versions.join(", ")))
 }
 
 /// The definitions under a path, each with its version; the version is part of a directory's name, `v1.37.0-local`.
@@ -76,11 +76,6 @@ fn find(path: &Path) -> anyhow::Result<Vec<((u32, u32), PathBuf)>> {
 fn version_of(name: &str) -> Option<(u32, u32)> {
     let mut parts = name.strip_prefix('v')?.strip_suffix("-local")?.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-fn report(line: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "{line}").context("writing to standard error")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reading a request's body and writing an answer: JSON and YAML in, and objects, lists, tables or metadata alone out,
+//! Reading a request's body and writing an answer: JSON, YAML and protobuf in, and objects, lists, tables or metadata alone out,
 //! as the `Accept` header asks. Knows no verb.
 
 use axum::body::{Body, Bytes};
@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::protobuf;
 
 /// The largest body that is read, in bytes; the real server's limit.
 pub(crate) const LIMIT: usize = 3 * 1024 * 1024;
@@ -76,9 +77,10 @@ pub(crate) fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> 
             Failure::bad_request(format!("the object provided is unrecognized (must be of type JSON): {error}"))
         }),
         "application/yaml" | "application/apply-patch+yaml" => yaml(body),
-        other => Err(Failure::unsupported_media_type(format!(
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (got {other})"
-        ))),
+        protobuf::MEDIA => protobuf::decode(body).map_err(|error| Failure::bad_request(error.to_string())),
+        _ => Err(Failure::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ mod discovery;
 mod openapi;
 mod patch;
 mod path;
+mod protobuf;
 mod read;
 mod review;
 mod strategic;
@@ -20,7 +21,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
@@ -41,7 +42,9 @@ pub(crate) fn router(system: Arc<System>) -> Router {
 
 async fn handle(State(system): State<Arc<System>>, request: Request) -> Response {
     let watching = system.enter();
+    let (request, form) = protobuf::Answer::of(request);
     let response = route(&system, request).await.unwrap_or_else(IntoResponse::into_response);
+    let response = form.give(response).await;
     drop(watching);
     response
 }
@@ -122,7 +125,7 @@ async fn route(system: &Arc<System>, request: Request) -> Result<Response, Failu
     let registry = system.registry();
     let params = Params::parse(&parts.uri)?;
     let path = parts.uri.path();
-    if let Some(response) = fixed(system, &registry, path, &parts.headers) {
+    if let Some(response) = fixed(system, &registry, &parts.uri, &parts.headers) {
         return if parts.method == Method::GET { response } else { Err(Failure::method_not_allowed()) };
     }
     let target = Target::parse(path).ok_or_else(Failure::no_such_path)?;
@@ -151,7 +154,8 @@ async fn route(system: &Arc<System>, request: Request) -> Result<Response, Failu
 }
 
 /// The paths that are not resources.
-fn fixed(system: &System, registry: &Registry, path: &str, headers: &HeaderMap) -> Option<Result<Response, Failure>> {
+fn fixed(system: &System, registry: &Registry, uri: &Uri, headers: &HeaderMap) -> Option<Result<Response, Failure>> {
+    let path = uri.path();
     let ok = |value: &Value| Ok(body::json(StatusCode::OK, value.to_string()));
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     Some(match parts.as_slice() {
@@ -170,9 +174,10 @@ fn fixed(system: &System, registry: &Registry, path: &str, headers: &HeaderMap) 
             response.headers_mut().insert(header::CONTENT_TYPE, content);
             Ok(response)
         }
-        ["openapi", "v3"] => ok(&openapi::index(registry)),
-        ["openapi", "v3", wanted @ ..] => openapi::document(registry, &wanted.join("/"))
-            .map_or_else(|| Err(Failure::no_such_path()), |document| ok(&document)),
+        ["openapi", "v3"] => Ok(openapi::index(registry, &system.settings.kubernetes_version)),
+        ["openapi", "v3", wanted @ ..] => {
+            openapi::document(registry, &system.settings.kubernetes_version, &wanted.join("/"), uri, headers)
+        }
         ["api"] => ok(&discovery::core_versions()),
         ["apis"] => ok(&discovery::groups(registry)),
         ["apis", group] => discovery::group(registry, group).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v)),
