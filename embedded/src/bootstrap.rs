@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::access;
 use crate::failure::Failure;
 use crate::object;
 use crate::options::NodeSpec;
@@ -43,6 +44,10 @@ pub(crate) fn run(rules: &Rules, txn: &mut Txn<'_>) -> Result<(), Failure> {
         });
         ensure(rules, txn, server, class)?;
     }
+    for object in access::bootstrap::objects() {
+        ensure(rules, txn, server, object.clone())?;
+    }
+    access::token::ensure_key(txn);
     let service = json!({
         "apiVersion": "v1",
         "kind": "Service",

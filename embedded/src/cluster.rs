@@ -7,13 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use http::header;
 use tokio::task::JoinHandle;
 
-use crate::failure::Failure;
+use crate::access::{Entrance, Identity};
 use crate::holder::{self, Holder, HolderFile};
 use crate::options::{Options, Storage};
 use crate::rules::Rules;
@@ -112,7 +108,7 @@ impl Cluster {
         };
         let system = Arc::new(System::new(store, options));
         let setup = |detail: String| OpenError::Setup { detail };
-        let rules = Rules { registry: system.registry(), settings: Arc::clone(&system.settings) };
+        let rules = Rules::own(system.registry(), Arc::clone(&system.settings));
         system
             .store
             .write(move |txn| bootstrap::run(&rules, txn))
@@ -123,14 +119,33 @@ impl Cluster {
         Ok(Cluster { system, controllers, holder: Mutex::new(holder) })
     }
 
-    /// The API as a service, for a client in this process. Requests need no token.
+    /// The API as a service, for a client in this process. A request without credentials comes from the
+    /// administrator; one that shows a token comes from whoever the token stands for.
     pub fn router(&self) -> Router {
-        api::router(Arc::clone(&self.system))
+        self.router_as(Identity::admin())
     }
 
-    /// Serves the API over HTTP until `shutdown` ends. Every request must show `token`: as its bearer token, or as the
-    /// first part of its path, because kubectl sends no credentials without TLS (`server: http://127.0.0.1:PORT/TOKEN`
-    /// in a kubeconfig). The holder's file names the address meanwhile, so that [`OpenError::Held`] can.
+    /// The same for a client that is somebody else: a request without credentials comes from `identity`, and is
+    /// refused what that user may not do.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use kube_embedded::{Cluster, Identity, Options, Storage};
+    /// let cluster = Cluster::open(Storage::Memory, Options::default()).await?;
+    /// let reader = cluster.router_as(Identity::user("reader", ["reviewers"]));
+    /// # drop(reader);
+    /// # Ok::<(), kube_embedded::OpenError>(()) }).unwrap();
+    /// ```
+    pub fn router_as(&self, identity: Identity) -> Router {
+        api::router(Arc::clone(&self.system), Entrance::within(identity))
+    }
+
+    /// Serves the API over HTTP until `shutdown` ends. `token` is the administrator's; the tokens of
+    /// [`Options::identities`] and of ServiceAccounts stand for those users. A request shows its token as its bearer
+    /// token, or as the first part of its path, because kubectl sends no credentials without TLS
+    /// (`server: http://127.0.0.1:PORT/TOKEN` in a kubeconfig). One that shows none is anonymous, and may read the
+    /// version and the health of the cluster. The holder's file names the address meanwhile, so that
+    /// [`OpenError::Held`] can.
     ///
     /// # Errors
     /// When the listener is not on a loopback address, or it or the holder's file fails.
@@ -144,12 +159,8 @@ impl Cluster {
         if let Some(holder) = &*self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
             holder.serving(format!("http://{address}"), token.to_owned())?;
         }
-        let expected: Arc<str> = token.into();
-        let guarded = self.router().layer(middleware::from_fn(move |request: Request, next: Next| {
-            let expected = Arc::clone(&expected);
-            async move { authenticated(&expected, request, next).await }
-        }));
-        axum::serve(listener, guarded).with_graceful_shutdown(shutdown).await
+        let router = api::router(Arc::clone(&self.system), Entrance::served(token));
+        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
     }
 
     /// Stops the controllers and lets go of the store, when what is under way has been written.
@@ -183,31 +194,6 @@ pub(crate) fn loopback(listener: &tokio::net::TcpListener) -> std::io::Result<So
     }
     let text = format!("{address} is no loopback address, and the cluster is served on no other");
     Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text))
-}
-
-/// Lets a request through that shows the token, in its header or as the first part of its path, which is then taken off.
-async fn authenticated(token: &str, mut request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if same(bearer, token) {
-        return next.run(request).await;
-    }
-    let whole = request.uri().path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let (first, rest) = whole.trim_start_matches('/').split_once('/').unwrap_or_default();
-    match format!("/{rest}").parse() {
-        Ok(uri) if same(first, token) => {
-            *request.uri_mut() = uri;
-            next.run(request).await
-        }
-        _ => Failure::unauthorized().into_response(),
-    }
-}
-
-/// Are the texts the same? Takes as long for a near miss as for a far one. Nothing is the same as an empty token.
-fn same(shown: &str, token: &str) -> bool {
-    let pairs = shown.bytes().zip(token.bytes());
-    let differs = pairs.fold(shown.len() ^ token.len(), |all, (a, b)| all | usize::from(a ^ b));
-    differs == 0 && !token.is_empty()
 }
 
 fn refused(path: Option<&Path>, error: DiskError) -> OpenError {

@@ -166,11 +166,11 @@ impl Failure {
     /// 403: not allowed, and why.
     pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Failure {
         let subject = match (plural, name) {
-            ("", _) => "unknown".to_owned(),
-            (_, "") => qualified(group, plural),
-            _ => format!("{} \"{name}\"", qualified(group, plural)),
+            ("", _) => String::new(),
+            (_, "") => format!("{} is ", qualified(group, plural)),
+            _ => format!("{} \"{name}\" is ", qualified(group, plural)),
         };
-        Failure::new(403, "Forbidden", format!("{subject} is forbidden: {why}")).about(group, plural, name)
+        Failure::new(403, "Forbidden", format!("{subject}forbidden: {why}")).about(group, plural, name)
     }
 
     /// 403: the namespace is going away.

@@ -4,6 +4,7 @@
 //! Nothing is run: pods become ready after a set time, on nodes that the options describe. What differs from a real
 //! server is listed in the crate's README.
 
+mod access;
 mod api;
 mod bootstrap;
 mod clock;
@@ -24,6 +25,7 @@ mod selector;
 mod store;
 mod system;
 
+pub use access::Identity;
 pub use clock::{Clock, Sleep, SystemClock, TestClock};
 pub use cluster::{Cluster, OpenError};
 pub use holder::Holder;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Identity;
 use crate::clock::{Clock, SystemClock};
 
 /// Where the cluster keeps its objects.
@@ -35,6 +36,9 @@ pub struct Options {
     pub event_lifetime: Duration,
     /// Who works in the cluster beside its clients.
     pub controllers: Controllers,
+    /// Users beside the administrator, by the token that each of them shows. What they may do is up to the roles that
+    /// are bound to them; to begin with, next to nothing.
+    pub identities: BTreeMap<String, Identity>,
 }
 
 /// Who works in a cluster beside its clients.
@@ -58,6 +62,7 @@ impl Default for Options {
             watch_window: 20_000,
             event_lifetime: Duration::from_secs(3600),
             controllers: Controllers::default(),
+            identities: BTreeMap::new(),
         }
     }
 }
@@ -71,6 +76,8 @@ impl fmt::Debug for Options {
             .field("watch_window", &self.watch_window)
             .field("event_lifetime", &self.event_lifetime)
             .field("controllers", &self.controllers)
+            // The tokens must reach no log.
+            .field("identities", &self.identities.values().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

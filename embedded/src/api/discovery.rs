@@ -157,6 +157,9 @@ impl<'a> Response<'a> {
             }
             "eviction" => Response { group: "policy", version: "v1", kind: "Eviction", verbs: &["create"] },
             "binding" => Response { group: "", version: "v1", kind: "Binding", verbs: &["create"] },
+            "token" => {
+                Response { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: &["create"] }
+            }
             "log" => own(&["get"]),
             "finalize" => own(&["update"]),
             _ => own(&["get", "patch", "update"]),

@@ -26,24 +26,31 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
 use self::body::{Accept, Form};
-pub(crate) use self::path::FieldValidation;
-pub(crate) use self::path::{Params, Target};
+pub(crate) use self::path::{FieldValidation, Params, Target, percent_decoded};
+use crate::access::{self, Attributes, Entrance, Identity};
 use crate::failure::Failure;
 use crate::kinds::Verbs;
 use crate::registry::{Registry, Resource};
 use crate::rules::Rules;
-use crate::store::{CommitError, Store};
+use crate::store::{CommitError, Store, Txn};
 use crate::system::System;
 
-/// The cluster's router: every path of the API below `/`.
-pub(crate) fn router(system: Arc<System>) -> Router {
-    Router::new().fallback(handle).with_state(system)
+/// The cluster's router: every path of the API below `/`, for those who come in by this entrance.
+pub(crate) fn router(system: Arc<System>, entrance: Entrance) -> Router {
+    Router::new().fallback(handle).with_state(Door { system, entrance: Arc::new(entrance) })
 }
 
-async fn handle(State(system): State<Arc<System>>, request: Request) -> Response {
-    let watching = system.enter();
+/// What a router leads to, and how one comes in there.
+#[derive(Clone)]
+struct Door {
+    system: Arc<System>,
+    entrance: Arc<Entrance>,
+}
+
+async fn handle(State(door): State<Door>, request: Request) -> Response {
+    let watching = door.system.enter();
     let (request, form) = protobuf::Answer::of(request);
-    let response = route(&system, request).await.unwrap_or_else(IntoResponse::into_response);
+    let response = route(&door, request).await.unwrap_or_else(IntoResponse::into_response);
     let response = form.give(response).await;
     drop(watching);
     response
@@ -52,6 +59,9 @@ async fn handle(State(system): State<Arc<System>>, request: Request) -> Response
 /// A request that has been read: everything a verb needs.
 pub(crate) struct Call {
     pub(crate) system: Arc<System>,
+    pub(crate) entrance: Arc<Entrance>,
+    /// Who sends it, and may.
+    pub(crate) who: Arc<Identity>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) resource: Arc<Resource>,
     pub(crate) target: Target,
@@ -68,7 +78,25 @@ impl Call {
 
     /// The kinds' rules as they are at this moment.
     fn rules(&self) -> Rules {
-        Rules { registry: Arc::clone(&self.registry), settings: Arc::clone(&self.system.settings) }
+        Rules {
+            registry: Arc::clone(&self.registry),
+            settings: Arc::clone(&self.system.settings),
+            who: Arc::clone(&self.who),
+        }
+    }
+
+    /// May the object be made, where a request that was let in as a patch finds none?
+    fn may_create(&self, txn: &Txn<'_>) -> Result<(), Failure> {
+        let wanted = Attributes {
+            verb: "create".to_owned(),
+            group: self.resource.group.clone(),
+            resource: self.resource.plural.clone(),
+            subresource: self.target.subresource.clone(),
+            namespace: self.target.namespace.clone(),
+            name: self.target.name.clone(),
+            path: None,
+        };
+        access::require(txn, &self.who, &wanted)
     }
 
     /// Who writes: `fieldManager`, or the program's name in `User-Agent`.
@@ -120,8 +148,10 @@ impl From<CommitError> for Failure {
     }
 }
 
-async fn route(system: &Arc<System>, request: Request) -> Result<Response, Failure> {
-    let (parts, raw) = request.into_parts();
+async fn route(door: &Door, request: Request) -> Result<Response, Failure> {
+    let (mut parts, raw) = request.into_parts();
+    let system = &door.system;
+    let who = Arc::new(access::admit(system, &door.entrance, &mut parts)?);
     let registry = system.registry();
     let params = Params::parse(&parts.uri)?;
     let path = parts.uri.path();
@@ -142,6 +172,8 @@ async fn route(system: &Arc<System>, request: Request) -> Result<Response, Failu
     let accept = Accept::of(&parts.headers)?;
     let call = Call {
         system: Arc::clone(system),
+        entrance: Arc::clone(&door.entrance),
+        who,
         registry,
         resource,
         target,

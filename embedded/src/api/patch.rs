@@ -167,6 +167,7 @@ fn apply(
                 return Err(Failure::conflict(&resource.group, &resource.plural, &call.target.name, &why));
             }
             merging::restrict(resource, &mut config, author.subresource);
+            call.may_create(txn)?;
             let mut merged = merging::apply(resource, None, &config, author, force, txn.now())?;
             merging::conform(resource, &mut merged, FieldValidation::Ignore, Vec::new())?;
             let outcome = call.rules().create(txn, resource, merged, author, Ownership::Applied)?;

@@ -61,7 +61,8 @@ impl Target {
     }
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+/// Undoes percent-encoding; none where it is broken.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     if !text.contains('%') {
         return Some(text.to_owned());
     }

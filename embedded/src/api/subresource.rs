@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::patch::Patch;
 use super::{Call, body, delete, patch, read, write};
+use crate::access;
 use crate::controllers;
 use crate::failure::{Cause, Failure};
 use crate::object;
@@ -29,6 +30,7 @@ pub(crate) async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response,
         ("log", "GET") => log(call),
         ("eviction", "POST") => evict(call).await,
         ("binding", "POST") => bind(call).await,
+        ("token", "POST") => token(call),
         ("finalize", "PUT") => finalize(call).await,
         _ => Err(Failure::method_not_allowed()),
     }
@@ -183,6 +185,15 @@ async fn bind(call: &Arc<Call>) -> Result<Response, Failure> {
     })
     .await?;
     Ok(success(StatusCode::CREATED))
+}
+
+/// A token for a ServiceAccount. Nothing is stored.
+fn token(call: &Call) -> Result<Response, Failure> {
+    let request = body::read(&call.headers, &call.body)?;
+    let answered = call
+        .store()
+        .dry_run(|txn| access::token_request::answer(txn, &call.target.namespace, &call.target.name, request))?;
+    Ok(body::answer(StatusCode::CREATED, &answered, call.accept.yaml))
 }
 
 async fn finalize(call: &Arc<Call>) -> Result<Response, Failure> {

@@ -2,6 +2,7 @@
 //! in one transaction, and sleeps again. What each controller does stands in its own file; nothing here is real work on
 //! a machine.
 
+mod aggregation;
 mod autoscaler;
 mod budget;
 mod daemon_set;
@@ -104,7 +105,7 @@ async fn run(system: Arc<System>, mut queue: Queue) {
 }
 
 async fn round(system: &Arc<System>, mut queue: Queue) -> Result<Queue, CommitError> {
-    let rules = Rules { registry: system.registry(), settings: Arc::clone(&system.settings) };
+    let rules = Rules::own(system.registry(), Arc::clone(&system.settings));
     let done = system
         .store
         .write(move |txn| {
@@ -149,6 +150,7 @@ fn work_off(txn: &mut Txn<'_>, rules: &Rules, queue: &mut Queue) {
 fn reconcile(context: &mut Context<'_, '_>, queue: &mut Queue, work: &Work) -> Result<Again, Failure> {
     match work {
         Work::Namespace(name) => namespace::reconcile(context, name),
+        Work::Roles => aggregation::reconcile(context),
         Work::Definition(name) => definition::reconcile(context, name),
         Work::Autoscaler(namespace, name) => autoscaler::reconcile(context, namespace, name),
         Work::Deployment(namespace, name) => deployment::reconcile(context, namespace, name),

@@ -16,6 +16,8 @@ use crate::store::{Change, Key, Txn};
 pub(super) enum Work {
     Namespace(String),
     Definition(String),
+    /// Cluster roles that gather their rules from others.
+    Roles,
     Autoscaler(String, String),
     Deployment(String, String),
     ReplicaSet(String, String),
@@ -148,6 +150,9 @@ impl Queue {
             }
             CRDS => {
                 self.now.insert(Work::Definition(name));
+            }
+            "rbac.authorization.k8s.io/clusterroles" => {
+                self.now.insert(Work::Roles);
             }
             "apps/deployments" => {
                 self.touch_autoscalers(txn, "Deployment", &namespace, &name);

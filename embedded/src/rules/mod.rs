@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
 pub(crate) use self::naming::hash as template_hash;
+use crate::access::{self, Identity};
 use crate::failure::{Cause, Failure};
 use crate::merging;
 use crate::object;
@@ -29,6 +30,8 @@ use crate::store::{Object, Txn};
 pub(crate) struct Rules {
     pub(crate) registry: Arc<Registry>,
     pub(crate) settings: Arc<Options>,
+    /// Whose request is carried out.
+    pub(crate) who: Arc<Identity>,
 }
 
 /// Who writes, and through which subresource.
@@ -57,6 +60,11 @@ pub(crate) struct Outcome {
 }
 
 impl Rules {
+    /// The rules for the cluster's own writes: its first objects, and what its controllers do.
+    pub(crate) fn own(registry: Arc<Registry>, settings: Arc<Options>) -> Rules {
+        Rules { registry, settings, who: Arc::new(Identity::user("system:apiserver", ["system:masters"])) }
+    }
+
     /// Stores a new object.
     pub(crate) fn create(
         &self,
@@ -77,6 +85,7 @@ impl Rules {
         }
         let mut warnings = Vec::new();
         admission::admit(txn, resource, &mut new)?;
+        access::check_escalation(txn, &self.who, resource, None, &new)?;
         let mut causes = validate::metadata(resource, &new);
         allocate::on_create(txn, resource, &mut new, &mut causes);
         causes.extend(validate::on_create(resource, &new, &mut warnings));
@@ -112,6 +121,7 @@ impl Rules {
         }
         allocate::on_update(resource, old, &mut new);
         count_generation(resource, old, &mut new);
+        access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
         let mut warnings = Vec::new();
         if author.subresource != "status" {
             let mut causes = validate::metadata(resource, &new);
