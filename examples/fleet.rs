@@ -37,6 +37,28 @@ const PHASES: [&str; 5] = ["infrastructure", "core-ai", "orchestration", "busine
 /// The environments: each has its ports 100 above those of the one before it.
 const ENVIRONMENTS: [&str; 4] = ["production", "staging", "development", "testing"];
 
+/// The servers that exist to call what others offer on the internet.
+const OUTWARD: [&str; 18] = [
+    "portkey_gateway",
+    "hubspot",
+    "gong",
+    "slack",
+    "linear",
+    "asana",
+    "notion",
+    "competitor_analysis",
+    "github",
+    "codacy",
+    "figma",
+    "v0dev",
+    "openrouter_search",
+    "lambda_labs_cli",
+    "estuary_flow",
+    "pulumi",
+    "docker_manager",
+    "security_scanner",
+];
+
 /// The whole fleet: 35 MCP servers in five tiers.
 pub(crate) fn sophia() -> Result<Stack, BuildError> {
     let stack = Stack::builder("sophia", "mcp-servers")
@@ -57,6 +79,7 @@ fn core(stack: StackBuilder) -> StackBuilder {
     let stack = stack.tier(CORE, "9000-9019", |tier| {
         tier.title("Core AI services")
             .range_name("core_ai")
+            .accepts([CORE, BUSINESS, DEVELOPMENT, INFRASTRUCTURE])
             .priority(Priority::High)
             .critical()
             .resources(("500m", "512Mi"), ("1", "1Gi"))
@@ -84,7 +107,9 @@ fn core(stack: StackBuilder) -> StackBuilder {
         })
         .service("unified_chat", CORE, 9004, |chat| chat.purpose("Primary chat interface").replicas(3))
         .service("portkey_gateway", CORE, 9005, |gateway| {
-            two_pods(gateway).purpose("Routing to language models, and its optimisation").phase("orchestration")
+            outward("portkey_gateway", two_pods(gateway))
+                .purpose("Routing to language models, and its optimisation")
+                .phase("orchestration")
         })
 }
 
@@ -92,6 +117,7 @@ fn business(stack: StackBuilder) -> StackBuilder {
     let stack = stack.tier(BUSINESS, "9020-9039", |tier| {
         tier.title("Business intelligence")
             .range_name("business_intel")
+            .accepts([BUSINESS])
             .priority(Priority::Medium)
             .depends_on([ORCHESTRATOR])
     });
@@ -118,6 +144,7 @@ fn development(stack: StackBuilder) -> StackBuilder {
     let stack = stack.tier(DEVELOPMENT, "9040-9059", |tier| {
         tier.title("Development tools")
             .range_name("development_tools")
+            .accepts([DEVELOPMENT])
             .priority(Priority::Low)
             .depends_on([ORCHESTRATOR])
             // By its dependencies it could start together with the business tier.
@@ -142,6 +169,7 @@ fn infrastructure(stack: StackBuilder) -> StackBuilder {
     let stack = stack.tier(INFRASTRUCTURE, "9060-9079", |tier| {
         tier.title("Cloud and infrastructure")
             .range_name("infrastructure")
+            .accepts([INFRASTRUCTURE])
             .priority(Priority::Medium)
             .depends_on([ORCHESTRATOR])
     });
@@ -159,7 +187,7 @@ fn infrastructure(stack: StackBuilder) -> StackBuilder {
 
 fn experimental(stack: StackBuilder) -> StackBuilder {
     let stack = stack.tier(EXPERIMENTAL, "9080-9099", |tier| {
-        tier.title("Experiments and tests").range_name("experimental").priority(Priority::Low)
+        tier.title("Experiments and tests").range_name("experimental").accepts([EXPERIMENTAL]).priority(Priority::Low)
     });
     let models = [
         (9080, "experimental_ai", "Test and validation of AI models"),
@@ -182,8 +210,17 @@ fn servers<const N: usize>(
     shape: fn(ServiceBuilder) -> ServiceBuilder,
 ) -> StackBuilder {
     list.into_iter().fold(stack, |stack, (port, name, purpose)| {
-        stack.service(name, tier, port, |server| shape(server.purpose(purpose)))
+        stack.service(name, tier, port, |server| outward(name, shape(server.purpose(purpose))))
     })
+}
+
+/// The ways out of the fleet that a server has. Without one, it reaches what it depends on and nothing else.
+fn outward(name: &str, server: ServiceBuilder) -> ServiceBuilder {
+    match name {
+        "kubernetes_ops" => server.egress(["kube-api"]),
+        _ if OUTWARD.contains(&name) => server.egress(["internet:443"]),
+        _ => server,
+    }
 }
 
 /// One pod, with everything else as its tier says.

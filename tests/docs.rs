@@ -182,6 +182,8 @@ fn every_field_of_an_environment_is_described() {
             ("Replicas", "ReplicaPolicy"),
             ("GPU", "GpuSettings"),
             ("Gateway", "GatewaySettings"),
+            ("Network", "Network"),
+            ("Pods of the cluster", "Peer"),
             ("A change to one service", "ServiceOverride"),
             ("A change to an autoscaler", "AutoscaleOverride"),
         ],

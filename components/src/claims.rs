@@ -9,6 +9,9 @@ pub struct Claims {
     pub ports: Vec<PortClaim>,
     /// Who depends on whom.
     pub edges: Vec<EdgeClaim>,
+    /// What is connected to outside the fleet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressClaim>,
     /// What each service asks of nodes.
     pub compute: Vec<ComputeClaim>,
 }
@@ -43,6 +46,15 @@ pub struct EdgeClaim {
     /// The service that connects.
     pub from: String,
     /// The service that is connected to.
+    pub to: String,
+}
+
+/// A way out of the fleet that a service needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EgressClaim {
+    /// The service that connects.
+    pub service: String,
+    /// Where to, as the files write it: `internet:443`, `203.0.113.0/24:5432`, `kube-api`.
     pub to: String,
 }
 

@@ -9,16 +9,18 @@ use thiserror::Error;
 
 use crate::autoscaling::autoscaler;
 use crate::availability::disruption_budget;
-use crate::claims::{Claims, ComputeClaim, EdgeClaim, PortClaim, PortUse};
+use crate::claims::{Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
 use crate::context::{Context, LONGEST_NAME, Owner};
 use crate::desired::{Desired, Instance, Phase, Resource};
-use crate::gateway::ingress;
+use crate::gateway::{gateway_api, ingress};
+use crate::isolation::{default_deny, dns, service_policy};
 use crate::mcp_service::{service, service_account};
 use crate::model::{
     EnvName, Environment, EnvironmentName, InstanceSuffix, NamespaceName, Port, PortOffset, PortRange, Priority,
-    ServiceName, Stack, StackName, TextError,
+    ServiceName, ServiceRef, Stack, StackName, TextError,
 };
 use crate::namespace::namespace;
+use crate::neighbours::Neighbours;
 use crate::phases::{PhaseError, Schedule, schedule};
 use crate::port_registry::{entries, port_registry};
 use crate::priority_classes::priority_class;
@@ -131,6 +133,20 @@ pub enum Problem {
         /// The variable.
         variable: EnvName,
     },
+    /// A way out to the API server of a cluster whose address nobody has stated.
+    #[error("{service} connects to kube-api, and the environment does not say where that is reached")]
+    NoKubeApi {
+        /// The service.
+        service: ServiceName,
+    },
+    /// A dependency on a service of a stack that is not known here, so that no policy can name it.
+    #[error("{service} depends on {dependency}, and that stack is not known here")]
+    UnknownNeighbour {
+        /// The service.
+        service: ServiceName,
+        /// What it depends on.
+        dependency: ServiceRef,
+    },
     /// A name that Kubernetes would refuse.
     #[error("{what} {name} has a name of {} characters, and at most {LONGEST_NAME} are allowed", .name.len())]
     LongName {
@@ -171,6 +187,8 @@ impl Problem {
             Self::NoSuchPort { service, .. } => Some(format!("services.{service}.port")),
             Self::AutoscalerRange { service, .. } => Some(format!("services.{service}.autoscale.max")),
             Self::PlatformVariable { service, variable } => Some(format!("services.{service}.env.{variable}")),
+            Self::NoKubeApi { service } => Some(format!("services.{service}.egress")),
+            Self::UnknownNeighbour { service, .. } => Some(format!("services.{service}.depends_on")),
             Self::StackRefused { .. }
             | Self::Suffix(_)
             | Self::NoSuchRange { .. }
@@ -217,6 +235,21 @@ pub fn compose(
     target: &str,
     suffix: Option<&str>,
 ) -> Result<Desired, ComposeError> {
+    compose_among(stack, environment, target, suffix, &[])
+}
+
+/// The same beside other stacks of the environment: services of `stack` may depend on services of `others`, and are
+/// open to those of them that depend on them.
+///
+/// # Errors
+/// Everything that keeps the stack from being composed, at once.
+pub fn compose_among(
+    stack: &Stack,
+    environment: &Environment,
+    target: &str,
+    suffix: Option<&str>,
+    others: &[&Stack],
+) -> Result<Desired, ComposeError> {
     let mut problems = refusals(stack, environment);
     problems.extend(suffix.and_then(|suffix| InstanceSuffix::new(suffix).err()).map(Problem::Suffix));
     let instance = Instance {
@@ -227,7 +260,7 @@ pub fn compose(
     if instance.name().len() > LONGEST_NAME {
         problems.push(Problem::LongName { what: "instance".to_owned(), name: instance.name() });
     }
-    let context = Context { stack, environment, instance: &instance, target };
+    let context = Context { stack, environment, instance: &instance, target, others };
     let composed = schedule(stack)
         .map_err(|errors| problems.extend(errors.into_iter().map(Problem::Phase)))
         .ok()
@@ -279,6 +312,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         })
         .collect();
 
+    let neighbours = Neighbours::new(context, &specs, problems);
     let mut resources = Vec::new();
     let mut add = |built: Result<Resource, Problem>| match built {
         Ok(resource) => resources.push(resource),
@@ -286,7 +320,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
     };
     foundation(context, &namespaces, &mut add);
     for spec in &specs {
-        of_service(context, spec, &mut add);
+        of_service(context, spec, &neighbours, &mut add);
     }
     match entries(context, &specs) {
         Ok(entries) => {
@@ -347,6 +381,10 @@ fn foundation(
     for (written, name) in namespaces {
         let address = address("namespace", context, written);
         add(context.resource(Owner::Stack(words), &address, namespace(name)));
+        let closed = Owner::Stack(Some("Closes what no other policy opens"));
+        add(context.resource(closed, &self::address("default-deny", context, written), default_deny(name)));
+        let names = Owner::Stack(Some("Lets pods ask the cluster's DNS"));
+        add(context.resource(names, &self::address("dns", context, written), dns(context, name)));
     }
     for priority in Priority::ALL {
         let address = format!("priority-class-{priority}");
@@ -355,10 +393,16 @@ fn foundation(
 }
 
 /// The objects of one service.
-fn of_service(context: &Context<'_>, spec: &ServiceSpec, add: &mut impl FnMut(Result<Resource, Problem>)) {
+fn of_service(
+    context: &Context<'_>,
+    spec: &ServiceSpec,
+    neighbours: &Neighbours<'_>,
+    add: &mut impl FnMut(Result<Resource, Problem>),
+) {
     let owner = Owner::Service(spec);
     add(context.resource(owner, "service-account", service_account(spec)));
     add(context.resource(owner, "service", service(context, spec)));
+    add(context.resource(owner, "network-policy", service_policy(context, spec, neighbours)));
     add(context.resource(owner, "deployment", deployment(context, spec)));
     if let Some(budget) = disruption_budget(context, spec) {
         add(context.resource(owner, "disruption-budget", budget));
@@ -368,6 +412,10 @@ fn of_service(context: &Context<'_>, spec: &ServiceSpec, add: &mut impl FnMut(Re
     }
     if let Some(ingress) = ingress(spec, context.environment.gateway.as_ref()) {
         add(context.resource(owner, "ingress", ingress));
+    }
+    if let Some((gateway, route)) = gateway_api(spec, context.environment.gateway.as_ref()) {
+        add(context.resource(owner, "gateway", gateway));
+        add(context.resource(owner, "http-route", route));
     }
 }
 
@@ -395,6 +443,8 @@ fn claims(specs: &[ServiceSpec]) -> Claims {
             claims.ports.push(port(spec.health_port, PortUse::Health));
         }
         claims.edges.extend(spec.depends_on.iter().map(|to| EdgeClaim { from: name.clone(), to: to.to_string() }));
+        let ways = spec.egress.iter();
+        claims.egress.extend(ways.map(|to| EgressClaim { service: name.clone(), to: to.to_string() }));
         claims.compute.push(ComputeClaim {
             service: name.clone(),
             tier: spec.tier.to_string(),
@@ -408,6 +458,7 @@ fn claims(specs: &[ServiceSpec]) -> Claims {
     }
     claims.ports.sort();
     claims.edges.sort();
+    claims.egress.sort();
     claims.compute.sort();
     claims
 }

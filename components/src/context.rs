@@ -42,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) instance: &'a Instance,
     pub(crate) target: &'a str,
+    /// The other stacks that are deployed to the environment.
+    pub(crate) others: &'a [&'a Stack],
 }
 
 /// What an object belongs to.
@@ -76,7 +78,7 @@ impl Context<'_> {
 
     /// The same as plain labels.
     pub(crate) fn selector_labels(&self, spec: &ServiceSpec) -> BTreeMap<String, String> {
-        labels([(NAME_LABEL, spec.object_name()), (INSTANCE_LABEL, self.instance.name())])
+        selector_labels(&spec.object_name(), self.instance)
     }
 
     /// The labels of what belongs to `owner`: of its objects, and of a service's pods.
@@ -146,6 +148,11 @@ impl Context<'_> {
         without_null(&mut manifest);
         Ok(Resource { id, address, phase, service, tier, depends_on, manifest })
     }
+}
+
+/// The labels that select the pods of the service whose objects are called `object_name`, in an instance.
+pub(crate) fn selector_labels(object_name: &str, instance: &Instance) -> BTreeMap<String, String> {
+    labels([(NAME_LABEL, object_name.to_owned()), (INSTANCE_LABEL, instance.name())])
 }
 
 /// Metadata with a name, in a namespace or none.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, Duration, EnvName, Environment, Gateway, GpuCount, Port, Priority, Resources, Service, ServiceName,
-    ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+    Autoscale, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Port, Priority, Resources, Service,
+    ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
 
@@ -24,6 +24,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) namespace: String,
     pub(crate) phase: u32,
     pub(crate) depends_on: BTreeSet<ServiceRef>,
+    /// What it connects to outside the fleet.
+    pub(crate) egress: BTreeSet<Egress>,
     /// After the environment's offset.
     pub(crate) port: Port,
     /// After the environment's offset; the same as `port` where health is served there.
@@ -87,6 +89,11 @@ impl ServiceSpec {
             problems.push(Problem::PlatformVariable { service: name.clone(), variable: variable.clone() });
         }
 
+        let egress = changed.and_then(|changed| changed.egress.as_ref()).unwrap_or(&service.egress);
+        if egress.contains(&Egress::KubeApi) && environment.network.kube_api.is_empty() {
+            problems.push(Problem::NoKubeApi { service: name.clone() });
+        }
+
         let (port, health_port) = ports?;
         let size = size?;
         if problems.len() > before {
@@ -107,6 +114,7 @@ impl ServiceSpec {
             namespace,
             phase,
             depends_on,
+            egress: egress.iter().copied().collect(),
             port,
             health_port,
             health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),

@@ -10,9 +10,10 @@ use proptest::string::string_regex;
 use regex::Regex;
 use serde_json::{Value, json};
 use strata_components::model::{
-    Cluster, ClusterName, Cpu, Duration, EnvName, Environment, EnvironmentName, HealthPort, HostName, ImageReference,
-    ImageTag, InstanceSuffix, LabelKey, LabelValue, Memory, NamespaceName, ObjectName, PhaseName, Port, PortOffset,
-    PortRange, RangeName, Registry, ServiceName, ServiceRef, Stack, StackName, TierName, UrlPath, schema,
+    AddressRange, Cluster, ClusterName, Cpu, Duration, Egress, EnvName, Environment, EnvironmentName, HealthPort,
+    HostName, ImageReference, ImageTag, InstanceSuffix, LabelKey, LabelValue, Memory, NamespaceName, ObjectName,
+    PhaseName, Port, PortOffset, PortRange, RangeName, Registry, ServiceName, ServiceRef, Stack, StackName, TierName,
+    UrlPath, schema,
 };
 
 #[track_caller]
@@ -101,6 +102,43 @@ fn ranges_have_two_ends() {
         assert_eq!(range.overlaps(&other.parse().unwrap()), expected, "{other}");
         assert_eq!(other.parse::<PortRange>().unwrap().overlaps(&range), expected, "{other}");
     }
+}
+
+#[test]
+fn ways_out() {
+    canonical::<Egress>(&[
+        ("internet:443", "internet:443"),
+        ("kube-api", "kube-api"),
+        ("203.0.113.0/24:5432", "203.0.113.0/24:5432"),
+        ("10.0.0.0/8:1", "10.0.0.0/8:1"),
+        ("0.0.0.0/0:443", "0.0.0.0/0:443"),
+        ("192.0.2.7/32:65535", "192.0.2.7/32:65535"),
+        ("[2001:db8::/32]:443", "[2001:db8::/32]:443"),
+        ("[2001:0db8:0::/32]:443", "[2001:db8::/32]:443"),
+    ]);
+    refused::<Egress>(&[
+        "",
+        "internet",
+        "internet:0",
+        "internet:0443",
+        "internet:65536",
+        "Internet:443",
+        "kube-api:443",
+        "203.0.113.1/24:443",
+        "203.0.113.0/33:443",
+        "203.0.113.0:443",
+        "203.0.113.0/24",
+        "256.0.0.0/8:443",
+        "2001:db8::/32:443",
+        "[2001:db8::1/32]:443",
+        "[2001:db8::/129]:443",
+        "[10.0.0.0/8]:443",
+        "169.254.169.254/32:80",
+        "127.0.0.0/8:80",
+        "[fe80::/10]:80",
+        "[::1/128]:80",
+    ]);
+    refused::<AddressRange>(&["internet:443", "kube-api", "10.0.0.0/8"]);
 }
 
 #[test]
@@ -211,6 +249,13 @@ proptest! {
     fn amounts_agree_with_their_patterns(text in texts(Cpu::PATTERN), other in texts(Memory::PATTERN)) {
         prop_assert_eq!(text.parse::<Cpu>().is_ok(), Regex::new(Cpu::PATTERN).unwrap().is_match(&text));
         prop_assert!(Regex::new(Memory::PATTERN).unwrap().is_match(&other) || other.parse::<Memory>().is_err());
+    }
+
+    /// Only what its pattern matches is a way out.
+    #[test]
+    fn ways_out_agree_with_their_patterns(text in texts(Egress::PATTERN), other in texts(AddressRange::PATTERN)) {
+        prop_assert!(Regex::new(Egress::PATTERN).unwrap().is_match(&text) || text.parse::<Egress>().is_err());
+        prop_assert!(Regex::new(AddressRange::PATTERN).unwrap().is_match(&other) || other.parse::<AddressRange>().is_err());
     }
 
     /// The canonical form is the same amount.

@@ -79,6 +79,27 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
             let at = if changed { places.environment_key(&path) } else { places.stack_key(&path) };
             found(&rules::PLATFORM_VARIABLE, path, at, "remove the variable, or give it another name")
         }
+        Problem::NoKubeApi { service } => {
+            let change = loaded.change(service).filter(|(_, change)| change.egress.is_some());
+            let (path, at) = match change {
+                Some((base, _)) => {
+                    let path = field(&base, "egress");
+                    let at = places.environment_key(&path);
+                    (path, at)
+                }
+                None => {
+                    let path = field(&field("services", service.as_str()), "egress");
+                    let at = places.stack_key(&path);
+                    (path, at)
+                }
+            };
+            found(&rules::NO_KUBE_API, path, at, "add the addresses to `network.kube_api` of the environment")
+        }
+        Problem::UnknownNeighbour { service, .. } => {
+            let own = field(&field("services", service.as_str()), "depends_on");
+            let at = places.stack_key(&own).or_else(|| places.stack_key("services"));
+            found(&rules::UNKNOWN_NEIGHBOUR, own, at, "mend the other stack, or admit it to the environment")
+        }
         Problem::LongName { .. } => {
             let at = places.stack_value("stack");
             found(&rules::NAME_TOO_LONG, "stack".to_owned(), at, "shorten the name of stack, environment or --instance")

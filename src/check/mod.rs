@@ -13,8 +13,9 @@ pub mod reach;
 pub mod registry;
 pub mod rules;
 mod size;
+mod tiers;
 
-use strata_components::compose::{ComposeError, compose};
+use strata_components::compose::{ComposeError, compose_among};
 use strata_components::desired::Desired;
 
 use crate::finding::{Finding, Level, settle};
@@ -41,7 +42,7 @@ impl Proven {
 /// several instances of the stack in the environment.
 #[must_use]
 pub fn prove(loaded: &Loaded, target: &str, suffix: Option<&str>) -> Proven {
-    let composed = compose(&loaded.stack, &loaded.environment, target, suffix);
+    let composed = compose_among(&loaded.stack, &loaded.environment, target, suffix, &loaded.neighbours());
     let findings = check(loaded, composed.as_ref());
     Proven { desired: composed.ok(), findings }
 }
@@ -54,6 +55,7 @@ pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<
     findings.extend(order::check(loaded));
     findings.extend(ports::check(loaded));
     findings.extend(size::check(loaded));
+    findings.extend(tiers::check(loaded));
     findings.extend(gateway::check_stack(loaded));
     match composed {
         Ok(desired) => {

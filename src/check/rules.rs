@@ -49,6 +49,14 @@ rules! {
     SAME_ENTRY = "S-names-004" Error, "two ranges have one name in the port registry",
         "Pods look ranges up by name, so each name can stand for one range only.",
         "Give one of the tiers a `range_name`.";
+    NO_KUBE_API = "S-network-001" Error, "nobody says where the API server is reached",
+        "A service declares the way out `kube-api`. A policy opens addresses, and those of the API server differ from \
+        cluster to cluster.",
+        "Add the addresses of the control plane's nodes, and its port there, to `network.kube_api` of the environment.";
+    UNKNOWN_NEIGHBOUR = "S-network-002" Error, "a service of another stack cannot be reached",
+        "Connections are opened by the labels and the port of the other side, so the other stack must be known, and \
+        stand in the same environment.",
+        "Mend the other stack, admit it to the environment, or remove the dependency.";
     PIN_TOO_EARLY = "S-phases-001" Error, "a phase is pinned against the dependencies",
         "A service can start only after what it depends on; the pin names a phase before that.",
         "Pin a later phase, remove the pin, or remove the dependency on the path that is shown.";
@@ -108,6 +116,10 @@ rules! {
     NOT_COMPOSED = "S-stack-002" Error, "the stack cannot be composed",
         "The components that make objects of the stack refuse it; the message says why.",
         "Change the value as the message says.";
+    TIER_REFUSES = "S-tiers-001" Error, "a tier does not accept the dependency",
+        "A tier may name the tiers whose services may depend on its own; what is declared beyond that is a mistake, or \
+         a change of the design that the list should show.",
+        "Remove the dependency, or add the tier to the list of the one it leads to.";
 }
 
 /// Every rule there is, by id.

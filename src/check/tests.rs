@@ -382,3 +382,64 @@ error S-ports-005 shop:11:28 cart and mail share port 9000 on host <shop:10:28 p
 "#]],
     );
 }
+
+#[test]
+fn tiers_bound_what_may_be_declared() {
+    check("front: {ports: 9010-9011}", "front: {ports: 9010-9011, accepts: [front]}", str![]);
+    check("back: {ports: 9000-9009}", "back: {ports: 9000-9009, accepts: [back, front]}", str![]);
+    check(
+        "back: {ports: 9000-9009}",
+        "back: {ports: 9000-9009, accepts: [back]}",
+        str![[r#"
+error S-tiers-001 shop:12:47 services.web.depends_on[0]: cart belongs to tier back, which accepts back <from tier front> <shop:7:37 tiers that back accepts> [remove the dependency, or add front to tiers.back.accepts]
+
+"#]],
+    );
+    let by_tier = SHOP
+        .replace("back: {ports: 9000-9009}", "back: {ports: 9000-9009, accepts: [back]}")
+        .replace("front: {ports: 9010-9011}", "front: {ports: 9010-9011, depends_on: [mail]}");
+    compare(
+        &proven(&by_tier, PRODUCTION, None, None),
+        str![[r#"
+error S-tiers-001 shop:8:42 tiers.front.depends_on[0]: mail belongs to tier back, which accepts back <from tier front> <shop:7:37 tiers that back accepts> [remove the dependency, or add front to tiers.back.accepts]
+error S-tiers-001 shop:12:47 services.web.depends_on[0]: cart belongs to tier back, which accepts back <from tier front> <shop:7:37 tiers that back accepts> [remove the dependency, or add front to tiers.back.accepts]
+
+"#]],
+    );
+}
+
+#[test]
+fn what_a_policy_must_name_is_known() {
+    check(
+        "mail: {tier: back, port: 9001}",
+        "mail: {tier: back, port: 9001, egress: [kube-api]}",
+        str![[r#"
+error S-network-001 shop:11:34 services.mail.egress: mail connects to kube-api, and the environment does not say where that is reached [add the addresses to `network.kube_api` of the environment]
+
+"#]],
+    );
+    let production = format!("{PRODUCTION}services: {{mail: {{egress: [kube-api]}}}}\n");
+    compare(
+        &proven(SHOP, &production, None, None),
+        str![[r#"
+error S-network-001 production:6:19 services.mail.egress: mail connects to kube-api, and the environment does not say where that is reached [add the addresses to `network.kube_api` of the environment]
+
+"#]],
+    );
+    let known =
+        format!("{PRODUCTION}network: {{kube_api: [192.0.2.0/24:6443]}}\nservices: {{mail: {{egress: [kube-api]}}}}\n");
+    compare(&proven(SHOP, &known, None, None), str![]);
+
+    let other = "stack: other\nnamespace: other\ntiers: {all: {ports: 9100-9109}}\nservices:\n  gong: {tier: all, port: 9100}\n";
+    let shop =
+        SHOP.replace("mail: {tier: back, port: 9001}", "mail: {tier: back, port: 9001, depends_on: [other/gong]}");
+    compare(&proven(&shop, PRODUCTION, Some(other), None), str![]);
+    let alone = format!("{PRODUCTION}stacks: [shop]\n");
+    compare(
+        &proven(&shop, &alone, Some(other), None),
+        str![[r#"
+error S-network-002 shop:11:34 services.mail.depends_on: mail depends on other/gong, and that stack is not known here [mend the other stack, or admit it to the environment]
+
+"#]],
+    );
+}

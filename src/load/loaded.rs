@@ -53,6 +53,17 @@ impl Loaded {
         Some((field("services", key), change))
     }
 
+    /// The other stacks that may stand in the environment, by name.
+    #[must_use]
+    pub fn neighbours(&self) -> Vec<&Stack> {
+        let here = &self.environment;
+        let admitted = |stack: &&Stack| {
+            (here.stacks.is_empty() || here.stacks.contains(&stack.stack))
+                && (stack.environments.is_empty() || stack.environments.contains(&here.environment))
+        };
+        self.others.iter().map(|other| &other.value).filter(admitted).collect()
+    }
+
     /// The text of every file that was read, for findings to point into.
     #[must_use]
     pub fn sources(&self) -> Sources {

@@ -40,6 +40,15 @@ pub(super) fn of_stack(stack: &Stack, others: &[&Stack], complete: bool, places:
         findings
             .push(Finding::new(rule, format!("{path}: {message}")).at(places.stack_value(&path)).path(path).help(help));
     }
+    for (name, tier) in &stack.tiers {
+        for (position, accepted) in tier.accepts.iter().enumerate().filter(|(_, tier)| !stack.tiers.contains_key(*tier))
+        {
+            let path = index(&field(&field("tiers", name.as_str()), "accepts"), position);
+            let help = instead(accepted.as_str(), "tiers here", stack.tiers.keys().map(|name| name.as_str()));
+            let finding = Finding::new(&rules::UNKNOWN_TIER, format!("{path}: there is no tier `{accepted}`"));
+            findings.push(finding.at(places.stack_value(&path)).path(path).help(help));
+        }
+    }
     let tiers = stack.tiers.iter().map(|(name, tier)| (field("tiers", name.as_str()), &tier.depends_on));
     let services = stack.services.iter().map(|(name, service)| (field("services", name.as_str()), &service.depends_on));
     for (declarer, dependencies) in tiers.chain(services) {

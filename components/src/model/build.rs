@@ -10,9 +10,9 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{
-    Amounts, Autoscale, Cpu, Duration, EnvName, EnvironmentName, Gateway, GpuCount, HealthPort, ImageReference, Memory,
-    NamespaceName, Percent, PhaseName, Port, PortOffset, PortRange, Priority, RangeName, Replicas, Resources, Service,
-    ServiceName, ServiceRef, Stack, StackName, Tier, TierName, UrlPath, UserId,
+    Amounts, Autoscale, Cpu, Duration, Egress, EnvName, EnvironmentName, Gateway, GpuCount, HealthPort, ImageReference,
+    Memory, NamespaceName, Percent, PhaseName, Port, PortOffset, PortRange, Priority, RangeName, Replicas, Resources,
+    Service, ServiceName, ServiceRef, Stack, StackName, Tier, TierName, UrlPath, UserId,
 };
 
 /// A stack that could not be built: everything that does not fit, in the order in which it was given.
@@ -272,6 +272,13 @@ impl TierBuilder {
         self
     }
 
+    /// The tiers whose services may depend on services of this one.
+    #[must_use]
+    pub fn accepts(mut self, tiers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.building.take("accepts", all::<TierName>(tiers), |tier, tiers| tier.accepts = tiers);
+        self
+    }
+
     /// The phase that the tier's services start in.
     #[must_use]
     pub fn phase(mut self, name: &str) -> Self {
@@ -334,6 +341,13 @@ impl ServiceBuilder {
     pub fn depends_on(mut self, services: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let services = all::<ServiceRef>(services);
         self.building.take("depends_on", services, |service, services| service.depends_on = services);
+        self
+    }
+
+    /// What it connects to outside the fleet: `internet:443`, `203.0.113.0/24:5432`, `kube-api`.
+    #[must_use]
+    pub fn egress(mut self, ways: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.building.take("egress", all::<Egress>(ways), |service, ways| service.egress = ways);
         self
     }
 

@@ -10,6 +10,7 @@ use super::gateway::GatewaySettings;
 use super::gpu::GpuSettings;
 use super::image::ImageSource;
 use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName};
+use super::network::Network;
 use super::overrides::ServiceOverride;
 use super::port::PortOffset;
 use super::reference::ServiceRef;
@@ -55,6 +56,9 @@ pub struct Environment {
     /// How traffic from outside comes in; without it, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewaySettings>,
+    /// The network around the fleet, as far as policies have to name it.
+    #[serde(default)]
+    pub network: Network,
     /// What is different here about single services, by name; `stack/service` where several stacks have one of that
     /// name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -87,6 +91,7 @@ impl Environment {
             gpu: GpuSettings::default(),
             autoscaling: false,
             gateway: None,
+            network: Network::default(),
             services: BTreeMap::new(),
         }
     }

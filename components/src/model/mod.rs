@@ -23,6 +23,7 @@ mod autoscale;
 mod build;
 mod cluster;
 mod duration;
+pub(crate) mod egress;
 mod env_var;
 mod environment;
 mod gateway;
@@ -31,6 +32,7 @@ mod health;
 mod image;
 mod label;
 mod name;
+mod network;
 mod number;
 mod overrides;
 mod port;
@@ -52,9 +54,10 @@ pub use self::cluster::{
     PodCount, Taint, TaintEffect,
 };
 pub use self::duration::Duration;
+pub use self::egress::{AddressRange, Egress};
 pub use self::env_var::EnvName;
 pub use self::environment::{CONTROL_NAMESPACE, Environment};
-pub use self::gateway::{Gateway, GatewaySettings, HostName, ObjectName, UrlPath};
+pub use self::gateway::{Gateway, GatewaySettings, HostName, ObjectName, UrlPath, WayIn, WayInError};
 pub use self::gpu::{GpuCount, GpuPolicy, GpuSettings};
 pub use self::health::HealthPort;
 pub use self::image::{ImageReference, ImageSource, ImageTag, Registry};
@@ -62,6 +65,7 @@ pub use self::label::{LabelKey, LabelValue};
 pub use self::name::{
     ClusterName, EnvironmentName, InstanceSuffix, NamespaceName, PhaseName, RangeName, ServiceName, StackName, TierName,
 };
+pub use self::network::{Network, Peer};
 pub use self::number::NumberError;
 pub use self::overrides::ServiceOverride;
 pub use self::port::{Port, PortOffset, PortRange};

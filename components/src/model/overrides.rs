@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::autoscale::AutoscaleOverride;
+use super::egress::Egress;
 use super::env_var::EnvName;
 use super::gpu::GpuCount;
 use super::image::ImageReference;
@@ -31,6 +32,9 @@ pub struct ServiceOverride {
     /// Changes to its autoscaler; a service without one in the stack has none here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscale: Option<AutoscaleOverride>,
+    /// What it connects to outside the fleet, in place of what the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Vec<Egress>>,
     /// Environment variables that are added, or that take the place of those of the same name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<EnvName, String>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autoscale::Autoscale;
 use super::duration::Duration;
+use super::egress::Egress;
 use super::env_var::EnvName;
 use super::gateway::{Gateway, UrlPath};
 use super::gpu::GpuCount;
@@ -58,6 +59,10 @@ pub struct Service {
     /// The services that must be ready before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ServiceRef>,
+    /// What it connects to outside the fleet: `internet:443`, a range of addresses such as `203.0.113.0/24:5432`, or
+    /// `kube-api`. What is not declared stays closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<Egress>,
     /// The phase it starts in, by name, where the dependencies alone would let it start earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<PhaseName>,
@@ -104,6 +109,7 @@ impl Service {
             priority: None,
             critical: None,
             depends_on: Vec::new(),
+            egress: Vec::new(),
             phase: None,
             health_port: None,
             health_path: None,

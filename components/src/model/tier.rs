@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::name::{NamespaceName, PhaseName, RangeName};
+use super::name::{NamespaceName, PhaseName, RangeName, TierName};
 use super::port::PortRange;
 use super::priority::Priority;
 use super::reference::ServiceRef;
@@ -38,6 +38,10 @@ pub struct Tier {
     /// The services that every service of this tier waits for, in addition to its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ServiceRef>,
+    /// The tiers whose services may depend on services of this one, its own included; any tier, when none is named. It
+    /// opens no connection: it bounds which dependencies may be declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<TierName>,
     /// CPU and memory of services that name none and use no GPU; the stack's unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -56,6 +60,7 @@ impl Tier {
             critical: false,
             phase: None,
             depends_on: Vec::new(),
+            accepts: Vec::new(),
             resources: None,
         }
     }

@@ -9,6 +9,7 @@ use strata_components::desired::{Desired, Resource};
 use strata_components::model::{Cpu, Environment, Memory, Stack};
 
 use crate::fleet::{ENVIRONMENTS, composed, environment, sophia};
+use crate::isolation;
 use crate::pod_security::violations;
 
 fn of_kind<'a>(desired: &'a Desired, kind: &str) -> Vec<&'a Resource> {
@@ -45,6 +46,7 @@ fn check(desired: &Desired) {
     }
     numbers(desired, &deployments);
     phases(desired);
+    isolation::check(&[desired]);
 }
 
 fn order_and_identity(desired: &Desired) {
@@ -241,6 +243,43 @@ fn the_gateway_alone_has_an_ingress() {
         assert_eq!(found.len(), expected, "{name}");
         assert!(found.iter().all(|ingress| ingress.service.as_deref() == Some("mcp_orchestrator")));
     }
+}
+
+/// The environment chooses the way in; whichever it is, it leads to the one gateway.
+#[test]
+fn the_gateway_api_takes_the_place_of_the_ingress() {
+    let mut with = serde_json::to_value(environment("production")).unwrap();
+    with["gateway"] = json!({
+        "host": "mcp.sophia.example", "gateway_class": "traefik", "tls_secret": "mcp-gateway-tls",
+        "controller": {"namespace": "traefik"},
+    });
+    let desired = compose(&sophia(), &serde_json::from_value(with.clone()).unwrap(), "local", None).unwrap();
+    check(&desired);
+    assert_eq!(of_kind(&desired, "Ingress").len(), 0);
+    let [gateway, route] = ["Gateway", "HTTPRoute"].map(|kind| {
+        let [only] = of_kind(&desired, kind).try_into().unwrap();
+        assert_eq!(only.service.as_deref(), Some("mcp_orchestrator"));
+        &only.manifest
+    });
+    let listener = json!({
+        "name": "https", "hostname": "mcp.sophia.example", "port": 443, "protocol": "HTTPS",
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": "mcp-gateway-tls"}]},
+    });
+    assert_eq!(gateway["apiVersion"], "gateway.networking.k8s.io/v1");
+    assert_eq!(gateway["spec"], json!({"gatewayClassName": "traefik", "listeners": [listener]}));
+    let rule = json!({
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": [{"name": "mcp-orchestrator-mcp", "port": 9001}],
+    });
+    let parent = json!({"name": "mcp-orchestrator-mcp", "sectionName": "https"});
+    assert_eq!(route["spec"], json!({"parentRefs": [parent], "hostnames": ["mcp.sophia.example"], "rules": [rule]}));
+
+    with["gateway"]["ingress_class"] = json!("traefik");
+    let both = serde_json::from_value::<Environment>(with.clone()).unwrap_err().to_string();
+    assert_eq!(both, "the gateway has both an `ingress_class` and a `gateway_class`: name one of the two");
+    with["gateway"] = json!({"host": "mcp.sophia.example"});
+    let neither = serde_json::from_value::<Environment>(with).unwrap_err().to_string();
+    assert_eq!(neither, "the gateway has neither an `ingress_class` nor a `gateway_class`: name one of the two");
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod figures;
 mod files;
 mod fleet;
 mod invariants;
+mod isolation;
 mod pod_security;
 mod problems;
