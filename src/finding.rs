@@ -97,6 +97,12 @@ pub struct Finding {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Why it is accepted, where the stack waives the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived: Option<String>,
+    /// Whether the line it points to holds what must not be shown.
+    #[serde(skip)]
+    pub concealed: bool,
 }
 
 impl Finding {
@@ -112,6 +118,8 @@ impl Finding {
             related: Vec::new(),
             path: None,
             help: None,
+            waived: None,
+            concealed: false,
         }
     }
 
@@ -149,6 +157,13 @@ impl Finding {
     #[must_use]
     pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into();
+        self
+    }
+
+    /// Keeps the line that it points to from being shown.
+    #[must_use]
+    pub fn conceal(mut self) -> Self {
+        self.concealed = true;
         self
     }
 

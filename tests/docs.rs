@@ -160,6 +160,7 @@ fn every_field_of_a_stack_is_described() {
             ("A service", "Service"),
             ("Autoscaling", "Autoscale"),
             ("Gateway", "Gateway"),
+            ("A waiver", "Waiver"),
             ("CPU and memory", "Resources"),
             ("CPU and memory 2", "Amounts"),
         ],

@@ -4,8 +4,11 @@
 //! One file an area; each rule is applied in one place. Syntax, types and references are proven before, by
 //! [`crate::load`].
 
+mod architecture;
+mod capacity;
 mod composed;
 mod gateway;
+mod hardening;
 mod names;
 mod order;
 mod ports;
@@ -14,6 +17,8 @@ pub mod registry;
 pub mod rules;
 mod size;
 mod tiers;
+pub mod waivers;
+mod workloads;
 
 use strata_components::compose::{ComposeError, compose_among};
 use strata_components::desired::Desired;
@@ -57,14 +62,22 @@ pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<
     findings.extend(size::check(loaded));
     findings.extend(tiers::check(loaded));
     findings.extend(gateway::check_stack(loaded));
+    findings.extend(hardening::check_stack(loaded));
     match composed {
         Ok(desired) => {
             findings.extend(composed::notes(desired, loaded));
             findings.extend(ports::check_claims(desired, loaded));
             findings.extend(gateway::check_objects(desired, loaded));
+            findings.extend(hardening::check_objects(desired, loaded));
+            let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
+            if let Some(nodes) = capacity::nodes::described(&loaded.environment, target) {
+                findings.extend(capacity::check(desired, loaded, &nodes));
+                findings.extend(architecture::check(desired, loaded, &nodes));
+            }
         }
         Err(error) => findings.extend(composed::refusals(error, loaded)),
     }
+    waivers::apply(loaded, &mut findings);
     settle(&mut findings);
     findings
 }

@@ -18,6 +18,31 @@ macro_rules! rules {
 }
 
 rules! {
+    NO_SUCH_ARCHITECTURE = "S-arch-001" Error, "an image is not built for the processors of its nodes",
+        "A pod whose image knows no version for the node's processor fails with `exec format error`, and the scheduler \
+         does not look at images.",
+        "Build the image for that processor, or keep the pods on other nodes.";
+    LARGE_PAGES = "S-arch-002" Error, "a program does not run on nodes with large pages",
+        "Kernels for GH200 nodes deal memory out in pages of 64 KiB; programs whose allocator was built for pages of \
+         4 KiB stop when they start there.",
+        "Use a version that is built for large pages, or keep the pods on nodes with small ones.";
+    TOO_MUCH = "S-capacity-001" Error, "a service does not fit its nodes",
+        "Its pods, beside those that the scheduler places first and what others run there, find no room: they would wait \
+         for ever.",
+        "Add a node, ask for less, or run fewer pods; the help names what would do.";
+    STUCK_ROLLOUT = "S-capacity-002" Error, "a rollout would stand still",
+        "A rollout that starts a pod before it stops one needs room for one pod more, and there is none.",
+        "Give up a pod first (a surge of 0, one pod unavailable), or add a node.";
+    SLOW_ROLLOUT = "S-capacity-003" Warning, "a rollout has room for fewer pods than it starts",
+        "The rest of the pods that it starts in addition wait until others have stopped: it goes on, but slowly.",
+        "Choose the smaller surge that the help names, or add a node.";
+    NO_ROOM_TO_GROW = "S-capacity-004" Warning, "an autoscaler's maximum does not fit",
+        "What runs at first fits, but under load the autoscaler would start pods that find no room.",
+        "Add nodes, or lower the autoscaler's `max`.";
+    UNDECIDED = "S-capacity-005" Note, "whether pods fit was not found out",
+        "Placing pods of many sizes on nodes of many sizes is searched up to a limit; no placement was found, and none \
+         was ruled out.",
+        "Leave more room, or use fewer sizes.";
     CYCLE = "S-deps-001" Error, "services wait for each other",
         "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
         "Remove one of the dependencies on the path that is shown.";
@@ -36,6 +61,38 @@ rules! {
     NO_WAY_IN = "S-gateway-004" Note, "the gateway is not reachable in this environment",
         "The stack marks a gateway, but the environment does not say how traffic comes in.",
         "Add `gateway` with host and ingress class to the environment, if it should be reachable.";
+    NOT_RESTRICTED = "S-hardening-001" Error, "a pod falls short of the restricted Pod Security Standard",
+        "A namespace that enforces the standard refuses such a pod, and one that does not gives it more than it needs.",
+        "Change the field that is named.";
+    NO_NUMERIC_USER = "S-hardening-002" Error, "a container has no numeric user",
+        "The kubelet cannot tell whether a user that an image names in letters is root, and refuses to start it.",
+        "Set `run_as_user` to a number other than 0.";
+    FLOATING_TAG = "S-hardening-003" Error, "an image has no tag that stays",
+        "What `latest`, or no tag, stands for changes without a word: two pods of one service may run different programs, \
+         and nothing can be rolled back.",
+        "Write a tag other than `latest`, or a digest; `image.pin: none` in the environment asks for less.";
+    NO_DIGEST = "S-hardening-004" Error, "an image has no digest",
+        "The environment demands digests, because a tag can be moved to other bytes.",
+        "Write the image with `@sha256:` and its digest.";
+    NO_LIMITS = "S-hardening-005" Error, "a container has no requests or limits",
+        "Without requests the scheduler does not know what fits, without limits one server can take what others need.",
+        "Give it `resources` with requests and limits for CPU and memory.";
+    NO_PROBE = "S-hardening-006" Error, "a container has no probe",
+        "Without a readiness probe a rollout goes on before a server answers; without a liveness probe one that hangs \
+         is never restarted.",
+        "Probe the health port for both.";
+    STUCK_BUDGET = "S-hardening-007" Error, "a disruption budget lets no pod go",
+        "A node can then not be drained, for an update of its kernel or of Kubernetes, without breaking the budget.",
+        "Let at least one pod be unavailable, or run more pods; an autoscaler's minimum counts.";
+    NO_BUDGET = "S-hardening-008" Warning, "several pods have no disruption budget",
+        "A drain may then take all of them at once, though there are several so that one can fail.",
+        "Add a PodDisruptionBudget that lets one pod go at a time.";
+    PLAIN_SECRET = "S-hardening-009" Error, "a secret stands in plain text",
+        "A stack and its history are read by many, and a variable of a container by all who may see the pod.",
+        "Keep it in a Secret of the cluster, and change it: what has been in a file is known.";
+    WRITABLE_ROOT = "S-hardening-010" Warning, "a container can write to its root file system",
+        "An intruder could change the program that runs.",
+        "Set `readOnlyRootFilesystem`, and mount a volume where the program has to write.";
     NAME_TOO_LONG = "S-names-001" Error, "a name is too long",
         "Names that are joined of others (stack, environment, instance) become labels and object names, which have at \
         most 63 characters.",
@@ -120,6 +177,12 @@ rules! {
         "A tier may name the tiers whose services may depend on its own; what is declared beyond that is a mistake, or \
          a change of the design that the list should show.",
         "Remove the dependency, or add the tier to the list of the one it leads to.";
+    NOT_WAIVABLE = "S-waivers-001" Error, "a waiver names a rule that cannot be waived",
+        "Only rules about how pods are hardened, what nodes they fit and how they run can be broken on purpose.",
+        "Remove the waiver, and mend what the rule finds.";
+    UNUSED_WAIVER = "S-waivers-002" Note, "a waiver is for nothing",
+        "Nothing breaks the rule in this environment; a waiver that stays would hide what comes later.",
+        "Remove the waiver, if no other environment needs it.";
 }
 
 /// Every rule there is, by id.

@@ -76,7 +76,7 @@ fn compare(proven: &Proven, expect: Inline) {
 
 /// Replaces text in the good stack, and compares all that is found.
 #[track_caller]
-fn check(from: &str, to: &str, expect: Inline) {
+pub(super) fn check(from: &str, to: &str, expect: Inline) {
     let shop = SHOP.replace(from, to);
     assert!(from.is_empty() || shop != SHOP, "nothing was replaced");
     compare(&proven(&shop, PRODUCTION, None, None), expect);
@@ -84,8 +84,17 @@ fn check(from: &str, to: &str, expect: Inline) {
 
 /// Adds text to the good environment, and compares all that is found.
 #[track_caller]
-fn check_environment(more: &str, shop: (&str, &str), expect: Inline) {
+pub(super) fn check_environment(more: &str, shop: (&str, &str), expect: Inline) {
     compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{PRODUCTION}{more}\n"), None, None), expect);
+}
+
+/// Puts the good stack with one change on these nodes, and compares all that is found.
+#[track_caller]
+pub(super) fn check_nodes(nodes: &str, more: &str, shop: (&str, &str), expect: Inline) {
+    let nodes: String = nodes.lines().map(|line| format!("        {line}\n")).collect();
+    let described = format!("clusters:\n  local:\n    embedded:\n      nodes:\n{nodes}");
+    let production = PRODUCTION.replace("clusters: {local: {embedded: {}}}\n", &described);
+    compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{production}{more}"), None, None), expect);
 }
 
 #[test]
@@ -323,7 +332,7 @@ error S-stack-001 shop:9:1 the stack shop has no services [add services; to remo
 
 /// Changes what the good stack composes to, and compares all that is found.
 #[track_caller]
-fn check_composed(change: impl FnOnce(&mut Desired), expect: Inline) {
+pub(super) fn check_composed(change: impl FnOnce(&mut Desired), expect: Inline) {
     let loaded = loaded(SHOP, PRODUCTION, None);
     let mut desired = prove(&loaded, "local", None).desired.unwrap();
     change(&mut desired);
@@ -331,7 +340,7 @@ fn check_composed(change: impl FnOnce(&mut Desired), expect: Inline) {
     compare(&Proven { desired: Some(desired), findings }, expect);
 }
 
-fn object<'a>(desired: &'a mut Desired, address: &str) -> &'a mut Resource {
+pub(super) fn object<'a>(desired: &'a mut Desired, address: &str) -> &'a mut Resource {
     desired.resources.iter_mut().find(|resource| resource.address == address).unwrap()
 }
 

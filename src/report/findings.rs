@@ -13,12 +13,23 @@ use crate::finding::{Finding, Level, Location, Related, Sources, Tally};
 pub fn terminal(findings: &[Finding], sources: &Sources, width: usize) -> String {
     let renderer = Renderer::styled().hyperlink(false).term_width(width);
     let mut text = String::new();
+    let hidden: Vec<&Location> = findings.iter().filter(|f| f.concealed).filter_map(|f| f.at.as_ref()).collect();
+    let nothing = Sources::default();
     for finding in findings {
         let finding = cleaned(finding);
+        let sources = if hidden.iter().any(|line| shows(&finding, line)) { &nothing } else { sources };
         text.push_str(&renderer.render(&[group(&finding, sources)]));
         text.push_str("\n\n");
     }
     text
+}
+
+/// Whether the lines that explain a finding would show this one.
+fn shows(finding: &Finding, hidden: &Location) -> bool {
+    let places = finding.at.iter().chain(finding.related.iter().map(|related| &related.at));
+    let lines: Vec<usize> = places.filter(|at| at.file == hidden.file).map(|at| at.line).collect();
+    let (first, last) = (lines.iter().min(), lines.iter().max());
+    first.zip(last).is_some_and(|(first, last)| (first..=last).contains(&&hidden.line))
 }
 
 fn group<'a>(finding: &Finding, sources: &Sources) -> Group<'a> {
@@ -36,6 +47,9 @@ fn group<'a>(finding: &Finding, sources: &Sources) -> Group<'a> {
         && let Some(path) = &finding.path
     {
         group = group.element(Heading::NOTE.message(format!("at {path} in the stack's program")));
+    }
+    if let Some(reason) = &finding.waived {
+        group = group.element(Heading::NOTE.message(format!("waived: {reason}")));
     }
     if let Some(help) = &finding.help {
         group = group.element(Heading::HELP.message(help.clone()));
@@ -96,7 +110,7 @@ fn visible(line: &str) -> String {
 }
 
 fn cleaned(finding: &Finding) -> Finding {
-    let Finding { rule, level, message, at, label, related, path, help } = finding;
+    let Finding { rule, level, message, at, label, related, path, help, waived, concealed } = finding;
     let owned = |text: &String| clean(text).into_owned();
     let place = |at: &Location| Location { file: owned(&at.file), ..at.clone() };
     Finding {
@@ -108,6 +122,8 @@ fn cleaned(finding: &Finding) -> Finding {
         related: related.iter().map(|r| Related { at: place(&r.at), text: owned(&r.text) }).collect(),
         path: path.as_ref().map(owned),
         help: help.as_ref().map(owned),
+        waived: waived.as_ref().map(owned),
+        concealed: *concealed,
     }
 }
 

@@ -21,11 +21,19 @@ pub(crate) fn story(cluster: Cluster) {
         "    resources: {requests: {cpu: 500, memory: 1Gi}, limits: {cpu: 500, memory: 1Gi}}\n",
         "",
     );
+    story.edit(
+        &story.stack(),
+        "waivers:\n  - {rule: S-capacity-001, service: postgres_manager, reason: a larger node is on its way}\n",
+        "",
+    );
     story.up("");
     story.end();
 }
 
-const OTHERS: &str = "services:
+/// That the pod has no room is known before; the stack asks for it to be tried all the same.
+const OTHERS: &str = "waivers:
+  - {rule: S-capacity-001, service: postgres_manager, reason: a larger node is on its way}
+services:
   unified_chat:
     tier: core
     port: 9004

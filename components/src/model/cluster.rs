@@ -100,6 +100,18 @@ impl Architecture {
     }
 }
 
+/// The size of the pages that a node's kernel deals memory out in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PageSize {
+    /// 4 KiB, as everywhere on x86.
+    #[default]
+    #[serde(rename = "4Ki")]
+    Small,
+    /// 64 KiB, as the kernels for GH200 nodes have it.
+    #[serde(rename = "64Ki")]
+    Large,
+}
+
 /// Nodes that are alike. A group of several is numbered: `gh200-1`, `gh200-2`; a group of one keeps its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +137,9 @@ pub struct NodeGroup {
     /// The processor's architecture.
     #[serde(default)]
     pub architecture: Architecture,
+    /// The size of the kernel's pages: `4Ki` or `64Ki`.
+    #[serde(default)]
+    pub page_size: PageSize,
     /// Labels beside those that every node has (`kubernetes.io/arch`, `kubernetes.io/hostname`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<LabelKey, LabelValue>,
@@ -152,6 +167,7 @@ impl NodeGroup {
             gpus: GpuShares::default(),
             gpu_resource: None,
             architecture: Architecture::default(),
+            page_size: PageSize::default(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
         }

@@ -72,6 +72,19 @@ text_type! {
     max: 400, valid: reference
 }
 
+/// What every reference to an image must carry, so that what runs is what was meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImagePin {
+    /// Nothing: the tag may be `latest`, or be left out.
+    None,
+    /// A tag other than `latest`.
+    #[default]
+    Tag,
+    /// A digest, which always means the same bytes.
+    Digest,
+}
+
 /// Where an environment takes the images of services that name none themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,14 +93,23 @@ pub struct ImageSource {
     pub registry: Registry,
     /// The tag that every service's image has.
     pub tag: ImageTag,
+    /// What every reference to an image must carry here: `none`, `tag` or `digest`.
+    #[serde(default)]
+    pub pin: ImagePin,
 }
 
 impl ImageSource {
+    /// Images of this registry with this tag.
+    #[must_use]
+    pub fn new(registry: Registry, tag: ImageTag) -> Self {
+        Self { registry, tag, pin: ImagePin::default() }
+    }
+
     /// The image of a service: `{registry}/{service}:{tag}`.
     ///
     /// ```
     /// use strata_components::model::{ImageSource, ServiceName};
-    /// let source = ImageSource { registry: "registry.example/sophia".try_into()?, tag: "1.0.0".try_into()? };
+    /// let source = ImageSource::new("registry.example/sophia".try_into()?, "1.0.0".try_into()?);
     /// assert_eq!(source.image_of(&ServiceName::new("ai_memory")?), "registry.example/sophia/ai_memory:1.0.0");
     /// # Ok::<(), strata_components::model::TextError>(())
     /// ```

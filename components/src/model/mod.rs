@@ -46,12 +46,13 @@ mod service;
 mod stack;
 mod text;
 mod tier;
+mod waiver;
 
 pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent};
 pub use self::build::{AmountsText, BuildError, ServiceBuilder, StackBuilder, TierBuilder};
 pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,
-    PodCount, Taint, TaintEffect,
+    PageSize, PodCount, Taint, TaintEffect,
 };
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
@@ -60,7 +61,7 @@ pub use self::environment::{CONTROL_NAMESPACE, Environment};
 pub use self::gateway::{Gateway, GatewaySettings, HostName, ObjectName, UrlPath, WayIn, WayInError};
 pub use self::gpu::{GpuCount, GpuPolicy, GpuSettings};
 pub use self::health::HealthPort;
-pub use self::image::{ImageReference, ImageSource, ImageTag, Registry};
+pub use self::image::{ImagePin, ImageReference, ImageSource, ImageTag, Registry};
 pub use self::label::{LabelKey, LabelValue};
 pub use self::name::{
     ClusterName, EnvironmentName, InstanceSuffix, NamespaceName, PhaseName, RangeName, ServiceName, StackName, TierName,
@@ -78,3 +79,4 @@ pub use self::service::{Service, UserId};
 pub use self::stack::Stack;
 pub use self::text::TextError;
 pub use self::tier::Tier;
+pub use self::waiver::{Reason, RuleId, Waiver};

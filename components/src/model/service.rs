@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::autoscale::Autoscale;
+use super::cluster::Architecture;
 use super::duration::Duration;
 use super::egress::Egress;
 use super::env_var::EnvName;
@@ -78,6 +79,9 @@ pub struct Service {
     /// Its image, where that is not the environment's `{registry}/{service}:{tag}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageReference>,
+    /// The processors that its image is built for; any, when none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub architectures: Vec<Architecture>,
     /// The numeric user it runs as; the stack's unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as_user: Option<UserId>,
@@ -115,6 +119,7 @@ impl Service {
             health_path: None,
             startup_limit: None,
             image: None,
+            architectures: Vec::new(),
             run_as_user: None,
             env: BTreeMap::new(),
             resources: None,

@@ -12,6 +12,7 @@ use super::port::{PortOffset, PortRange};
 use super::resources::Resources;
 use super::service::{Service, UserId};
 use super::tier::Tier;
+use super::waiver::Waiver;
 
 /// A fleet of MCP servers that is deployed as one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +55,9 @@ pub struct Stack {
     pub tiers: BTreeMap<TierName, Tier>,
     /// The services, by name.
     pub services: BTreeMap<ServiceName, Service>,
+    /// Rules that are not kept on purpose, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<Waiver>,
 }
 
 fn default_health_path() -> UrlPath {
@@ -78,6 +82,7 @@ impl Stack {
             gpu_resources: Resources::gpu_server(),
             tiers: BTreeMap::new(),
             services: BTreeMap::new(),
+            waivers: Vec::new(),
         }
     }
 

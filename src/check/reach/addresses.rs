@@ -1,8 +1,8 @@
 //! Addresses of both families as sets: the blocks of policies with their exceptions, and the ranges that have a
 //! meaning of their own.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::intervals::Intervals;
 

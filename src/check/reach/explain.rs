@@ -1,6 +1,6 @@
 //! Why one connection is open or closed: every policy that has a say in it, and what each of its rules lets through.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde::Serialize;
 
@@ -104,7 +104,8 @@ fn half(reach: &Reach<'_>, own: usize, other: End, ingress: bool) -> Option<Half
         let rules = if ingress { &policy.ingress } else { &policy.egress };
         let opening = |(at, rule): (usize, &Rule)| {
             let certain = names(network, policy, rule, other)?;
-            let ports = ports_of(rule, server);
+            // Addresses name no ports, not even where a pod should have one of them.
+            let ports = ports_of(rule, if ingress || certain { server } else { &nobody });
             (!ports.is_empty()).then_some(Opening { rule: at + 1, ports, perhaps: !certain })
         };
         let opens = rules.iter().flatten().enumerate().filter_map(opening).collect();

@@ -1,0 +1,70 @@
+//! The nodes that pods are held against: those that an environment describes.
+
+use std::collections::BTreeMap;
+
+use strata_components::model::{Cluster, Environment, NodeGroup, PageSize, TaintEffect};
+
+use super::super::reach::Labels;
+
+/// The label with a node's processor architecture.
+pub(in crate::check) const ARCHITECTURE: &str = "kubernetes.io/arch";
+const HOSTNAME: &str = "kubernetes.io/hostname";
+
+/// A node, as far as placing pods needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::check) struct Node {
+    pub(in crate::check) name: String,
+    /// What is free of each resource, by its Kubernetes name: CPU in thousandths of a core, memory in bytes.
+    pub(in crate::check) free: BTreeMap<String, u64>,
+    pub(in crate::check) labels: Labels,
+    /// Keys, values and effects of taints that keep pods away; those that only prefer other nodes are left out.
+    pub(in crate::check) taints: Vec<(String, String, String)>,
+    /// Whether its kernel deals memory out in pages of 64 KiB.
+    pub(in crate::check) large_pages: bool,
+}
+
+impl Node {
+    pub(in crate::check) fn architecture(&self) -> &str {
+        self.labels.get(ARCHITECTURE).map_or("", String::as_str)
+    }
+}
+
+/// The nodes that the environment describes for a cluster; nothing where it describes none.
+pub(in crate::check) fn described(environment: &Environment, target: &str) -> Option<Vec<Node>> {
+    match environment.clusters.get(target)? {
+        Cluster::Embedded(cluster) if !cluster.nodes.is_empty() => {
+            Some(cluster.nodes.iter().flat_map(of_group).collect())
+        }
+        Cluster::Embedded(_) | Cluster::Context(_) => None,
+    }
+}
+
+fn of_group(group: &NodeGroup) -> Vec<Node> {
+    let mut free = BTreeMap::from([
+        ("cpu".to_owned(), group.cpu.millis()),
+        ("memory".to_owned(), group.memory.bytes()),
+        ("pods".to_owned(), group.pods.get().into()),
+    ]);
+    if group.gpus.get() > 0 {
+        let resource = group.gpu_resource.as_ref().map_or("nvidia.com/gpu", |resource| resource.as_str());
+        free.insert(resource.to_owned(), group.gpus.get().into());
+    }
+    let taints = group.taints.iter().filter_map(|taint| {
+        let effect = match taint.effect {
+            TaintEffect::NoSchedule => "NoSchedule",
+            TaintEffect::NoExecute => "NoExecute",
+            TaintEffect::PreferNoSchedule => return None,
+        };
+        let value = taint.value.as_ref().map_or_else(String::new, ToString::to_string);
+        Some((taint.key.to_string(), value, effect.to_owned()))
+    });
+    let taints: Vec<_> = taints.collect();
+    let node = |name: String| {
+        let mut labels: Labels = group.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        labels.insert(ARCHITECTURE.to_owned(), group.architecture.as_str().to_owned());
+        labels.insert(HOSTNAME.to_owned(), name.clone());
+        let large_pages = group.page_size == PageSize::Large;
+        Node { name, free: free.clone(), labels, taints: taints.clone(), large_pages }
+    };
+    group.node_names().into_iter().map(node).collect()
+}

@@ -1,0 +1,263 @@
+//! Which nodes a pod may go to, and what it asks of them, as the scheduler reads it: node selector and required node
+//! affinity, taints and tolerations, and the larger of what containers ask together and what each first one asks.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Affinity, Container, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::super::reach::{Labels, Selector};
+use super::nodes::Node;
+
+/// Whether a pod may go to a node, room aside; otherwise why not.
+pub(in crate::check) fn admits(node: &Node, pod: &PodSpec) -> Result<(), String> {
+    for (key, value) in pod.node_selector.iter().flatten() {
+        if node.labels.get(key) != Some(value) {
+            return Err(format!("lacks the label {key}={value}"));
+        }
+    }
+    let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
+    if let Some(required) = affinity.and_then(|node| node.required_during_scheduling_ignored_during_execution.as_ref())
+        && !required.node_selector_terms.iter().any(|term| term_holds(term, node))
+    {
+        return Err("does not match the node affinity".to_owned());
+    }
+    let tolerations = pod.tolerations.as_deref().unwrap_or_default();
+    for (key, value, effect) in &node.taints {
+        if !tolerations.iter().any(|toleration| tolerates(toleration, key, value, effect)) {
+            let value = if value.is_empty() { String::new() } else { format!("={value}") };
+            return Err(format!("has the taint {key}{value}:{effect}"));
+        }
+    }
+    Ok(())
+}
+
+fn term_holds(term: &NodeSelectorTerm, node: &Node) -> bool {
+    let expressions = term.match_expressions.as_deref().unwrap_or_default();
+    let fields = term.match_fields.as_deref().unwrap_or_default();
+    // A term of nothing matches nothing.
+    let said = !expressions.is_empty() || !fields.is_empty();
+    said && expressions.iter().all(|one| requirement_holds(one, node.labels.get(&one.key)))
+        && fields.iter().all(|one| requirement_holds(one, (one.key == "metadata.name").then_some(&node.name)))
+}
+
+fn requirement_holds(requirement: &NodeSelectorRequirement, value: Option<&String>) -> bool {
+    let values = requirement.values.as_deref().unwrap_or_default();
+    let compared = || {
+        let bound: i64 = values.first()?.parse().ok()?;
+        Some(value?.parse::<i64>().ok()?.cmp(&bound))
+    };
+    match requirement.operator.as_str() {
+        "In" => value.is_some_and(|value| values.contains(value)),
+        "NotIn" => value.is_none_or(|value| !values.contains(value)),
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        "Gt" => compared() == Some(std::cmp::Ordering::Greater),
+        "Lt" => compared() == Some(std::cmp::Ordering::Less),
+        _ => false,
+    }
+}
+
+fn tolerates(toleration: &Toleration, key: &str, value: &str, effect: &str) -> bool {
+    let of = |field: &Option<String>| field.as_deref().unwrap_or_default().to_owned();
+    let (wanted, operator) = (of(&toleration.effect), of(&toleration.operator));
+    if !wanted.is_empty() && wanted != effect {
+        return false;
+    }
+    let key_fits = of(&toleration.key) == key;
+    match operator.as_str() {
+        // Without a key it tolerates every taint.
+        "Exists" => key_fits || of(&toleration.key).is_empty(),
+        _ => key_fits && of(&toleration.value) == value,
+    }
+}
+
+/// What a pod asks for, by resource: CPU in thousandths of a core, memory in bytes, and one pod.
+pub(in crate::check) fn requests(pod: &PodSpec) -> BTreeMap<String, u64> {
+    let mut sum: BTreeMap<String, u64> = BTreeMap::new();
+    let mut most = BTreeMap::new();
+    let add = |total: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>| {
+        for (resource, amount) in more {
+            let one = total.entry(resource.clone()).or_default();
+            *one = one.saturating_add(*amount);
+        }
+    };
+    // First containers run one after the other, beside those among them that are kept.
+    for first in pod.init_containers.iter().flatten() {
+        if first.restart_policy.as_deref() == Some("Always") {
+            add(&mut sum, &of_container(first));
+        } else {
+            let mut here = sum.clone();
+            add(&mut here, &of_container(first));
+            raise(&mut most, &here);
+        }
+    }
+    for container in &pod.containers {
+        add(&mut sum, &of_container(container));
+    }
+    raise(&mut sum, &most);
+    let overhead = pod.overhead.iter().flatten().map(|(name, amount)| (name.clone(), quantity(name, amount))).collect();
+    add(&mut sum, &overhead);
+    sum.insert("pods".to_owned(), 1);
+    sum
+}
+
+fn raise(total: &mut BTreeMap<String, u64>, least: &BTreeMap<String, u64>) {
+    for (resource, amount) in least {
+        let one = total.entry(resource.clone()).or_default();
+        *one = (*one).max(*amount);
+    }
+}
+
+/// What a container asks for: its requests, and its limits where it names no request.
+fn of_container(container: &Container) -> BTreeMap<String, u64> {
+    let Some(resources) = &container.resources else { return BTreeMap::new() };
+    let limits = resources.limits.iter().flatten();
+    let requests = resources.requests.iter().flatten();
+    limits.chain(requests).map(|(name, amount)| (name.clone(), quantity(name, amount))).collect()
+}
+
+/// An amount in the unit of its resource, rounded up: thousandths of a core for CPU, whole ones otherwise.
+pub(crate) fn quantity(resource: &str, amount: &Quantity) -> u64 {
+    let text = amount.0.trim();
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    // Thousandths hold every amount that a cluster deals in.
+    let thousandths = |text: &str| format!("{text:0<3}").get(..3).and_then(|part| part.parse::<u128>().ok());
+    let (Ok(whole), Some(part)) = (whole.parse::<u128>(), thousandths(part)) else { return 0 };
+    let milli = whole.saturating_mul(1000).saturating_add(part);
+    let (times, over): (u128, u128) = match unit {
+        "n" => (1, 1_000_000_000),
+        "u" => (1, 1_000_000),
+        "m" => (1, 1000),
+        "k" => (1000, 1),
+        "M" => (1_000_000, 1),
+        "G" => (1_000_000_000, 1),
+        "T" => (1_000_000_000_000, 1),
+        "P" => (1_000_000_000_000_000, 1),
+        "Ki" => (1 << 10, 1),
+        "Mi" => (1 << 20, 1),
+        "Gi" => (1 << 30, 1),
+        "Ti" => (1 << 40, 1),
+        "Pi" => (1 << 50, 1),
+        _ => (1, 1),
+    };
+    let per = if resource == "cpu" { 1 } else { 1000 };
+    u64::try_from(milli.saturating_mul(times).div_ceil(over.saturating_mul(per))).unwrap_or(u64::MAX)
+}
+
+/// The most pods of this kind that may share a node: one where they keep away from each other.
+pub(in crate::check) fn per_node(pod: &PodSpec, labels: &Labels) -> u32 {
+    let apart =
+        |affinity: &Affinity| {
+            let terms =
+                affinity.pod_anti_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()?;
+            let own = |selector| Selector::from(selector).matches(labels);
+            Some(terms.iter().any(|term| {
+                term.topology_key == "kubernetes.io/hostname" && term.label_selector.clone().is_some_and(own)
+            }))
+        };
+    if pod.affinity.as_ref().and_then(apart) == Some(true) { 1 } else { u32::MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_in_the_unit_of_their_resource() {
+        for (resource, amount, expect) in [
+            ("cpu", "500m", 500),
+            ("cpu", "2", 2000),
+            ("cpu", "1.5", 1500),
+            ("cpu", "100u", 1),
+            ("memory", "1Gi", 1 << 30),
+            ("memory", "0.5Ki", 512),
+            ("memory", "1500M", 1_500_000_000),
+            ("memory", "128974848000m", 128_974_848),
+            ("nvidia.com/gpu", "8", 8),
+            ("pods", "110", 110),
+            ("cpu", "many", 0),
+        ] {
+            assert_eq!(quantity(resource, &Quantity(amount.to_owned())), expect, "{resource} {amount}");
+        }
+    }
+
+    fn pod(more: Value) -> PodSpec {
+        let mut pod = json!({"containers": [{"name": "a", "resources": {"requests": {"cpu": "1"}}}]});
+        for (key, value) in more.as_object().unwrap() {
+            pod[key] = value.clone();
+        }
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn first_containers_count_as_the_scheduler_counts_them() {
+        let asks = |cpu: &str, kept: bool| {
+            let mut one = json!({"name": "i", "resources": {"requests": {"cpu": cpu}}});
+            if kept {
+                one["restartPolicy"] = "Always".into();
+            }
+            one
+        };
+        for (first, expect) in [
+            (json!([]), 1000),
+            (json!([asks("500m", false), asks("3", false)]), 3000),
+            (json!([asks("500m", true)]), 1500),
+            (json!([asks("500m", true), asks("2", false)]), 2500),
+        ] {
+            assert_eq!(requests(&pod(json!({"initContainers": first})))["cpu"], expect, "{first}");
+        }
+        let limited = json!({"containers": [{"name": "a", "resources": {"limits": {"memory": "1Ki"}}}]});
+        assert_eq!(requests(&pod(limited)), BTreeMap::from([("memory".into(), 1024), ("pods".into(), 1)]));
+    }
+
+    #[track_caller]
+    fn check(more: Value, expect: Result<(), &str>) {
+        let labels = [("gpu", "true"), ("size", "8")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let taints = vec![("nvidia.com/gpu".to_owned(), "present".to_owned(), "NoSchedule".to_owned())];
+        let node = Node { name: "gh200".into(), free: BTreeMap::new(), labels, taints, large_pages: false };
+        let mut tolerating = json!({"tolerations": [{"operator": "Exists"}]});
+        for (key, value) in more.as_object().unwrap() {
+            tolerating[key] = value.clone();
+        }
+        assert_eq!(admits(&node, &pod(tolerating)), expect.map_err(str::to_owned), "{more}");
+    }
+
+    #[test]
+    fn nodes_admit_what_the_scheduler_would_put_there() {
+        check(json!({"nodeSelector": {"gpu": "true"}}), Ok(()));
+        check(json!({"nodeSelector": {"gpu": "false"}}), Err("lacks the label gpu=false"));
+        check(json!({"tolerations": []}), Err("has the taint nvidia.com/gpu=present:NoSchedule"));
+        let tolerate = |one: Value| json!({"tolerations": [one]});
+        check(tolerate(json!({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"})), Ok(()));
+        check(tolerate(json!({"key": "nvidia.com/gpu", "value": "present"})), Ok(()));
+        check(
+            tolerate(json!({"key": "nvidia.com/gpu", "value": "absent"})),
+            Err("has the taint nvidia.com/gpu=present:NoSchedule"),
+        );
+        check(
+            tolerate(json!({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoExecute"})),
+            Err("has the taint nvidia.com/gpu=present:NoSchedule"),
+        );
+        let affinity = |terms: Value| {
+            let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}});
+            json!({"affinity": {"nodeAffinity": required}})
+        };
+        let one = |key: &str, operator: &str, values: Value| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+        let no = Err("does not match the node affinity");
+        check(affinity(json!([one("gpu", "In", json!(["true"]))])), Ok(()));
+        check(affinity(json!([one("gpu", "NotIn", json!(["true"])), one("size", "Gt", json!(["7"]))])), Ok(()));
+        check(affinity(json!([one("size", "Lt", json!(["8"]))])), no);
+        check(affinity(json!([one("gpu", "DoesNotExist", json!([])), {}])), no);
+        check(
+            affinity(json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["gh200"]}]}])),
+            Ok(()),
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! Stacks on nodes that are too small in one way or another, and all that is said about them.
+
+use snapbox::str;
+
+use super::super::tests::check_nodes;
+
+const CART: &str = "cart: {tier: back, port: 9000";
+
+#[test]
+fn everything_fits_where_there_is_room() {
+    check_nodes("- {name: a, cpu: 4, memory: 8Gi}", "", (CART, CART), str![[r#""#]]);
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_what_is_missing() {
+    // Four pods of a quarter of a core, and of 256Mi, on too little of either.
+    check_nodes(
+        "- {name: a, cpu: 0.5, memory: 8Gi}",
+        "",
+        (CART, CART),
+        str![[r#"
+error S-capacity-001 shop:12:3 web: its pod does not fit: beside what else is there, 750m of cpu are asked of nodes that have 500m, 250m too few [one more node like a would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+    check_nodes(
+        "- {name: a, cpu: 8, memory: 8Gi, pods: 3}",
+        "",
+        (CART, "cart: {replicas: 2, tier: back, port: 9000"),
+        str![[r#"
+error S-capacity-001 shop:12:3 web: its pod does not fit: beside what else is there, 4 of pods are asked of nodes that have 3, 1 too few [one more node like a would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+    let large =
+        "cart: {resources: {requests: {cpu: 3, memory: 1Gi}, limits: {cpu: 3, memory: 1Gi}}, tier: back, port: 9000";
+    check_nodes(
+        "- {name: a, count: 4, cpu: 2, memory: 8Gi}",
+        "",
+        (CART, large),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its pod does not fit: each asks for 3 of cpu, and no node that takes them has more than 2 [no more nodes of these kinds would help: ask for less, or describe larger nodes]
+
+"#]],
+    );
+    let two = "cart: {replicas: 3, resources: {requests: {cpu: 3, memory: 1Gi}, limits: {cpu: 3, memory: 1Gi}}, tier: back, port: 9000";
+    check_nodes(
+        "- {name: a, count: 2, cpu: 6, memory: 8Gi}\n- {name: b, cpu: 2, memory: 8Gi}",
+        "",
+        (CART, two),
+        str![[r#""#]],
+    );
+    check_nodes(
+        "- {name: a, cpu: 8, memory: 8Gi, taints: [{key: team, value: ops, effect: NoSchedule}]}",
+        "",
+        (CART, CART),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its pod does not fit: no node takes them: a has the taint team=ops:NoSchedule [no more nodes of these kinds would help: ask for less, or describe larger nodes]
+error S-capacity-001 shop:11:3 mail: its pod does not fit: no node takes them: a has the taint team=ops:NoSchedule [no more nodes of these kinds would help: ask for less, or describe larger nodes]
+error S-capacity-001 shop:12:3 web: its pod does not fit: no node takes them: a has the taint team=ops:NoSchedule [no more nodes of these kinds would help: ask for less, or describe larger nodes]
+
+"#]],
+    );
+}
+
+#[test]
+fn gpus_are_counted_exactly() {
+    let gpus = "cart: {gpu: 1, replicas: 3, tier: back, port: 9000";
+    check_nodes("- {name: gpu, count: 3, cpu: 8, memory: 32Gi, gpus: 1}", "", (CART, gpus), str![[r#""#]]);
+    check_nodes(
+        "- {name: gpu, count: 2, cpu: 8, memory: 32Gi, gpus: 1}",
+        "",
+        (CART, gpus),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 3 pods do not fit: beside what else is there, 3 of nvidia.com/gpu are asked of nodes that have 2, 1 too few [one more node like gpu-1 would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+    // One share of a GPU for each pod.
+    let shared = "gpu: {policy: shared}\n";
+    let slices = "- {name: gpu, cpu: 8, memory: 32Gi, gpus: 3, gpu_resource: nvidia.com/gpu.shared}";
+    check_nodes(slices, shared, (CART, gpus), str![[r#""#]]);
+    check_nodes(
+        &slices.replace("gpus: 3", "gpus: 2"),
+        shared,
+        (CART, gpus),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 3 pods do not fit: beside what else is there, 3 of nvidia.com/gpu.shared are asked of nodes that have 2, 1 too few [one more node like gpu would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+    // Two nodes with three GPUs each hold two pods with two, not three.
+    let pairs = "cart: {gpu: 2, replicas: 3, tier: back, port: 9000";
+    check_nodes(
+        "- {name: gpu, count: 2, cpu: 16, memory: 64Gi, gpus: 3}",
+        "",
+        (CART, pairs),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 3 pods do not fit: there is enough of everything in all, but not together on single nodes [one more node like gpu-1 would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+    let selector = "gpu: {node_selector: {gpu: \"true\"}}\n";
+    check_nodes(
+        "- {name: gpu, count: 3, cpu: 8, memory: 32Gi, gpus: 1}",
+        selector,
+        (CART, gpus),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 3 pods do not fit: no node takes them: gpu-1 lacks the label gpu=true, and so on for 3 nodes [no more nodes of these kinds would help: ask for less, or describe larger nodes]
+
+"#]],
+    );
+}
+
+#[test]
+fn those_of_lower_priority_are_left_over() {
+    // Room for three of the four pods: the scheduler leaves out one of the low ones.
+    let high = "web: {priority: high, tier: front";
+    check_nodes(
+        "- {name: a, cpu: 0.5, memory: 8Gi}",
+        "",
+        ("web: {tier: front", high),
+        str![[r#"
+error S-capacity-001 shop:11:3 mail: its pod does not fit: beside what else is there, 750m of cpu are asked of nodes that have 500m, 250m too few [one more node like a would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+}
+
+#[test]
+fn a_rollout_needs_room_for_the_pods_it_starts_first() {
+    let cart = |replicas: u32| {
+        format!(
+            "cart: {{replicas: {replicas}, resources: {{requests: {{cpu: 1, memory: 1Gi}}, limits: {{cpu: 1, memory: 1Gi}}}}, tier: back, port: 9000"
+        )
+    };
+    check_nodes(
+        "- {name: a, cpu: 1.5, memory: 8Gi}",
+        "",
+        (CART, &cart(1)),
+        str![[r#"
+error S-capacity-002 shop:10:3 cart: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 2500m of cpu are asked of nodes that have 1500m, 1 too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+error S-capacity-002 shop:11:3 mail: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1750m of cpu are asked of nodes that have 1500m, 250m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+error S-capacity-002 shop:12:3 web: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1750m of cpu are asked of nodes that have 1500m, 250m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+
+"#]],
+    );
+    check_nodes("- {name: a, cpu: 2.5, memory: 8Gi}", "", (CART, &cart(1)), str![[r#""#]]);
+    check_nodes(
+        "- {name: a, cpu: 9.5, memory: 16Gi}",
+        "",
+        (CART, &cart(8)),
+        str![[r#"
+warning S-capacity-003 shop:10:3 cart: a rollout starts 2 pods in addition, and there is room for 1 [a surge of 1 would do; one more node like a would do]
+
+"#]],
+    );
+}
+
+#[test]
+fn an_autoscaler_needs_room_to_grow() {
+    let cart = "cart: {autoscale: {min: 1, max: 6, cpu: 70}, resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 1, memory: 1Gi}}, tier: back, port: 9000";
+    check_nodes(
+        "- {name: a, cpu: 4, memory: 16Gi}",
+        "autoscaling: true\n",
+        (CART, cart),
+        str![[r#"
+warning S-capacity-004 shop:10:3 cart: its autoscaler may start 6 pods, and they do not fit: beside what else is there, 6500m of cpu are asked of nodes that have 4, 2500m too few [one more node like a would do, or lower its `max`]
+
+"#]],
+    );
+    check_nodes("- {name: a, cpu: 8, memory: 16Gi}", "autoscaling: true\n", (CART, cart), str![[r#""#]]);
+}
+
+#[test]
+fn images_run_on_their_nodes() {
+    let arm = "- {name: arm, cpu: 8, memory: 16Gi, architecture: arm64, page_size: 64Ki}";
+    check_nodes(
+        arm,
+        "",
+        (CART, "cart: {architectures: [amd64], tier: back, port: 9000"),
+        str![[r#"
+error S-arch-001 shop:10:25 Deployment shop/cart-mcp: the image registry.example/shop/cart:1.0.0 is built for amd64, and its pods may be placed on arm, which is arm64 [build the image for arm64, or keep its pods on nodes with another processor]
+
+"#]],
+    );
+    check_nodes(arm, "", (CART, "cart: {architectures: [amd64, arm64], tier: back, port: 9000"), str![[r#""#]]);
+    check_nodes(
+        arm,
+        "",
+        (CART, "cart: {image: \"qdrant/qdrant:v1.9.2\", tier: back, port: 9000"),
+        str![[r#"
+error S-arch-002 shop:10:17 Deployment shop/cart-mcp: the image qdrant/qdrant:v1.9.2 does not run with pages of 64 KiB (https://github.com/qdrant/qdrant/issues/4988), and its pods may be placed on arm [use a build for large pages, or keep its pods on nodes with small ones]
+
+"#]],
+    );
+    check_nodes(
+        arm,
+        "",
+        (CART, "cart: {image: \"mcr.microsoft.com/mssql/server:2022-CU14\", tier: back, port: 9000"),
+        str![[r#"
+error S-arch-001 shop:10:17 Deployment shop/cart-mcp: the image mcr.microsoft.com/mssql/server:2022-CU14 is built for amd64 (https://support.microsoft.com/en-us/help/4047326/support-policy-for-microsoft-sql-server), and its pods may be placed on arm, which is arm64 [build the image for arm64, or keep its pods on nodes with another processor]
+
+"#]],
+    );
+}
