@@ -6,12 +6,13 @@ use crate::conflict::{self, Conflict};
 use crate::last_applied;
 use crate::managed::{Managed, ManagedFieldsError, Manager, Operation, without_managed_fields};
 use crate::object;
-use crate::ownership;
+use crate::ownership::{self, Unconverted, Writable};
+use crate::path::FieldPattern;
 use crate::proof;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;
 use crate::typed::{self, Duplicates, ValidationErrors};
-use crate::update::{UpdateOptions, manager_name, track};
+use crate::update::{UpdateError, UpdateOptions, first_owners, manager_name};
 use crate::value;
 use crate::versions::{Versions, View};
 
@@ -34,6 +35,9 @@ pub struct ApplyOptions<'a> {
     pub subresource: &'a str,
     /// Fields that a request of this sort cannot set, such as `.status` of the object itself; nobody comes to own them.
     pub ignored: Option<&'a FieldSet>,
+    /// The only fields that a request of this sort can set, such as the resources of containers for `pods/resize`;
+    /// without it all can be. Nobody comes to own, or loses, any other.
+    pub only: Option<&'a [FieldPattern]>,
     /// How to see the object in other versions; without it all versions are taken to have the same fields.
     pub versions: Option<&'a dyn Versions>,
 }
@@ -42,7 +46,7 @@ impl<'a> ApplyOptions<'a> {
     /// An apply to the object itself, without force.
     #[must_use]
     pub fn new(manager: &'a str, now: &'a str) -> Self {
-        Self { manager, force: false, now, subresource: "", ignored: None, versions: None }
+        Self { manager, force: false, now, subresource: "", ignored: None, only: None, versions: None }
     }
 }
 
@@ -68,6 +72,12 @@ pub enum ApplyError {
         /// What does not fit.
         errors: ValidationErrors,
     },
+    /// Nobody owns anything of what is there yet, and it does not fit its type.
+    #[error("failed to create manager for existing fields: {0}")]
+    BeforeFirstApply(UpdateError),
+    /// The object, converted to the version of some manager's fields, does not fit its type there.
+    #[error("{0}")]
+    Versions(String),
     /// The configuration brings `metadata.managedFields`.
     #[error("metadata.managedFields must be nil")]
     ManagedFieldsGiven,
@@ -112,12 +122,10 @@ pub fn apply(
     config: &Value,
     options: &ApplyOptions<'_>,
 ) -> Result<Value, ApplyError> {
-    let given = config.pointer("/metadata/managedFields");
-    if given.is_some_and(|given| !given.is_null()) {
-        return Err(ApplyError::ManagedFieldsGiven);
+    if let Err(fault) = check_config(ty, config) {
+        // The server looks at what is there first.
+        return Err(live.and_then(|live| owners_before(ty, live, options).err()).unwrap_or(fault));
     }
-    let invalid = |errors| ApplyError::Invalid { object: object::shown(config), errors };
-    typed::validate(ty, config, Duplicates::Refuse).map_err(invalid)?;
     let Some(live) = live else {
         let mut created = without_managed_fields(config);
         let mut managed = Managed::default();
@@ -140,6 +148,33 @@ pub fn apply(
     let mut object = outcome.object;
     last_applied::refresh(&mut object, config, options.manager);
     Ok(object)
+}
+
+/// Whether a configuration is one that can be applied.
+fn check_config(ty: &TypeRef, config: &Value) -> Result<(), ApplyError> {
+    if config.pointer("/metadata/managedFields").is_some_and(|given| !given.is_null()) {
+        return Err(ApplyError::ManagedFieldsGiven);
+    }
+    let invalid = |errors| ApplyError::Invalid { object: object::shown(config), errors };
+    typed::validate(ty, config, Duplicates::Refuse).map_err(invalid)
+}
+
+/// Who owns what before the apply, and whether that is so because nobody owned anything until now.
+fn owners_before(ty: &TypeRef, live: &Value, options: &ApplyOptions<'_>) -> Result<(Managed, bool), ApplyError> {
+    let managed = Managed::of_object(live)?;
+    if managed.iter().next().is_some() {
+        return Ok((managed, false));
+    }
+    let update = UpdateOptions {
+        manager: BEFORE_FIRST_APPLY,
+        now: options.now,
+        subresource: options.subresource,
+        ignored: options.ignored,
+        only: options.only,
+        versions: options.versions,
+    };
+    let managed = first_owners(ty, live, &update).map_err(ApplyError::BeforeFirstApply)?;
+    Ok((managed, true))
 }
 
 /// What an apply leads to if nothing stands in its way.
@@ -170,23 +205,14 @@ pub(crate) fn decide(
     config: &Value,
     options: &ApplyOptions<'_>,
 ) -> Result<Outcome, ApplyError> {
-    let before = Managed::of_object(live)?;
-    let mut managed = before.clone();
+    let (mut managed, first) = owners_before(ty, live, options)?;
+    let before = if first { Managed::default() } else { managed.clone() };
     let old = without_managed_fields(live);
     let invalid = |errors| ApplyError::InvalidLive { object: object::shown(live), errors };
     typed::validate(ty, &old, Duplicates::Allow).map_err(invalid)?;
-    if managed.is_empty() {
-        let update = UpdateOptions {
-            manager: BEFORE_FIRST_APPLY,
-            now: options.now,
-            subresource: options.subresource,
-            ignored: options.ignored,
-            versions: options.versions,
-        };
-        managed = track(ty, &object::before_creation(ty, &old), &old, managed, &update);
-    }
     let view = View { ty, api_version: object::api_version(config), versions: options.versions };
-    ownership::settle(view, &old, &mut managed);
+    let unconverted = |error: Unconverted| ApplyError::Versions(error.to_string());
+    ownership::settle(view, &old, &mut managed).map_err(unconverted)?;
 
     let me = applier(config, options);
     let last = managed.get(&me).cloned();
@@ -197,9 +223,10 @@ pub(crate) fn decide(
     let mut new = typed::merge(ty, &old, config);
     // What the manager still applies is not pruned, so without anything it left out there is nothing to do.
     if let Some(last) = last.filter(|last| !last.fields.is_subset(&fields)) {
-        new = ownership::prune(view, new, &managed, &last);
+        new = ownership::prune(view, new, &managed, &last).map_err(unconverted)?;
     }
-    let change = ownership::change(view, &old, &new, &managed, Some(&me), options.ignored);
+    let writable = Writable { ignored: options.ignored, only: options.only };
+    let change = ownership::change(view, &old, &new, &managed, Some(&me), writable).map_err(unconverted)?;
     let mut managed = change.managed;
     ownership::strip(&mut managed, &me);
     let changed = !value::equal(&old, &new);
@@ -232,9 +259,5 @@ fn applier(config: &Value, options: &ApplyOptions<'_>) -> Manager {
 
 /// What the manager comes to own by a configuration.
 fn own_fields(ty: &TypeRef, config: &Value, options: &ApplyOptions<'_>) -> FieldSet {
-    let fields = typed::fields(ty, config);
-    match options.ignored {
-        Some(ignored) => fields.difference_with_below(ignored),
-        None => fields,
-    }
+    Writable { ignored: options.ignored, only: options.only }.among(typed::fields(ty, config))
 }

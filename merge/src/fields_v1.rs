@@ -5,13 +5,12 @@
 //! empty object says so too.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::json_text::Encoder;
 use crate::path::PathElement;
 use crate::set::{FieldSet, Node};
-use crate::value;
 
 /// Why a `fieldsV1` could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +98,7 @@ fn write_text(set: &FieldSet, member: bool, out: &mut String) {
     for node in set.nodes() {
         out.push_str(separator);
         separator = ",";
-        write_string(&element_key(&node.element), out);
+        Encoder::FieldsV1.write_string(&element_key(&node.element), out);
         out.push(':');
         write_text(&node.children, node.member, out);
     }
@@ -149,77 +148,20 @@ fn element_key(element: &PathElement) -> String {
                 if position > 0 {
                     key.push(',');
                 }
-                write_string(name, &mut key);
+                Encoder::FieldsV1.write_string(name, &mut key);
                 key.push(':');
-                write_value(value, &mut key);
+                Encoder::FieldsV1.write(value, &mut key);
             }
             key.push('}');
             key
         }
         PathElement::Value(value) => {
             let mut key = String::from("v:");
-            write_value(value, &mut key);
+            Encoder::FieldsV1.write(value, &mut key);
             key
         }
         PathElement::Index(position) => format!("i:{position}"),
     }
-}
-
-/// A value as JSON text, with sorted keys and the escapes of Go's encoder.
-pub(crate) fn to_text(value: &Value) -> String {
-    let mut out = String::new();
-    write_value(value, &mut out);
-    out
-}
-
-pub(crate) fn write_value(value: &Value, out: &mut String) {
-    match value {
-        Value::String(text) => write_string(text, out),
-        Value::Array(items) => {
-            out.push('[');
-            for (position, item) in items.iter().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                write_value(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(map) => {
-            out.push('{');
-            for (position, (key, item)) in value::sorted(map).into_iter().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                write_string(key, out);
-                out.push(':');
-                write_value(item, out);
-            }
-            out.push('}');
-        }
-        plain => {
-            let _ = write!(out, "{plain}");
-        }
-    }
-}
-
-/// A JSON string with the escapes of Go's encoder, which the server uses: also `<`, `>`, `&` and two line separators.
-pub(crate) fn write_string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (c as u32) < 0x20 || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 fn type_name(value: &Value) -> &'static str {

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::conflict::Conflict;
-use crate::fields_v1;
+use crate::json_text::Encoder;
 use crate::object;
 use crate::schema::TypeRef;
 use crate::typed;
@@ -59,7 +59,7 @@ pub(crate) fn refresh(object: &mut Value, config: &Value, manager: &str) {
             metadata.remove("annotations");
         }
     }
-    let text = fields_v1::to_text(&applied) + "\n";
+    let text = Encoder::Object.text(&applied) + "\n";
     let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) else { return };
     annotations.insert(ANNOTATION.to_owned(), Value::from(text));
     let bytes = annotations.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum::<usize>();

@@ -12,7 +12,10 @@
 //! | know what an apply would do, without a request | [`predict()`] |
 //! | see what differs between two objects | [`diff()`] |
 //! | read who owns what | [`owners()`] |
+//! | start the next apply from what a manager applied last | [`extract()`] |
 //! | move an object over from client-side apply | [`client_side::hand_over`] |
+//! | serve the `scale` subresource | [`scale`] |
+//! | serve several versions of a kind | [`Versions`], [`ServedVersions`] |
 //! | work with sets of fields | [`FieldSet`], [`FieldPath`] |
 //! | merge, compare, extract, remove by type | [`typed`] |
 //!
@@ -40,6 +43,7 @@ pub mod managed;
 pub mod owners;
 pub mod path;
 pub mod predict;
+pub mod scale;
 pub mod schema;
 pub mod set;
 pub mod typed;
@@ -47,7 +51,9 @@ pub mod value;
 
 mod apply;
 mod conflict;
+mod extract;
 mod fields_v1;
+mod json_text;
 mod last_applied;
 mod object;
 mod ownership;
@@ -61,12 +67,13 @@ mod versions;
 pub use apply::{ApplyError, ApplyOptions, apply};
 pub use conflict::Conflict;
 pub use diff::{Change, diff};
+pub use extract::extract;
 pub use fields_v1::FieldsV1Error;
 pub use managed::{Managed, ManagedEntry, ManagedFieldsError, Manager, Operation};
 pub use owners::owners;
-pub use path::{FieldPath, PathElement};
+pub use path::{FieldPath, FieldPattern, PathElement};
 pub use predict::{Prediction, predict};
 pub use schema::{Schema, TypeRef};
 pub use set::FieldSet;
 pub use update::{UpdateError, UpdateOptions, update};
-pub use versions::Versions;
+pub use versions::{ServedVersions, Versions};

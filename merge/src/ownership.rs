@@ -10,18 +10,63 @@ use serde_json::Value;
 use crate::conflict::Conflict;
 use crate::managed::{Managed, ManagedEntry, Manager};
 use crate::object::NEVER_OWNED;
+use crate::path::FieldPattern;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;
-use crate::typed::{self, Comparison};
+use crate::typed::{self, Comparison, ValidationErrors};
 use crate::versions::View;
 
+/// An object could not be seen in the version that some manager's fields are named in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{step}{errors}")]
+pub(crate) struct Unconverted {
+    /// What the server says it was about to do, up to the errors themselves.
+    step: &'static str,
+    /// How the converted object does not fit its type.
+    errors: ValidationErrors,
+}
+
+impl Unconverted {
+    fn at(step: &'static str) -> impl Fn(ValidationErrors) -> Self {
+        move |errors| Self { step, errors }
+    }
+}
+
+/// Which fields a request of some sort can set.
+#[derive(Clone, Copy)]
+pub(crate) struct Writable<'a> {
+    /// Not these, nor what lies below them.
+    pub(crate) ignored: Option<&'a FieldSet>,
+    /// These alone.
+    pub(crate) only: Option<&'a [FieldPattern]>,
+}
+
+impl Writable<'_> {
+    /// The fields among these that can be set.
+    pub(crate) fn among(self, fields: FieldSet) -> FieldSet {
+        let fields = match self.ignored {
+            Some(ignored) => fields.difference_with_below(ignored),
+            None => fields,
+        };
+        match self.only {
+            Some(only) => fields.matching(only),
+            None => fields,
+        }
+    }
+}
+
 /// Reads every entry as the schema of today has it, and forgets those of versions that are not served.
-pub(crate) fn settle(view: View<'_>, live: &Value, managed: &mut Managed) {
+pub(crate) fn settle(view: View<'_>, live: &Value, managed: &mut Managed) -> Result<(), Unconverted> {
+    let mut types: BTreeMap<String, Option<TypeRef>> = BTreeMap::new();
     for entry in managed.entries_mut() {
-        let ty = if view.versions.is_none() || entry.manager.api_version == view.api_version {
-            Some(view.ty.clone())
-        } else {
-            view.of(live, &entry.manager.api_version).map(|(_, ty)| ty)
+        let version = &entry.manager.api_version;
+        let ty = match types.get(version) {
+            Some(ty) => ty.clone(),
+            None => {
+                let ty = view.of(live, version).map_err(Unconverted::at(""))?.map(|(_, ty)| ty);
+                types.insert(version.clone(), ty.clone());
+                ty
+            }
         };
         match ty {
             Some(ty) => {
@@ -33,6 +78,7 @@ pub(crate) fn settle(view: View<'_>, live: &Value, managed: &mut Managed) {
         }
     }
     managed.retain(|entry| !entry.fields.is_empty());
+    Ok(())
 }
 
 /// What other managers lose when the object goes from `old` to `new`.
@@ -52,13 +98,14 @@ pub(crate) fn change(
     new: &Value,
     managed: &Managed,
     me: Option<&Manager>,
-    ignored: Option<&FieldSet>,
-) -> Change {
+    writable: Writable<'_>,
+) -> Result<Change, Unconverted> {
     let compare = |ty: &TypeRef, old: &Value, new: &Value| {
         let comparison = typed::compare(ty, old, new);
-        match ignored {
-            Some(ignored) => comparison.without(ignored),
-            None => comparison,
+        Comparison {
+            added: writable.among(comparison.added),
+            modified: writable.among(comparison.modified),
+            removed: writable.among(comparison.removed),
         }
     };
     let mut by_version: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
@@ -70,12 +117,14 @@ pub(crate) fn change(
             left.set(manager.clone(), fields.clone());
             continue;
         }
-        let comparison = by_version.entry(manager.api_version.clone()).or_insert_with(|| {
-            let (old, ty) = view.of(old, &manager.api_version)?;
-            let (new, _) = view.of(new, &manager.api_version)?;
-            Some(compare(&ty, &old, &new))
-        });
-        let Some(comparison) = comparison else { continue };
+        let version = &manager.api_version;
+        if !by_version.contains_key(version) {
+            let old = view.of(old, version).map_err(Unconverted::at("failed to convert old object: "))?;
+            let new = view.of(new, version).map_err(Unconverted::at("failed to convert new object: "))?;
+            let comparison = old.zip(new).map(|((old, ty), (new, _))| compare(&ty, &old, &new));
+            by_version.insert(version.clone(), comparison);
+        }
+        let Some(Some(comparison)) = by_version.get(version) else { continue };
         let lost = fields.intersection(&comparison.modified.union(&comparison.added));
         if !lost.is_empty() {
             conflicts.push((manager.sort_text(), lost.iter().map(|path| Conflict::new(manager, path)).collect()));
@@ -87,32 +136,46 @@ pub(crate) fn change(
     }
     conflicts.sort_by(|l, r| l.0.cmp(&r.0));
     let comparison = by_version.remove(view.api_version).flatten().unwrap_or_default();
-    Change {
+    Ok(Change {
         comparison,
         conflicts: conflicts.into_iter().flat_map(|(_, conflicts)| conflicts).collect(),
         managed: left,
-    }
+    })
 }
 
 /// Takes out of a merged object what its applier applied before, does not apply now, and nobody else owns.
 ///
 /// `managed` holds the applier's new fields already; `last` is its entry from before.
-pub(crate) fn prune(view: View<'_>, merged: Value, managed: &Managed, last: &ManagedEntry) -> Value {
+pub(crate) fn prune(
+    view: View<'_>,
+    merged: Value,
+    managed: &Managed,
+    last: &ManagedEntry,
+) -> Result<Value, Unconverted> {
     let last_version = last.manager.api_version.as_str();
-    let Some((merged_then, ty)) = view.of(&merged, last_version) else { return merged };
+    let doing = "failed to prune fields: failed to convert merged object to last applied version: ";
+    let Some((merged_then, ty)) = view.of(&merged, last_version).map_err(Unconverted::at(doing))? else {
+        return Ok(merged);
+    };
     let last_fields = typed::with_named_fields(&ty, &last.fields);
     let pruned = typed::remove(&ty, &merged_then, &last_fields);
-    let pruned = add_back_owned(view, &merged, pruned, last_version, managed);
+    let pruned = add_back_owned(view, &merged, pruned, last_version, managed)?;
     let pruned_fields = typed::with_named_fields(&ty, &typed::fields(&ty, &pruned));
     let merged_fields = typed::with_named_fields(&ty, &typed::fields(&ty, &merged_then));
     // What went along with an item, but was not the applier's to take, comes back.
     let gone = merged_fields.difference(&pruned_fields).intersection(&last_fields);
     let result = typed::remove(&ty, &merged_then, &gone);
-    view.back(result, last_version).unwrap_or(merged)
+    Ok(view.back(result, last_version).unwrap_or(merged))
 }
 
 /// Puts back what was taken out although some manager owns it. The result is in `version`.
-fn add_back_owned(view: View<'_>, merged: &Value, pruned: Value, version: &str, managed: &Managed) -> Value {
+fn add_back_owned(
+    view: View<'_>,
+    merged: &Value,
+    pruned: Value,
+    version: &str,
+    managed: &Managed,
+) -> Result<Value, Unconverted> {
     let mut owned: BTreeMap<&str, FieldSet> = BTreeMap::new();
     for entry in managed.iter() {
         let fields = owned.entry(entry.manager.api_version.as_str()).or_default();
@@ -123,20 +186,26 @@ fn add_back_owned(view: View<'_>, merged: &Value, pruned: Value, version: &str, 
     let mut pruned = pruned;
     let mut pruned_in = version.to_owned();
     for (version, fields) in first.into_iter().chain(owned) {
-        let Some((merged, ty)) = view.of(merged, version) else { continue };
-        let in_request = view.back(pruned.clone(), &pruned_in);
-        let Some(now) = in_request.and_then(|object| view.of(&object, version).map(|(now, _)| now.into_owned())) else {
-            continue;
-        };
+        let doing = "failed to prune fields: failed add back owned items: failed to convert merged object: ";
+        let Some((merged, ty)) = view.of(merged, version).map_err(Unconverted::at(doing))? else { continue };
+        let Some(now) = in_version(view, &pruned, &pruned_in, version)? else { continue };
         let everything = typed::with_named_fields(&ty, &typed::fields(&ty, &merged));
         let kept = typed::with_named_fields(&ty, &typed::fields(&ty, &now));
         let owned = typed::with_named_fields(&ty, &fields);
         pruned = typed::remove(&ty, &merged, &everything.difference(&kept.union(&owned)));
         pruned_in = version.to_owned();
     }
-    let back =
-        view.back(pruned.clone(), &pruned_in).and_then(|object| view.of(&object, version).map(|(o, _)| o.into_owned()));
-    back.unwrap_or(pruned)
+    Ok(in_version(view, &pruned, &pruned_in, version)?.unwrap_or(pruned))
+}
+
+/// A pruned object of one version in another.
+fn in_version(view: View<'_>, object: &Value, from: &str, to: &str) -> Result<Option<Value>, Unconverted> {
+    if from == to {
+        return Ok(Some(object.clone()));
+    }
+    let Some(object) = view.back(object.clone(), from) else { return Ok(None) };
+    let doing = "failed to prune fields: failed add back owned items: failed to convert pruned object: ";
+    Ok(view.of(&object, to).map_err(Unconverted::at(doing))?.map(|(object, _)| object.into_owned()))
 }
 
 /// Takes out of a manager's fields those that nobody owns; the entry goes when nothing is left.

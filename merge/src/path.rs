@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::json_text;
 use crate::value;
 
 /// One step of a path.
@@ -116,6 +117,7 @@ impl fmt::Display for Shown<'_> {
             Value::Object(map) => {
                 value::sorted(map).into_iter().try_for_each(|(key, item)| write!(f, "{key}={}", Shown(item)))
             }
+            Value::Number(number) => f.write_str(&json_text::shown_number(number)),
             other => write!(f, "{other}"),
         }
     }
@@ -137,11 +139,19 @@ pub(crate) fn quoted(text: &str) -> String {
             '\u{b}' => out.push_str("\\v"),
             '\u{c}' => out.push_str("\\f"),
             c if (c as u32) < 0x20 || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
+            c if is_shown(c) => out.push(c),
+            c if (c as u32) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push_str(&format!("\\U{:08x}", c as u32)),
         }
     }
     out.push('"');
     out
+}
+
+/// Whether a character has a look of its own: a letter, a mark, a number, punctuation, a symbol or the plain space.
+fn is_shown(c: char) -> bool {
+    // A mark alone would be escaped; after a letter it is not.
+    c.is_ascii() || ['a', c].iter().collect::<String>().escape_debug().count() == 2
 }
 
 /// The way from the root of an object to one of its fields.
@@ -199,6 +209,24 @@ impl fmt::Display for FieldPath {
     }
 }
 
+/// Paths that a request may write, given by their beginning; a step may stand for any element.
+///
+/// ```
+/// use structured_merge::{FieldPath, FieldPattern, FieldSet, PathElement};
+/// let field = |name: &str| Some(PathElement::field(name));
+/// let resources = FieldPattern(vec![field("spec"), field("containers"), None, field("resources")]);
+/// let app = FieldPath::of_fields(["spec", "containers"]).child(PathElement::key("name", "app"));
+/// let all: FieldSet = [FieldPath::of_fields(["spec", "nodeName"]),
+///     app.clone().child(PathElement::field("image")),
+///     app.child(PathElement::field("resources")).child(PathElement::field("limits"))].into_iter().collect();
+/// assert_eq!(all.matching(&[resources]).to_string(), r#".spec.containers[name="app"].resources.limits"#);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPattern(
+    /// The elements from the root; `None` stands for any.
+    pub Vec<Option<PathElement>>,
+);
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -223,6 +251,12 @@ mod tests {
         check(PathElement::Value(json!(true)), "[=true]");
         check(PathElement::Index(3), "[3]");
         check(PathElement::Value(json!("\u{1}")), r#"[="\x01"]"#);
+        check(
+            PathElement::Value(json!("é\u{301}\u{a0}\u{2028}\u{200b}😀\u{e0001}")),
+            "[=\"é\u{301}\\u00a0\\u2028\\u200b😀\\U000e0001\"]",
+        );
+        check(PathElement::Value(json!(1.0)), "[=1]");
+        check(PathElement::Value(json!(1e-7)), "[=1e-07]");
     }
 
     #[test]

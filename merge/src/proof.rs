@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::apply::ApplyOptions;
-use crate::fields_v1::{write_string, write_value};
+use crate::json_text::Encoder;
 use crate::object::{self, NEVER_OWNED};
 use crate::path::PathElement;
 use crate::schema::TypeRef;
@@ -19,7 +19,9 @@ use crate::value;
 
 /// Whether applying the configuration certainly leaves the live object, owners included, as it is.
 pub(crate) fn is_unchanged(ty: &TypeRef, live: &Value, config: &Value, options: &ApplyOptions<'_>) -> bool {
-    owners_stay(ty, live, config, options) && Covered { arena: &ty.arena }.value(ty.id, live, config)
+    options.only.is_none()
+        && owners_stay(ty, live, config, options)
+        && Covered { arena: &ty.arena }.value(ty.id, live, config)
 }
 
 /// Whether the live object's owners are in order, and the manager owns just what it applies.
@@ -215,7 +217,7 @@ impl Owned<'_> {
             Items::Atomic => None,
             Items::Set => {
                 self.key.push_str("v:");
-                write_value(item, &mut self.key);
+                Encoder::FieldsV1.write(item, &mut self.key);
                 Some(())
             }
             Items::Keyed(keys) => {
@@ -228,9 +230,9 @@ impl Owned<'_> {
                     let Some(value) = item.get(&key.name).or(key.default.as_ref()) else { continue };
                     self.key.push_str(separator);
                     separator = ",";
-                    write_string(&key.name, &mut self.key);
+                    Encoder::FieldsV1.write_string(&key.name, &mut self.key);
                     self.key.push(':');
-                    write_value(value, &mut self.key);
+                    Encoder::FieldsV1.write(value, &mut self.key);
                 }
                 self.key.push('}');
                 Some(())

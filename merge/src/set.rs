@@ -4,7 +4,7 @@
 //! owning `.spec` and owning `.spec.replicas` are two things. How a set is written into `managedFields` is in
 //! `fields_v1`.
 
-use crate::path::{FieldPath, PathElement};
+use crate::path::{FieldPath, FieldPattern, PathElement};
 
 /// A set of field paths.
 ///
@@ -151,6 +151,33 @@ impl FieldSet {
             let children = l.children.difference_with_below(&r.children);
             Some(Node { element: l.element.clone(), member: l.member, children })
         })
+    }
+
+    /// Paths of this set that begin with one of the patterns or lead to what does.
+    #[must_use]
+    pub fn matching(&self, patterns: &[FieldPattern]) -> Self {
+        let patterns: Vec<&[Option<PathElement>]> = patterns.iter().map(|pattern| pattern.0.as_slice()).collect();
+        self.matching_steps(&patterns)
+    }
+
+    fn matching_steps(&self, patterns: &[&[Option<PathElement>]]) -> Self {
+        if patterns.iter().any(|pattern| pattern.is_empty()) {
+            return self.clone();
+        }
+        let nodes = self.nodes.iter().filter_map(|node| {
+            let rest: Vec<&[Option<PathElement>]> = patterns
+                .iter()
+                .filter_map(|pattern| pattern.split_first())
+                .filter(|(step, _)| step.as_ref().is_none_or(|step| *step == node.element))
+                .map(|(_, rest)| rest)
+                .collect();
+            if rest.is_empty() {
+                return None;
+            }
+            let children = node.children.matching_steps(&rest);
+            Some(Node { element: node.element.clone(), member: node.member, children })
+        });
+        Self::from_nodes(nodes.collect())
     }
 
     /// Paths of this set below which it has no other.

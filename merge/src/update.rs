@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::managed::{Managed, ManagedEntry, Manager, Operation, without_managed_fields};
 use crate::object::{self, NEVER_OWNED};
-use crate::ownership;
+use crate::ownership::{self, Unconverted, Writable};
+use crate::path::FieldPattern;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;
 use crate::typed::{self, Duplicates, ValidationErrors};
@@ -27,6 +28,9 @@ pub struct UpdateOptions<'a> {
     pub subresource: &'a str,
     /// Fields that a request of this sort cannot set, such as `.status` of the object itself; nobody comes to own them.
     pub ignored: Option<&'a FieldSet>,
+    /// The only fields that a request of this sort can set, such as the resources of containers for `pods/resize`;
+    /// without it all can be. Nobody comes to own, or loses, any other.
+    pub only: Option<&'a [FieldPattern]>,
     /// How to see the object in other versions; without it all versions are taken to have the same fields.
     pub versions: Option<&'a dyn Versions>,
 }
@@ -35,7 +39,7 @@ impl<'a> UpdateOptions<'a> {
     /// A plain write of the object itself.
     #[must_use]
     pub fn new(manager: &'a str, now: &'a str) -> Self {
-        Self { manager, now, subresource: "", ignored: None, versions: None }
+        Self { manager, now, subresource: "", ignored: None, only: None, versions: None }
     }
 }
 
@@ -57,6 +61,14 @@ pub enum UpdateError {
         object: String,
         /// What does not fit.
         errors: ValidationErrors,
+    },
+    /// The object, converted to the version of some manager's fields, does not fit its type there.
+    #[error("failed to update ManagedFields ({object}): {message}")]
+    Versions {
+        /// The object, as the server's messages name it.
+        object: String,
+        /// What was converted, and what does not fit.
+        message: String,
     },
 }
 
@@ -92,7 +104,7 @@ pub fn update(
 ) -> Result<Value, UpdateError> {
     let managed = managed_of(live, new, options);
     let mut written = without_managed_fields(new);
-    if managed.is_empty() && live.is_some() {
+    if managed.iter().next().is_none() && live.is_some() {
         return Ok(written);
     }
     let old = live.map_or_else(|| object::before_creation(ty, new), without_managed_fields);
@@ -100,7 +112,8 @@ pub fn update(
     typed::validate(ty, &written, Duplicates::Allow).map_err(invalid)?;
     let invalid = |errors| UpdateError::Live { object: object::shown(&old), errors };
     typed::validate(ty, &old, Duplicates::Allow).map_err(invalid)?;
-    let managed = track(ty, &old, &written, managed, options);
+    let managed = track(ty, &old, &written, managed, options)
+        .map_err(|error| UpdateError::Versions { object: object::shown(new), message: error.to_string() })?;
     managed.write_into(&mut written);
     Ok(written)
 }
@@ -126,6 +139,15 @@ fn managed_of(live: Option<&Value>, new: &Value, options: &UpdateOptions<'_>) ->
     }
 }
 
+/// Who owns what of an object that came to be untracked, as if it were created just now.
+pub(crate) fn first_owners(ty: &TypeRef, object: &Value, options: &UpdateOptions<'_>) -> Result<Managed, UpdateError> {
+    let object = without_managed_fields(object);
+    let invalid = |errors| UpdateError::New { object: object::shown(&object), errors };
+    typed::validate(ty, &object, Duplicates::Allow).map_err(invalid)?;
+    let tracked = track(ty, &object::before_creation(ty, &object), &object, Managed::default(), options);
+    tracked.map_err(|error| UpdateError::Versions { object: object::shown(&object), message: error.to_string() })
+}
+
 /// What the managers own after the object went from `old` to `new`.
 pub(crate) fn track(
     ty: &TypeRef,
@@ -133,11 +155,12 @@ pub(crate) fn track(
     new: &Value,
     mut managed: Managed,
     options: &UpdateOptions<'_>,
-) -> Managed {
+) -> Result<Managed, Unconverted> {
     let api_version = object::api_version(new);
     let view = View { ty, api_version, versions: options.versions };
-    ownership::settle(view, old, &mut managed);
-    let change = ownership::change(view, old, new, &managed, None, options.ignored);
+    ownership::settle(view, old, &mut managed)?;
+    let writable = Writable { ignored: options.ignored, only: options.only };
+    let change = ownership::change(view, old, new, &managed, None, writable)?;
     let mut managed = change.managed;
     let gained = change.comparison.modified.union(&change.comparison.added).difference(&NEVER_OWNED);
     if !gained.is_empty() {
@@ -153,7 +176,7 @@ pub(crate) fn track(
         managed.set(me, fields);
     }
     cap(&mut managed);
-    managed
+    Ok(managed)
 }
 
 /// The name under which a manager is noted; one without a name is unknown.

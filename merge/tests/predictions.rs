@@ -193,8 +193,8 @@ fn what_does_not_fit_cannot_be_predicted() {
     check_unknown(
         object(json!({"a": 1})),
         object(json!({})),
-        "failed to create typed live object (/a; /v1, Kind=ConfigMap): \
-         .data.a: expected string, got &value.valueUnstructured{Value:1}",
+        "failed to create manager for existing fields: failed to convert new object (/a; /v1, Kind=ConfigMap) to smd \
+         typed: .data.a: expected string, got &value.valueUnstructured{Value:1}",
     );
     let mut brings = object(json!({}));
     brings["metadata"]["managedFields"] = json!([]);

@@ -27,7 +27,7 @@ pub(crate) fn read_kubernetes(name: &str, schema: &Value) -> Result<Definition, 
     }
     let mut definition = read_definition(schema, false, name)?;
     for field in definition.map.iter_mut().flat_map(|map| &mut map.fields) {
-        field.default = tables::key_default(name, &field.name).or_else(|| zero_of_required(field));
+        field.default = tables::key_default(name, &field.name).or_else(|| zero_of_required(name, field));
         field.write_only = tables::is_write_only(name, &field.name);
         field.always_present = field.required || tables::is_always_present(name, &field.name);
     }
@@ -35,7 +35,10 @@ pub(crate) fn read_kubernetes(name: &str, schema: &Value) -> Result<Definition, 
 }
 
 /// A required scalar of a built-in type is never absent to the server: it reads as empty text or zero.
-fn zero_of_required(field: &FieldDefinition) -> Option<Value> {
+fn zero_of_required(definition: &str, field: &FieldDefinition) -> Option<Value> {
+    if !tables::has_zero(definition, &field.name) {
+        return None;
+    }
     let Reference::Inline(definition) = &field.reference else { return None };
     match definition.scalar {
         Some(Scalar::String) if field.required => Some(Value::from("")),

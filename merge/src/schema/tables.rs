@@ -19,6 +19,13 @@ const KEY_DEFAULTS: &[(&str, &str, &str)] = &[
     ("io.k8s.api.core.v1.LocalObjectReference", "name", ""),
 ];
 
+/// Required fields that have no zero value as their default all the same, because an object may be written without them:
+/// definition, field.
+const REQUIRED_WITHOUT_ZERO: &[(&str, &str)] = &[
+    // `json:"apiServerID,omitempty"` in k8s.io/api/apiserverinternal/v1alpha1/types.go; key of storageVersions.
+    ("io.k8s.api.apiserverinternal.v1alpha1.ServerStorageVersion", "apiServerID"),
+];
+
 /// Optional fields that the server's own form of an object always has, because its field holds the value and no pointer
 /// to it and is never left out: definition, field. In the OpenAPI v3 documents they have a zero value as their default.
 ///
@@ -73,6 +80,11 @@ pub(crate) fn key_default(definition: &str, field: &str) -> Option<Value> {
     KEY_DEFAULTS.iter().find(|row| row.0 == definition && row.1 == field).map(|row| Value::from(row.2))
 }
 
+/// Whether a required scalar reads as its zero value where it is absent.
+pub(crate) fn has_zero(definition: &str, field: &str) -> bool {
+    !REQUIRED_WITHOUT_ZERO.contains(&(definition, field))
+}
+
 /// Whether the server's own form of an object has this field although it is optional.
 pub(crate) fn is_always_present(definition: &str, field: &str) -> bool {
     ALWAYS_PRESENT_EVERYWHERE.contains(&field) || ALWAYS_PRESENT.contains(&(definition, field))
@@ -115,6 +127,9 @@ mod tests {
         let schema = Schema::kubernetes();
         for (definition, field, default) in KEY_DEFAULTS {
             assert_eq!(shipped(schema, definition, field).default, Some(Value::from(*default)), "{definition}.{field}");
+        }
+        for (definition, field) in REQUIRED_WITHOUT_ZERO {
+            assert_eq!(shipped(schema, definition, field).default, None, "{definition}.{field}");
         }
         for (definition, field) in ALWAYS_PRESENT {
             assert!(shipped(schema, definition, field).always_present, "{definition}.{field}");

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::items;
+use crate::json_text;
 use crate::path::PathElement;
 use crate::schema::types::{Arena, Items, List, MapType, Shape, TypeId};
 use crate::schema::{Scalar, TypeRef};
@@ -195,7 +196,8 @@ fn literal(value: &Value) -> String {
                 .collect();
             format!("map[string]interface {{}}{{{}}}", entries.join(", "))
         }
-        plain => plain.to_string(),
+        Value::Number(number) => json_text::shown_number(number),
+        Value::Bool(flag) => flag.to_string(),
     }
 }
 
@@ -209,7 +211,8 @@ fn plain(value: &Value) -> String {
             let entries = value::sorted(map).into_iter().map(|(key, item)| format!("{key}:{}", plain(item)));
             format!("map[{}]", entries.collect::<Vec<_>>().join(" "))
         }
-        scalar => scalar.to_string(),
+        Value::Number(number) => json_text::shown_number(number),
+        Value::Bool(flag) => flag.to_string(),
     }
 }
 
