@@ -331,9 +331,11 @@ pub(crate) fn apply(
             Failure::apply_conflict(error.to_string(), causes)
         }
         ApplyError::ManagedFieldsGiven => Failure::bad_request(error.to_string()),
-        ApplyError::Invalid { .. } | ApplyError::InvalidLive { .. } | ApplyError::LiveManagedFields(_) => {
-            Failure::unnamed(error.to_string())
-        }
+        ApplyError::Invalid { .. }
+        | ApplyError::InvalidLive { .. }
+        | ApplyError::BeforeFirstApply(_)
+        | ApplyError::Versions(_)
+        | ApplyError::LiveManagedFields(_) => Failure::unnamed(error.to_string()),
     })
 }
 

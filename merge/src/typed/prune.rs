@@ -119,7 +119,10 @@ impl Extract<'_> {
         let mut taken = Map::new();
         for (key, value) in entries {
             let Some(node) = fields.node(&PathElement::Field(key.clone())) else { continue };
-            let inside = map.type_of(key).and_then(|id| self.value(id, value, &node.children));
+            // A map that was empty when it came to be owned is looked into with the names of its neighbours. The Go
+            // library does so, and whoever takes a configuration out by both gets the same.
+            let inside = if node.children.is_empty() { fields } else { &node.children };
+            let inside = map.type_of(key).and_then(|id| self.value(id, value, inside));
             taken.insert(key.clone(), inside.unwrap_or(Value::Null));
         }
         (!taken.is_empty()).then_some(Value::Object(taken))
