@@ -14,7 +14,7 @@ use crate::store::Txn;
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// Marks a node that the options describe.
-const DESCRIBED: &str = "kube-embedded/described";
+pub(crate) const DESCRIBED: &str = "kube-embedded/described";
 
 /// Makes what is missing.
 pub(crate) fn run(rules: &Rules, txn: &mut Txn<'_>) -> Result<(), Failure> {

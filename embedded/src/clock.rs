@@ -19,6 +19,11 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Ends when `at` has come; at once when it has passed.
     fn sleep_until(&self, at: Timestamp) -> Sleep;
+    /// The same, for what only follows the time and never ends by itself: a heartbeat, a schedule. A clock that leaps
+    /// does not leap for it.
+    fn rest_until(&self, at: Timestamp) -> Sleep {
+        self.sleep_until(at)
+    }
 }
 
 /// The machine's wall clock.
@@ -104,24 +109,32 @@ impl Clock for TestClock {
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep {
+        if !self.leaping {
+            return self.rest_until(at);
+        }
         let clock = self.clone();
         Box::pin(async move {
-            if clock.leaping {
-                for _ in 0..YIELDS_BEFORE_LEAP {
-                    tokio::task::yield_now().await;
-                }
-                let mut inner = clock.lock();
-                inner.now = inner.now.max(at);
-                inner.wake();
-                return;
+            for _ in 0..YIELDS_BEFORE_LEAP {
+                tokio::task::yield_now().await;
             }
+            let mut inner = clock.lock();
+            inner.now = inner.now.max(at);
+            inner.wake();
+        })
+    }
+
+    fn rest_until(&self, at: Timestamp) -> Sleep {
+        let clock = self.clone();
+        Box::pin(async move {
             let woken = {
                 let mut inner = clock.lock();
                 if inner.now >= at {
                     return;
                 }
                 let (sender, receiver) = oneshot::channel();
-                inner.sleepers.entry(at).or_default().push(sender);
+                let waiting = inner.sleepers.entry(at).or_default();
+                waiting.retain(|sleeper| !sleeper.is_closed());
+                waiting.push(sender);
                 receiver
             };
             // The sender lives in the clock, which this future holds: it cannot be dropped before it is used.

@@ -13,6 +13,7 @@ use crate::access::{Entrance, Identity};
 use crate::holder::{self, Holder, HolderFile};
 use crate::options::{Options, Storage};
 use crate::rules::Rules;
+use crate::simulation::Simulation;
 use crate::store::{DiskError, Store, holder_path};
 use crate::system::System;
 use crate::{api, bootstrap, controllers};
@@ -123,6 +124,11 @@ impl Cluster {
     /// administrator; one that shows a token comes from whoever the token stands for.
     pub fn router(&self) -> Router {
         self.router_as(Identity::admin())
+    }
+
+    /// What the simulated machines do: faults of pods and nodes, and how much workloads use.
+    pub fn simulation(&self) -> Simulation {
+        self.system.simulation.clone()
     }
 
     /// The same for a client that is somebody else: a request without credentials comes from `identity`, and is

@@ -105,6 +105,11 @@ impl Failure {
         self
     }
 
+    /// Adds a cause that no field has.
+    pub(crate) fn because(self, reason: &str, message: &str) -> Failure {
+        self.causes(vec![json!({"reason": reason, "message": message})])
+    }
+
     fn causes(mut self, causes: Vec<Value>) -> Failure {
         self.details.get_or_insert_with(Map::new).insert("causes".to_owned(), Value::Array(causes));
         self

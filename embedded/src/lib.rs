@@ -22,6 +22,7 @@ mod protobuf;
 mod registry;
 mod rules;
 mod selector;
+mod simulation;
 mod store;
 mod system;
 
@@ -30,3 +31,4 @@ pub use clock::{Clock, Sleep, SystemClock, TestClock};
 pub use cluster::{Cluster, OpenError};
 pub use holder::Holder;
 pub use options::{Controllers, NodeSpec, Options, Storage, Taint};
+pub use simulation::{NodeFault, PodFault, SelectorError, Simulation, Usage};

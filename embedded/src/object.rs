@@ -23,6 +23,11 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A time to the microsecond, as events and leases keep it.
+pub(crate) fn rfc3339_micro(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
 /// The time in a field, where there is one that can be read.
 pub(crate) fn time(value: &Value, pointer: &str) -> Option<Timestamp> {
     value.pointer(pointer)?.as_str()?.parse().ok()
@@ -86,6 +91,19 @@ pub(crate) fn is_deleting(value: &Value) -> bool {
 /// The finalizers that still hold the object.
 pub(crate) fn finalizers(value: &Value) -> Vec<&str> {
     items(value, "/metadata/finalizers").iter().filter_map(Value::as_str).collect()
+}
+
+/// The object without one of its finalizers.
+pub(crate) fn without_finalizer(value: &Value, finalizer: &str) -> Value {
+    let mut new = value.clone();
+    let kept: Vec<&str> = finalizers(value).into_iter().filter(|known| *known != finalizer).collect();
+    if kept.is_empty() {
+        remove(&mut new, "/metadata/finalizers");
+    } else {
+        let kept = kept.into_iter().map(|known| Value::String(known.to_owned())).collect();
+        set(&mut new, "/metadata/finalizers", Value::Array(kept));
+    }
+    new
 }
 
 /// The owner reference that has `controller: true`.

@@ -21,10 +21,11 @@ enum Requirement {
 }
 
 impl Requirement {
-    fn matches(&self, get: &impl Fn(&str) -> Option<String>) -> bool {
+    fn matches<'v>(&self, get: &impl Fn(&str) -> Option<&'v str>) -> bool {
+        let among = |values: &[String], value: &str| values.iter().any(|known| known == value);
         match self {
-            Requirement::In(key, values) => get(key).is_some_and(|v| values.contains(&v)),
-            Requirement::NotIn(key, values) => get(key).is_none_or(|v| !values.contains(&v)),
+            Requirement::In(key, values) => get(key).is_some_and(|v| among(values, v)),
+            Requirement::NotIn(key, values) => get(key).is_none_or(|v| !among(values, v)),
             Requirement::Exists(key) => get(key).is_some(),
             Requirement::Absent(key) => get(key).is_none(),
             Requirement::Above(key, bound) => get(key).and_then(|v| v.parse().ok()).is_some_and(|v: i64| v > *bound),
@@ -101,6 +102,23 @@ impl LabelSelector {
         expressions.iter().map(expression_requirement).collect::<Option<Vec<_>>>().map(LabelSelector)
     }
 
+    /// The labels that every match carries with exactly this value.
+    pub(crate) fn exact(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|requirement| match requirement {
+            Requirement::In(key, values) => match values.as_slice() {
+                [one] => Some((key.as_str(), one.as_str())),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Asks besides for the label `key` to be `value`, or (where `equal` is false) not to be.
+    pub(crate) fn and(&mut self, key: &str, value: &str, equal: bool) {
+        let (key, values) = (key.to_owned(), vec![value.to_owned()]);
+        self.0.push(if equal { Requirement::In(key, values) } else { Requirement::NotIn(key, values) });
+    }
+
     /// Does the selector ask for nothing?
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -113,11 +131,11 @@ impl LabelSelector {
 
     /// Does this map of labels match?
     pub(crate) fn matches_labels(&self, labels: Option<&Value>) -> bool {
-        self.matches_by(|key| labels?.get(key)?.as_str().map(str::to_owned))
+        self.matches_by(|key| labels?.get(key)?.as_str())
     }
 
     /// Do the values that `get` finds match?
-    pub(crate) fn matches_by(&self, get: impl Fn(&str) -> Option<String>) -> bool {
+    pub(crate) fn matches_by<'v>(&self, get: impl Fn(&str) -> Option<&'v str>) -> bool {
         self.0.iter().all(|requirement| requirement.matches(&get))
     }
 }

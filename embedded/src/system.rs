@@ -6,12 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::options::Options;
 use crate::registry::{CRDS, Registry};
+use crate::simulation::Simulation;
 use crate::store::Store;
 
 /// The shared state of one cluster.
 pub(crate) struct System {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Options>,
+    pub(crate) simulation: Simulation,
     registry: RwLock<(u64, Arc<Registry>)>,
     requests: AtomicUsize,
     idle: tokio::sync::Notify,
@@ -21,8 +23,10 @@ impl System {
     /// Takes over an open store.
     pub(crate) fn new(store: Store, settings: Options) -> System {
         let registry = RwLock::new((u64::MAX, Arc::new(Registry::default())));
+        let simulation = Simulation::new(Arc::clone(&settings.clock));
         System {
             store,
+            simulation,
             settings: Arc::new(settings),
             registry,
             requests: AtomicUsize::new(0),

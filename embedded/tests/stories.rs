@@ -188,7 +188,8 @@ async fn a_pod_that_fits_nowhere_says_why() {
     deployments.patch("web", &PatchParams::apply("mine"), &Patch::Apply(deployment(Some(1), 2))).await.unwrap();
     let events: Api<Event> = Api::default_namespaced(client);
     let seen = await_event(&events, "FailedScheduling").await;
-    assert_eq!(seen, "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.");
+    let expected = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
+    assert_eq!(seen, expected);
 }
 
 async fn await_event(events: &Api<Event>, reason: &str) -> String {

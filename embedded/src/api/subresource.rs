@@ -147,6 +147,9 @@ fn log(call: &Call) -> Result<Response, Failure> {
 
 async fn evict(call: &Arc<Call>) -> Result<Response, Failure> {
     let eviction = body::read(&call.headers, &call.body)?;
+    if object::name(&eviction) != call.target.name {
+        return Err(Failure::bad_request("name in URL does not match name in Eviction object".to_owned()));
+    }
     let mut options = DeleteOptions::default();
     if let Some(body) = eviction.get("deleteOptions") {
         delete::read_options(body, &mut options)?;
@@ -156,7 +159,7 @@ async fn evict(call: &Arc<Call>) -> Result<Response, Failure> {
     write::run(call, dry, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
         let pod = txn.get(&key).ok_or_else(|| shared.not_found())?;
-        controllers::may_evict(txn, &pod.value)?;
+        let pod = controllers::evict(&shared.rules(), txn, &pod)?;
         shared.rules().delete(txn, &shared.resource, &pod, &options)
     })
     .await?;

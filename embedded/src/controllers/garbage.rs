@@ -1,12 +1,16 @@
 //! Garbage collection by owner references: dependents of what is gone, and the foreground and orphan ways of deleting.
+//!
+//! Source: `k8s.io/kubernetes/pkg/controller/garbagecollector`.
 
-use serde_json::json;
+use std::sync::Arc;
 
-use super::{Again, Context};
+use serde_json::{Value, json};
+
+use super::{Again, Context, adoption};
 use crate::failure::Failure;
 use crate::object;
-use crate::rules::{DeleteOptions, FOREGROUND, ORPHAN};
-use crate::store::Key;
+use crate::rules::{DeleteOptions, FOREGROUND, ORPHAN, Propagation};
+use crate::store::{Key, Object};
 
 /// The owner with this uid is gone: what only it owned goes too.
 pub(super) fn dependents(context: &mut Context<'_, '_>, uid: &str) -> Result<Again, Failure> {
@@ -16,25 +20,64 @@ pub(super) fn dependents(context: &mut Context<'_, '_>, uid: &str) -> Result<Aga
     Ok(None)
 }
 
-/// Deletes an object none of whose owners is there.
+/// How an owner that an object names is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// There, or of a kind that cannot be looked up.
+    Solid,
+    /// Not there.
+    Dangling,
+    /// There, and waiting for this very object to go.
+    Waiting,
+}
+
+fn owner(context: &Context<'_, '_>, key: &Key, reference: &Value) -> Owner {
+    let (version, kind) = (object::text(reference, "/apiVersion"), object::text(reference, "/kind"));
+    let Some(resource) = context.rules.registry.of_kind(version, kind) else { return Owner::Solid };
+    let found = context.txn.get(&resource.key(&key.namespace, object::text(reference, "/name")));
+    match found.filter(|found| object::uid(&found.value) == object::text(reference, "/uid")) {
+        None => Owner::Dangling,
+        Some(found) if deletes_dependents(&found.value) && object::truth(reference, "/blockOwnerDeletion") => {
+            Owner::Waiting
+        }
+        Some(_) => Owner::Solid,
+    }
+}
+
+fn deletes_dependents(value: &Value) -> bool {
+    object::is_deleting(value) && object::finalizers(value).contains(&FOREGROUND)
+}
+
+/// Deletes an object that no owner holds any more; one that has another owner only forgets those that are gone.
 pub(super) fn check_owners(context: &mut Context<'_, '_>, key: &Key) -> Result<Again, Failure> {
     let Some(live) = context.txn.get(key) else { return Ok(None) };
-    let owners = object::items(&live.value, "/metadata/ownerReferences");
-    if owners.is_empty() || object::is_deleting(&live.value) {
+    let references = object::items(&live.value, "/metadata/ownerReferences").to_vec();
+    if references.is_empty() || (object::is_deleting(&live.value) && !deletes_dependents(&live.value)) {
         return Ok(None);
     }
-    for owner in owners {
-        let (version, kind) = (object::text(owner, "/apiVersion"), object::text(owner, "/kind"));
-        let Some(resource) = context.rules.registry.of_kind(version, kind) else {
-            // An owner of an unknown kind may well be there.
-            return Ok(None);
-        };
-        let found = context.txn.get(&resource.key(&key.namespace, object::text(owner, "/name")));
-        if found.is_some_and(|found| object::uid(&found.value) == object::text(owner, "/uid")) {
-            return Ok(None);
+    let states: Vec<Owner> = references.iter().map(|reference| owner(context, key, reference)).collect();
+    if states.contains(&Owner::Solid) {
+        let kept: Vec<&Value> =
+            references.iter().zip(&states).filter(|(_, state)| **state == Owner::Solid).map(|(r, _)| r).collect();
+        if kept.len() < references.len() {
+            let mut new = live.value.clone();
+            object::set(&mut new, "/metadata/ownerReferences", json!(kept));
+            context.update(&live, new)?;
         }
+        return Ok(None);
     }
-    context.delete(&live, &DeleteOptions::default())?;
+    if object::is_deleting(&live.value) {
+        return Ok(None);
+    }
+    let has_dependents = !context.txn.owned_by(object::uid(&live.value)).is_empty();
+    let propagation = if states.contains(&Owner::Waiting) && has_dependents {
+        Propagation::Foreground
+    } else if object::finalizers(&live.value).contains(&ORPHAN) {
+        Propagation::Orphan
+    } else {
+        Propagation::Background
+    };
+    context.delete(&live, &DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() })?;
     Ok(None)
 }
 
@@ -44,55 +87,34 @@ pub(super) fn deleting_owner(context: &mut Context<'_, '_>, key: &Key) -> Result
     if !object::is_deleting(&owner.value) {
         return Ok(None);
     }
-    let finalizers: Vec<String> = object::finalizers(&owner.value).into_iter().map(str::to_owned).collect();
+    let finalizers = object::finalizers(&owner.value);
     let uid = object::uid(&owner.value).to_owned();
-    let done = if finalizers.iter().any(|f| f == ORPHAN) {
+    if finalizers.contains(&ORPHAN) {
         for (_, dependent) in context.txn.owned_by(&uid) {
-            let mut new = dependent.value.clone();
-            let kept: Vec<_> = object::items(&new, "/metadata/ownerReferences")
-                .iter()
-                .filter(|reference| object::text(reference, "/uid") != uid)
-                .cloned()
-                .collect();
-            if kept.is_empty() {
-                object::remove(&mut new, "/metadata/ownerReferences");
-            } else {
-                object::set(&mut new, "/metadata/ownerReferences", json!(kept));
-            }
-            context.update(&dependent, new)?;
+            adoption::release(context, &dependent, &uid)?;
         }
-        ORPHAN
-    } else if finalizers.iter().any(|f| f == FOREGROUND) {
-        let mut blocked = false;
-        for (_, dependent) in context.txn.owned_by(&uid) {
-            if !object::is_deleting(&dependent.value) {
-                let options = DeleteOptions {
-                    propagation: Some(crate::rules::Propagation::Foreground),
-                    ..DeleteOptions::default()
-                };
-                let has_dependents = !context.txn.owned_by(object::uid(&dependent.value)).is_empty();
-                let options = if has_dependents { options } else { DeleteOptions::default() };
-                context.delete(&dependent, &options)?;
-            }
-            let blocks = object::items(&dependent.value, "/metadata/ownerReferences")
-                .iter()
-                .any(|r| object::text(r, "/uid") == uid && object::truth(r, "/blockOwnerDeletion"));
-            blocked |= blocks && !context.txn.owned_by(&uid).is_empty();
-        }
-        if blocked {
-            return Ok(None);
-        }
-        FOREGROUND
-    } else {
-        return Ok(None);
-    };
-    let kept: Vec<&String> = finalizers.iter().filter(|f| *f != done).collect();
-    let mut new = owner.value.clone();
-    if kept.is_empty() {
-        object::remove(&mut new, "/metadata/finalizers");
-    } else {
-        object::set(&mut new, "/metadata/finalizers", json!(kept));
+        return let_go(context, &owner, ORPHAN);
     }
-    context.update(&owner, new)?;
+    if !finalizers.contains(&FOREGROUND) {
+        return Ok(None);
+    }
+    let blocks = |dependent: &Arc<Object>| {
+        object::items(&dependent.value, "/metadata/ownerReferences")
+            .iter()
+            .any(|r| object::text(r, "/uid") == uid && object::truth(r, "/blockOwnerDeletion"))
+    };
+    for (key, dependent) in context.txn.owned_by(&uid) {
+        if blocks(&dependent) && !deletes_dependents(&dependent.value) {
+            check_owners(context, &key)?;
+        }
+    }
+    if context.txn.owned_by(&uid).iter().any(|(_, dependent)| blocks(dependent)) {
+        return Ok(None);
+    }
+    let_go(context, &owner, FOREGROUND)
+}
+
+fn let_go(context: &mut Context<'_, '_>, owner: &Arc<Object>, finalizer: &str) -> Result<Again, Failure> {
+    context.update(owner, object::without_finalizer(&owner.value, finalizer))?;
     Ok(None)
 }

@@ -2,25 +2,30 @@
 //! in one transaction, and sleeps again. What each controller does stands in its own file; nothing here is real work on
 //! a machine.
 
+mod adoption;
 mod aggregation;
 mod autoscaler;
 mod budget;
+mod cron;
+mod cron_job;
 mod daemon_set;
 mod definition;
 mod deployment;
 mod endpoints;
 mod event;
 mod garbage;
+mod index;
 mod job;
 mod kubelet;
 mod namespace;
-mod placement;
+mod node;
 mod pods;
 mod queue;
 mod replica_set;
-mod rollout;
+mod revisions;
 mod scheduler;
 mod stateful_set;
+mod volumes;
 mod writing;
 
 use std::convert::Infallible;
@@ -29,13 +34,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::budget::may_evict;
+pub(crate) use self::budget::evict;
+use self::index::Index;
 pub(crate) use self::kubelet::log;
 use self::queue::{Queue, Work};
 pub(crate) use self::scheduler::bind;
 use crate::failure::Failure;
 use crate::options::Controllers;
 use crate::rules::Rules;
+use crate::simulation::Simulation;
 use crate::store::{CommitError, Txn};
 use crate::system::System;
 
@@ -47,8 +54,12 @@ const WORK_IN_ONE_ROUND: usize = 20_000;
 
 /// What a controller works with.
 pub(crate) struct Context<'a, 'b> {
-    pub(crate) rules: &'a Rules,
-    pub(crate) txn: &'a mut Txn<'b>,
+    rules: &'a Rules,
+    txn: &'a mut Txn<'b>,
+    simulation: &'a Simulation,
+    queue: &'a mut Queue,
+    /// As it was before this piece of work.
+    index: &'a mut Index,
 }
 
 impl Context<'_, '_> {
@@ -60,24 +71,44 @@ impl Context<'_, '_> {
 /// When a controller wants to look at the same object again; none: when it changes.
 type Again = Option<Timestamp>;
 
-/// Catches up with the present, then goes on as a task.
-pub(crate) async fn start(system: &Arc<System>) -> Result<JoinHandle<()>, CommitError> {
-    let queue = round(system, Queue::everything()).await?;
-    Ok(tokio::spawn(run(Arc::clone(system), queue)))
+/// What the controllers carry from one round to the next.
+struct Memory {
+    queue: Queue,
+    index: Index,
 }
 
-async fn run(system: Arc<System>, mut queue: Queue) {
+impl Memory {
+    fn new() -> Memory {
+        Memory { queue: Queue::everything(), index: Index::default() }
+    }
+}
+
+/// Catches up with the present, then goes on as a task.
+pub(crate) async fn start(system: &Arc<System>) -> Result<JoinHandle<()>, CommitError> {
+    let memory = round(system, Memory::new()).await?;
+    Ok(tokio::spawn(run(Arc::clone(system), memory)))
+}
+
+async fn run(system: Arc<System>, mut memory: Memory) {
     let mut commits = system.store.subscribe();
+    let mut wishes = system.simulation.subscribe();
     loop {
         let seen = *commits.borrow_and_update();
-        if seen <= queue.seen() && !queue.has_work(system.store.clock().now()) {
-            let deadline = queue.next_deadline();
+        let clock = system.store.clock();
+        if seen <= memory.queue.seen() && !memory.queue.has_work(clock.now()) {
+            let (deadline, chore) = (memory.queue.next_deadline(), memory.queue.next_chore());
             let sleep = async {
                 match deadline {
                     Some(at) => {
                         system.idle().await;
-                        system.store.clock().sleep_until(at).await;
+                        clock.sleep_until(at).await;
                     }
+                    None => std::future::pending().await,
+                }
+            };
+            let rest = async {
+                match chore {
+                    Some(at) => clock.rest_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -87,54 +118,59 @@ async fn run(system: Arc<System>, mut queue: Queue) {
                         return;
                     }
                 }
+                // The sender lives as long as the system.
+                _ = wishes.changed() => memory.queue.stir(),
                 () = sleep => {}
+                () = rest => {}
             }
             continue;
         }
-        queue = match round(&system, queue).await {
-            Ok(queue) => queue,
+        memory = match round(&system, memory).await {
+            Ok(memory) => memory,
             Err(CommitError::Closed) => return,
             Err(error) => {
                 tracing::error!(%error, "the controllers' work could not be stored");
-                let now = system.store.clock().now();
-                system.store.clock().sleep_until(now + RETRY).await;
-                Queue::everything()
+                let now = clock.now();
+                clock.sleep_until(now + RETRY).await;
+                Memory::new()
             }
         };
     }
 }
 
-async fn round(system: &Arc<System>, mut queue: Queue) -> Result<Queue, CommitError> {
+async fn round(system: &Arc<System>, mut memory: Memory) -> Result<Memory, CommitError> {
     let rules = Rules::own(system.registry(), Arc::clone(&system.settings));
+    let simulation = system.simulation.clone();
     let done = system
         .store
         .write(move |txn| {
-            queue.take_in(txn, &rules.registry);
-            work_off(txn, &rules, &mut queue);
-            Ok::<_, Infallible>(queue)
+            memory.queue.take_in(txn, &rules.registry, &mut memory.index);
+            work_off(txn, &rules, &simulation, &mut memory);
+            Ok::<_, Infallible>(memory)
         })
         .await?;
     match done {
-        Ok(queue) => Ok(queue),
+        Ok(memory) => Ok(memory),
         Err(never) => match never {},
     }
 }
 
-fn work_off(txn: &mut Txn<'_>, rules: &Rules, queue: &mut Queue) {
+fn work_off(txn: &mut Txn<'_>, rules: &Rules, simulation: &Simulation, memory: &mut Memory) {
+    let Memory { queue, index } = memory;
     for _ in 0..WORK_IN_ONE_ROUND {
         let Some(work) = queue.next(txn.now()) else { break };
         if rules.settings.controllers == Controllers::OfTheServer && !matches!(work, Work::Definition(_)) {
             continue;
         }
         let mark = txn.mark();
-        let mut context = Context { rules, txn };
-        match reconcile(&mut context, queue, &work) {
+        let done = reconcile(&mut Context { rules, txn, simulation, queue, index }, &work);
+        match done {
             Ok(again) => {
                 if let Some(at) = again {
                     queue.at(at, work);
                 }
                 let changes = txn.changes_since(mark).to_vec();
-                queue.touch(txn, &rules.registry, &changes);
+                queue.touch(&rules.registry, index, &changes);
             }
             Err(failure) => {
                 txn.roll_back(mark);
@@ -147,25 +183,29 @@ fn work_off(txn: &mut Txn<'_>, rules: &Rules, queue: &mut Queue) {
     queue.has_seen(txn.revision());
 }
 
-fn reconcile(context: &mut Context<'_, '_>, queue: &mut Queue, work: &Work) -> Result<Again, Failure> {
+fn reconcile(context: &mut Context<'_, '_>, work: &Work) -> Result<Again, Failure> {
     match work {
         Work::Namespace(name) => namespace::reconcile(context, name),
         Work::Roles => aggregation::reconcile(context),
         Work::Definition(name) => definition::reconcile(context, name),
+        Work::Node(name) => node::reconcile(context, name),
+        Work::CronJob(namespace, name) => cron_job::reconcile(context, namespace, name),
         Work::Autoscaler(namespace, name) => autoscaler::reconcile(context, namespace, name),
         Work::Deployment(namespace, name) => deployment::reconcile(context, namespace, name),
         Work::ReplicaSet(namespace, name) => replica_set::reconcile(context, namespace, name),
         Work::StatefulSet(namespace, name) => stateful_set::reconcile(context, namespace, name),
         Work::DaemonSet(namespace, name) => daemon_set::reconcile(context, namespace, name),
         Work::Job(namespace, name) => job::reconcile(context, namespace, name),
-        Work::Claim(namespace, name) => pods::bind_claim(context, namespace, name),
-        Work::Schedule(namespace, name) => scheduler::reconcile(context, queue, namespace, name),
+        Work::Claim(namespace, name) => volumes::reconcile(context, namespace, name),
+        Work::Volume(name) => volumes::volume(context, name),
         Work::Kubelet(namespace, name) => kubelet::reconcile(context, namespace, name),
         Work::Budget(namespace, name) => budget::reconcile(context, namespace, name),
+        Work::Schedule(turn) => scheduler::reconcile(context, turn),
         Work::Endpoints(namespace, name) => endpoints::reconcile(context, namespace, name),
         Work::Owned(key) => garbage::check_owners(context, key),
         Work::Owner(key) => garbage::deleting_owner(context, key),
         Work::Dependents(uid) => garbage::dependents(context, uid),
+        Work::Empty(name) => namespace::empty(context, name),
         Work::Events => event::expire(context),
     }
 }

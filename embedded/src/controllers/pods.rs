@@ -1,5 +1,4 @@
-//! What the workload controllers share: the pods they own, making one from a template, counting them, and binding the
-//! claims that pods mount.
+//! What the workload controllers share: the pods they own, making one from a template, and counting them.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::event::{self, Event};
-use super::writing::controller_reference;
+use super::writing::{controller_reference, set_condition};
 use super::{Again, Context};
 use crate::failure::Failure;
 use crate::object;
@@ -79,8 +78,38 @@ pub(super) fn count<'a>(pods: impl Iterator<Item = &'a Value>, min_ready: i64, n
     count
 }
 
-/// Makes a pod from a workload's template. `name` is the whole name, or none for a generated one.
+/// A number of pods, or a percentage of `of`, rounded up or down.
+pub(super) fn scaled(value: Option<&Value>, of: i64, up: bool) -> i64 {
+    match value {
+        Some(Value::String(text)) => {
+            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(0);
+            let product = percent.saturating_mul(of);
+            if up { product.saturating_add(99).div_euclid(100) } else { product.div_euclid(100) }
+        }
+        Some(number) => number.as_i64().unwrap_or(0),
+        None => 0,
+    }
+}
+
+/// Makes a pod from a workload's template, and tells the workload. `name` is the whole name, or none for a generated
+/// one.
 pub(super) fn make(
+    context: &mut Context<'_, '_>,
+    owner: &Value,
+    name: Option<String>,
+    change: impl FnOnce(&mut Value),
+) -> Result<Arc<Object>, Failure> {
+    let made = make_quietly(context, owner, name, change);
+    let (kind, reason, message) = match &made {
+        Ok(pod) => ("Normal", "SuccessfulCreate", format!("Created pod: {}", object::name(&pod.value))),
+        Err(failure) => ("Warning", "FailedCreate", format!("Error creating: {}", failure.message)),
+    };
+    event::tell(context, owner, &Event { kind, reason, message: &message, component: component(owner) });
+    made
+}
+
+/// The same without telling.
+pub(super) fn make_quietly(
     context: &mut Context<'_, '_>,
     owner: &Value,
     name: Option<String>,
@@ -107,25 +136,16 @@ pub(super) fn make(
         "spec": template.get("spec").cloned().unwrap_or_default(),
     });
     change(&mut pod);
-    let component = match object::text(owner, "/kind") {
+    context.create(pod)
+}
+
+/// Who tells things about a workload of this kind.
+fn component(owner: &Value) -> &'static str {
+    match object::text(owner, "/kind") {
         "ReplicaSet" => "replicaset-controller",
         "StatefulSet" => "statefulset-controller",
         "DaemonSet" => "daemonset-controller",
         _ => "job-controller",
-    };
-    match context.create(pod) {
-        Ok(pod) => {
-            let message = format!("Created pod: {}", object::name(&pod.value));
-            let made = Event { kind: "Normal", reason: "SuccessfulCreate", message: &message, component };
-            event::tell(context, owner, &made);
-            Ok(pod)
-        }
-        Err(failure) => {
-            let message = format!("Error creating: {}", failure.message);
-            let failed = Event { kind: "Warning", reason: "FailedCreate", message: &message, component };
-            event::tell(context, owner, &failed);
-            Err(failure)
-        }
     }
 }
 
@@ -133,59 +153,31 @@ pub(super) fn make(
 pub(super) fn remove(context: &mut Context<'_, '_>, owner: &Value, pod: &Arc<Object>) -> Result<(), Failure> {
     context.delete(pod, &Default::default())?;
     let message = format!("Deleted pod: {}", object::name(&pod.value));
-    let component = match object::text(owner, "/kind") {
-        "ReplicaSet" => "replicaset-controller",
-        "StatefulSet" => "statefulset-controller",
-        "DaemonSet" => "daemonset-controller",
-        _ => "job-controller",
-    };
+    let component = component(owner);
     event::tell(context, owner, &Event { kind: "Normal", reason: "SuccessfulDelete", message: &message, component });
     Ok(())
 }
 
-/// The pods in the order in which they are given up: unplaced first, then those that are not ready, then the newest.
-pub(super) fn by_worth(pods: &mut [Arc<Object>]) {
-    pods.sort_by_key(|pod| {
-        let placed = !object::text(&pod.value, "/spec/nodeName").is_empty();
-        let made = object::text(&pod.value, "/metadata/creationTimestamp").to_owned();
-        (placed, is_ready(&pod.value), std::cmp::Reverse(made))
+/// Notes on a pod why it has to go: the condition `DisruptionTarget`.
+pub(super) fn target(
+    context: &mut Context<'_, '_>,
+    pod: &Arc<Object>,
+    reason: &str,
+    message: &str,
+    manager: &str,
+) -> Result<Arc<Object>, Failure> {
+    let now = object::rfc3339(context.now());
+    let mut conditions: Vec<Value> = object::items(&pod.value, "/status/conditions").to_vec();
+    let condition = json!({
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastProbeTime": null,
+        "observedGeneration": object::number(&pod.value, "/metadata/generation").unwrap_or(1),
     });
-}
-
-/// A claim is given a volume at once, as if its class provided one.
-pub(super) fn bind_claim(context: &mut Context<'_, '_>, namespace: &str, name: &str) -> Result<Again, Failure> {
-    let Some(claim) = context.get("v1", "PersistentVolumeClaim", namespace, name) else { return Ok(None) };
-    if object::text(&claim.value, "/status/phase") == "Bound" || object::is_deleting(&claim.value) {
-        return Ok(None);
-    }
-    let volume = format!("pvc-{}", object::uid(&claim.value));
-    let storage = claim.value.pointer("/spec/resources/requests/storage").cloned().unwrap_or_default();
-    let modes = claim.value.pointer("/spec/accessModes").cloned().unwrap_or_default();
-    if context.get("v1", "PersistentVolume", "", &volume).is_none() {
-        let made = context.create(json!({
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": "simulated"}},
-            "spec": {
-                "capacity": {"storage": storage},
-                "accessModes": modes,
-                "persistentVolumeReclaimPolicy": "Delete",
-                "storageClassName": claim.value.pointer("/spec/storageClassName"),
-                "hostPath": {"path": format!("/simulated/{volume}"), "type": ""},
-                "claimRef": {
-                    "apiVersion": "v1",
-                    "kind": "PersistentVolumeClaim",
-                    "namespace": namespace,
-                    "name": name,
-                    "uid": object::uid(&claim.value),
-                },
-            },
-        }))?;
-        context.set_status(&made, json!({"phase": "Bound"}))?;
-    }
-    let mut new = claim.value.clone();
-    object::set(&mut new, "/spec/volumeName", json!(volume));
-    let claim = context.update(&claim, new)?;
-    context.set_status(&claim, json!({"phase": "Bound", "accessModes": modes, "capacity": {"storage": storage}}))?;
-    Ok(None)
+    set_condition(&mut conditions, condition, &now, false);
+    let mut new = pod.value.clone();
+    object::set(&mut new, "/status/conditions", json!(conditions));
+    context.update_as(pod, new, manager, "status")
 }

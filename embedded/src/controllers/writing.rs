@@ -110,6 +110,24 @@ pub(super) fn set_condition(conditions: &mut Vec<Value>, mut new: Value, now: &s
     }
 }
 
+/// Puts a condition into a Deployment's or ReplicaSet's list: one that changes goes to the end; one of the same status
+/// and reason stays as it is, its message included.
+pub(super) fn append_condition(conditions: &mut Vec<Value>, mut new: Value, now: &str, updates: bool) {
+    let kind = object::text(&new, "/type").to_owned();
+    let known = conditions.iter().find(|c| object::text(c, "/type") == kind);
+    let same = |field: &str| known.is_some_and(|known| known.get(field) == new.get(field));
+    if same("status") && same("reason") {
+        return;
+    }
+    let kept = known.filter(|_| same("status")).and_then(|known| known.get("lastTransitionTime")).cloned();
+    object::set(&mut new, "/lastTransitionTime", kept.unwrap_or_else(|| json!(now)));
+    if updates {
+        object::set(&mut new, "/lastUpdateTime", json!(now));
+    }
+    conditions.retain(|c| object::text(c, "/type") != kind);
+    conditions.push(new);
+}
+
 /// A map without the entries that are zero: numbers of a status that the server does not keep.
 pub(super) fn without_zeros(mut status: Value, names: &[&str]) -> Value {
     if let Some(map) = status.as_object_mut() {

@@ -1,7 +1,7 @@
 //! One transaction: reads the committed image with its own uncommitted changes laid over it, and collects what it
 //! changes. It can be committed by the writer, or dropped (a dry run).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -15,6 +15,8 @@ use crate::object;
 pub(crate) struct Txn<'a> {
     base: &'a Image,
     staged: BTreeMap<Key, Option<Arc<Object>>>,
+    /// Owner's uid to the staged objects that name it, or have named it in this transaction.
+    owned: HashMap<String, BTreeSet<Key>>,
     changes: Vec<Change>,
     revision: u64,
     now: Timestamp,
@@ -23,7 +25,7 @@ pub(crate) struct Txn<'a> {
 impl<'a> Txn<'a> {
     /// A transaction over `base`.
     pub(crate) fn over(base: &'a Image, now: Timestamp) -> Txn<'a> {
-        Txn { base, staged: BTreeMap::new(), changes: Vec::new(), revision: base.revision, now }
+        Txn { base, staged: BTreeMap::new(), owned: HashMap::new(), changes: Vec::new(), revision: base.revision, now }
     }
 
     /// The present moment, as the cluster's clock says.
@@ -64,11 +66,7 @@ impl<'a> Txn<'a> {
     /// Who names this uid as an owner.
     pub(crate) fn owned_by(&self, uid: &str) -> Vec<(Key, Arc<Object>)> {
         let mut keys: BTreeSet<&Key> = self.base.owned_by(uid).collect();
-        for (key, staged) in &self.staged {
-            if staged.as_ref().is_some_and(|o| image::owner_uids(&o.value).any(|owner| owner == uid)) {
-                keys.insert(key);
-            }
-        }
+        keys.extend(self.owned.get(uid).into_iter().flatten());
         keys.into_iter()
             .filter_map(|key| self.get(key).map(|object| (key.clone(), object)))
             .filter(|(_, object)| image::owner_uids(&object.value).any(|owner| owner == uid))
@@ -115,6 +113,9 @@ impl<'a> Txn<'a> {
         let stored = stored(value, self.revision);
         let before = self.get(&key);
         let after = Some(Arc::clone(&stored));
+        for uid in image::owner_uids(&stored.value) {
+            self.owned.entry(uid.to_owned()).or_default().insert(key.clone());
+        }
         self.staged.insert(key.clone(), after.clone());
         self.changes.push(Change { revision: self.revision, key, before, after });
         stored

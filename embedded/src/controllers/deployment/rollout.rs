@@ -1,10 +1,11 @@
 //! How a Deployment moves from its old ReplicaSets to the new one: how many pods each may have at a moment. Arithmetic
 //! only; writes nothing.
 //!
-//! Source: `k8s.io/kubernetes/pkg/controller/deployment/rolling.go` and `util/deployment_util.go`.
+//! Source: `k8s.io/kubernetes/pkg/controller/deployment/rolling.go`, `sync.go` and `util/deployment_util.go`.
 
 use serde_json::Value;
 
+use crate::controllers::pods::scaled;
 use crate::object;
 
 /// What a rollout may do beyond the wanted number.
@@ -30,19 +31,6 @@ impl Bounds {
             unavailable = 1;
         }
         Bounds { wanted, surge, unavailable: unavailable.min(wanted) }
-    }
-}
-
-/// A number, or a percentage of `of`.
-pub(super) fn scaled(value: Option<&Value>, of: i64, up: bool) -> i64 {
-    match value {
-        Some(Value::String(text)) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(0);
-            let product = percent.saturating_mul(of);
-            if up { product.saturating_add(99).div_euclid(100) } else { product.div_euclid(100) }
-        }
-        Some(number) => number.as_i64().unwrap_or(0),
-        None => 0,
     }
 }
 
@@ -91,6 +79,56 @@ pub(super) fn old_replicas(bounds: Bounds, new: Set, old: &[Set]) -> Vec<i64> {
     sets.iter().map(|set| set.replicas).collect()
 }
 
+/// One ReplicaSet when the wanted number changes in the midst of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) replicas: i64,
+    /// The most pods there could be when it was given its size; nought where that is not known.
+    pub(super) most_before: i64,
+    /// When it was made, as text that sorts by time.
+    pub(super) made: String,
+}
+
+/// How many pods each part should have so that all keep their shares of the new number. What rounding leaves goes to the
+/// largest.
+pub(super) fn proportional(bounds: Bounds, parts: &[Part]) -> Vec<i64> {
+    let most = bounds.wanted + bounds.surge;
+    let total: i64 = parts.iter().map(|part| part.replicas).sum();
+    let change = if bounds.wanted > 0 { most - total } else { -total };
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    let key = |at: usize| parts.get(at).map(|part| (part.replicas, part.made.as_str())).unwrap_or_default();
+    order.sort_by(|a, b| {
+        let ((more, made), (less, other)) = (key(*b), key(*a));
+        let newer_first = made.cmp(other);
+        more.cmp(&less).then(if change > 0 { newer_first } else { newer_first.reverse() })
+    });
+    let mut sizes: Vec<i64> = parts.iter().map(|part| part.replicas).collect();
+    let mut given = 0;
+    for at in &order {
+        let Some(part) = parts.get(*at) else { continue };
+        let before = if part.most_before > 0 { part.most_before } else { total.max(1) };
+        let share = if bounds.wanted == 0 {
+            -part.replicas
+        } else {
+            // Rounded half away from nought.
+            (2 * part.replicas * most + before).div_euclid(2 * before) - part.replicas
+        };
+        let left = change - given;
+        let share = if change > 0 { share.min(left) } else { share.max(left) };
+        let share = if change == 0 { 0 } else { share };
+        given += share;
+        if let Some(size) = sizes.get_mut(*at) {
+            *size += share;
+        }
+    }
+    if let Some(size) = order.first().and_then(|at| sizes.get_mut(*at))
+        && change != 0
+    {
+        *size = (*size + change - given).max(0);
+    }
+    sizes
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -111,6 +149,32 @@ mod tests {
         check(10, json!({"maxSurge": "25%", "maxUnavailable": "25%"}), (3, 2));
         check(1, json!({"maxSurge": 0, "maxUnavailable": "25%"}), (0, 1));
         check(2, json!({"maxSurge": 0, "maxUnavailable": 1}), (0, 1));
+    }
+
+    #[track_caller]
+    fn check_parts(wanted: i64, surge: i64, parts: &[(i64, i64)], expected: &[i64]) {
+        let bounds = Bounds { wanted, surge, unavailable: 0 };
+        let parts: Vec<Part> = parts
+            .iter()
+            .enumerate()
+            .map(|(at, (replicas, most_before))| Part {
+                replicas: *replicas,
+                most_before: *most_before,
+                made: format!("{at}"),
+            })
+            .collect();
+        assert_eq!(proportional(bounds, &parts), expected);
+    }
+
+    #[test]
+    fn a_change_of_size_is_shared_out() {
+        // Seen from kube-controller-manager 1.36: 3 and 2 of at most 5, then 8 are wanted with a surge of 2.
+        check_parts(8, 2, &[(3, 5), (2, 5)], &[6, 4]);
+        check_parts(2, 1, &[(6, 10), (4, 10)], &[2, 1]);
+        check_parts(0, 0, &[(3, 5), (2, 5)], &[0, 0]);
+        check_parts(4, 1, &[(3, 5), (2, 5)], &[3, 2]);
+        check_parts(10, 3, &[(5, 6), (1, 6)], &[11, 2]);
+        check_parts(6, 0, &[(2, 0), (2, 0)], &[3, 3]);
     }
 
     #[test]
