@@ -34,6 +34,8 @@ pub(crate) fn open_conflicts(
     };
     if object::api_version(&last) != object::api_version(config)
         || typed::validate(ty, &last, typed::Duplicates::Refuse).is_err()
+        // Here the server puts up with no duplicates in what is live either.
+        || typed::validate(ty, live, typed::Duplicates::Refuse).is_err()
     {
         return conflicts;
     }

@@ -184,6 +184,21 @@ fn a_schema_that_does_not_say_enough_is_refused() {
 }
 
 #[test]
+fn an_object_inside_a_custom_resource_has_them_too() {
+    let embedded = json!({"type": "object", "x-kubernetes-embedded-resource": true, "properties": {
+        "metadata": {"type": "object"}, "spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}});
+    let ty = Schema::from_crd_version(&json!({"type": "object", "properties": {"inner": embedded}}), false).unwrap();
+    assert_eq!(ty.at(["inner", "metadata", "finalizers"]).map(|finalizers| finalizers.is_set()), Some(true));
+    assert_eq!(ty.at(["inner", "apiVersion"]).and_then(|version| version.scalar()), Some(Scalar::String));
+    assert!(ty.at(["inner", "spec", "size"]).is_some());
+    assert!(ty.at(["inner", "status"]).is_none());
+    let bare =
+        json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true});
+    let ty = Schema::from_crd_version(&json!({"type": "object", "properties": {"inner": bare}}), false).unwrap();
+    assert!(ty.at(["inner", "status"]).is_some() && ty.at(["inner", "metadata", "labels"]).is_some());
+}
+
+#[test]
 fn a_custom_resource_has_the_metadata_of_every_object() {
     let schema = json!({"type": "object", "properties": {"metadata": {"type": "object"}, "spec": {
         "type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}}});

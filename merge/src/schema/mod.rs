@@ -20,14 +20,14 @@ pub use archive::ArchiveError;
 pub use definition::{Format, PatchRule, Scalar};
 
 use archive::Release;
-use definition::{DEDUCED, FieldDefinition, Reference};
+use definition::DEDUCED;
 use types::{Arena, Items, TypeId};
 
 /// The types of the Kubernetes versions that ship with the crate; `cargo xtask schema` makes it.
 static SHIPPED: &[u8] = include_bytes!("../../kubernetes.types");
 
 /// The definition every object's `metadata` has.
-const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+pub(crate) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// Why a schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -152,24 +152,7 @@ impl Schema {
         let Some(map) = &mut definition.map else {
             return Err(SchemaError { name: "a custom resource definition".into(), what: "is not of type object" });
         };
-        map.fields.retain(|field| !["apiVersion", "kind", "metadata"].contains(&field.name.as_str()));
-        let text = definition::Definition { scalar: Some(Scalar::String), ..Default::default() };
-        for (name, reference) in [
-            ("apiVersion", Reference::Inline(Box::new(text.clone()))),
-            ("kind", Reference::Inline(Box::new(text))),
-            ("metadata", Reference::named(OBJECT_META)),
-        ] {
-            map.fields.push(FieldDefinition {
-                name: name.to_owned(),
-                reference,
-                required: false,
-                patch: PatchRule::default(),
-                default: None,
-                always_present: false,
-                write_only: false,
-            });
-        }
-        map.fields.sort_by(|l, r| l.name.cmp(&r.name));
+        openapi::add_object_fields(map);
         let mut arena = Arena::link([]);
         arena.import(&Self::kubernetes().arena, OBJECT_META);
         let id = arena.add(definition);
@@ -376,7 +359,7 @@ pub struct FieldInfo<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::definition::{Definition, UNTYPED_ATOMIC};
+    use super::definition::{Definition, Reference, UNTYPED_ATOMIC};
     use super::*;
 
     /// Names that a definition refers to.

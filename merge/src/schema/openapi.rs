@@ -4,12 +4,12 @@
 
 use serde_json::{Map, Value};
 
-use super::SchemaError;
 use super::definition::{
     DEDUCED, Definition, FieldDefinition, Format, ListDefinition, ListKind, MapDefinition, PatchRule, Reference,
     Scalar, UNTYPED_ATOMIC,
 };
 use super::tables;
+use super::{OBJECT_META, SchemaError};
 
 /// Reads one type.
 ///
@@ -32,6 +32,27 @@ pub(crate) fn read_kubernetes(name: &str, schema: &Value) -> Result<Definition, 
         field.always_present = field.required || tables::is_always_present(name, &field.name);
     }
     Ok(definition)
+}
+
+/// Gives a custom resource, or an object inside one, the fields that every object has, whatever its schema says of them.
+pub(super) fn add_object_fields(map: &mut MapDefinition) {
+    let text = scalar(Scalar::String, Format::Plain);
+    let fields = [
+        ("apiVersion", Reference::Inline(Box::new(text.clone()))),
+        ("kind", Reference::Inline(Box::new(text))),
+        ("metadata", Reference::named(OBJECT_META)),
+    ];
+    map.fields.retain(|field| fields.iter().all(|(name, _)| field.name != *name));
+    map.fields.extend(fields.map(|(name, reference)| FieldDefinition {
+        name: name.to_owned(),
+        reference,
+        required: false,
+        patch: PatchRule::default(),
+        default: None,
+        always_present: false,
+        write_only: false,
+    }));
+    map.fields.sort_by(|l, r| l.name.cmp(&r.name));
 }
 
 /// A required scalar of a built-in type is never absent to the server: it reads as empty text or zero.
@@ -88,6 +109,7 @@ impl Reader<'_> {
     fn map(&self, schema: &Map<String, Value>) -> Result<MapDefinition, SchemaError> {
         let required: Vec<&str> =
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let embedded = is_true(schema, "x-kubernetes-embedded-resource");
         let mut fields = Vec::new();
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             fields.push(FieldDefinition {
@@ -101,13 +123,18 @@ impl Reader<'_> {
             });
         }
         fields.sort_by(|l, r| l.name.cmp(&r.name));
+        let declared = embedded || !fields.is_empty();
         let element = match schema.get("additionalProperties") {
-            None if self.preserve_unknown || fields.is_empty() => Some(Reference::named(DEDUCED)),
+            None if self.preserve_unknown || !declared => Some(Reference::named(DEDUCED)),
             None | Some(Value::Bool(false)) => None,
             Some(Value::Bool(true)) => Some(Reference::named(DEDUCED)),
             Some(element) => Some(self.reference(element)?),
         };
-        Ok(MapDefinition { fields, element, atomic: self.asks_for_atomic_map(schema)?.unwrap_or(false) })
+        let mut map = MapDefinition { fields, element, atomic: self.asks_for_atomic_map(schema)?.unwrap_or(false) };
+        if embedded {
+            add_object_fields(&mut map);
+        }
+        Ok(map)
     }
 
     fn list(&self, schema: &Map<String, Value>) -> Result<ListDefinition, SchemaError> {
