@@ -47,6 +47,11 @@ pub(crate) fn open_conflicts(
     conflicts.into_iter().filter(|conflict| !ours.contains(&conflict.path)).collect()
 }
 
+/// Whether an apply by this manager may write the annotation.
+pub(crate) fn is_minded(live: &Value, manager: &str) -> bool {
+    manager == KUBECTL && annotation(live).is_some()
+}
+
 /// Keeps the annotation, where there is one, in step with what `kubectl` applies.
 pub(crate) fn refresh(object: &mut Value, config: &Value, manager: &str) {
     if manager != KUBECTL || annotation(object).is_none() {

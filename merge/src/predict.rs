@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::apply::{ApplyOptions, decide};
 use crate::conflict::Conflict;
+use crate::diff::{Change, diff};
+use crate::last_applied;
 use crate::managed::{Managed, without_managed_fields};
 use crate::proof;
 use crate::schema::TypeRef;
@@ -33,10 +35,48 @@ pub enum Prediction {
     },
 }
 
+impl Prediction {
+    /// The prediction where these also have a say in what is stored: admission that changes objects, such as a webhook or
+    /// a policy that matches the kind. With any of them nothing is known but conflicts, which come before admission.
+    ///
+    /// ```
+    /// use structured_merge::Prediction;
+    /// let unknown = Prediction::Unchanged.despite(["webhook sidecars.example.com"]);
+    /// let reason = "admission may change the object: webhook sidecars.example.com".to_owned();
+    /// assert_eq!(unknown, Prediction::Unknown { reason });
+    /// assert_eq!(Prediction::Unchanged.despite([]), Prediction::Unchanged);
+    /// ```
+    #[must_use]
+    pub fn despite<'a>(self, mutators: impl IntoIterator<Item = &'a str>) -> Self {
+        let mutators: Vec<&str> = mutators.into_iter().collect();
+        let settled = match &self {
+            Self::Unchanged => false,
+            Self::Changed { conflicts, .. } => !conflicts.is_empty(),
+            Self::Unknown { .. } => true,
+        };
+        if settled || mutators.is_empty() {
+            return self;
+        }
+        Self::Unknown { reason: format!("admission may change the object: {}", mutators.join(", ")) }
+    }
+
+    /// The fields that would change, with their values; none where nothing would, or where that is unknown.
+    ///
+    /// A change of owners alone has no fields.
+    #[must_use]
+    pub fn changes(&self, ty: &TypeRef, live: &Value) -> Vec<Change> {
+        match self {
+            Self::Changed { after, .. } => diff(ty, live, after),
+            Self::Unchanged | Self::Unknown { .. } => Vec::new(),
+        }
+    }
+}
+
 /// Whether applying `config` as `manager` would change the live object.
 ///
 /// [`Prediction::Unchanged`] is a proof, given a live object as the server returned it. Amounts that differ in writing
-/// only (`1000m` and `1`) count as one, as the server stores them as one.
+/// only (`1000m` and `1`) count as one where the server stores them as one. What else takes part in a request is for the
+/// caller to say: [`Prediction::despite`] has a place for it.
 ///
 /// ```
 /// use serde_json::json;
@@ -47,7 +87,9 @@ pub enum Prediction {
 /// assert_eq!(predict(&ty, &live, &config, "me"), Prediction::Unchanged);
 ///
 /// let next = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "w"}});
-/// let Prediction::Changed { after, conflicts } = predict(&ty, &live, &next, "me") else { panic!("it changes") };
+/// let prediction = predict(&ty, &live, &next, "me");
+/// assert_eq!(prediction.changes(&ty, &live)[0].path.to_string(), ".data.k");
+/// let Prediction::Changed { after, conflicts } = prediction else { panic!("it changes") };
 /// assert_eq!((&after["data"]["k"], conflicts.len()), (&json!("w"), 0));
 /// # Ok::<(), structured_merge::ApplyError>(())
 /// ```
@@ -63,16 +105,21 @@ pub fn predict_with(ty: &TypeRef, live: &Value, config: &Value, options: &ApplyO
     if config.pointer("/metadata/managedFields").is_some_and(|given| !given.is_null()) {
         return Prediction::Unknown { reason: "metadata.managedFields must be nil".to_owned() };
     }
-    if proof::is_unchanged(ty, live, config, &options) {
+    let annotated = last_applied::is_minded(live, options.manager);
+    if !annotated && proof::is_unchanged(ty, live, config, &options) {
         return Prediction::Unchanged;
     }
     if let Err(errors) = typed::validate(ty, config, Duplicates::Refuse) {
         return Prediction::Unknown { reason: format!("the configuration does not fit its schema: {errors}") };
     }
-    let outcome = match decide(ty, live, config, &options) {
+    let mut outcome = match decide(ty, live, config, &options) {
         Ok(outcome) => outcome,
         Err(error) => return Prediction::Unknown { reason: reason_of(&error) },
     };
+    if annotated {
+        last_applied::refresh(&mut outcome.object, config, options.manager);
+        outcome.conflicts = last_applied::open_conflicts(ty, live, config, options.manager, outcome.conflicts);
+    }
     let changed = Prediction::Changed { after: outcome.object.clone(), conflicts: outcome.conflicts.clone() };
     if &outcome.object == live {
         return Prediction::Unchanged;

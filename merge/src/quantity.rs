@@ -1,18 +1,69 @@
-//! Amounts such as `500m`, `1.5Gi` or `2e3`, as far as telling whether two of them are the same.
+//! Amounts such as `500m`, `1.5Gi` or `2e3`, as the server writes them: the canonical form of
+//! k8s.io/apimachinery/pkg/api/resource. One amount has one form in each of three ways of writing, so that `1000m` is
+//! stored as `1`, but `1024` and `1Ki` stay two texts.
 
 use serde_json::Value;
 
-/// An amount in billionths; the server keeps nothing smaller. `None` where the value is no amount, or too large or too
-/// fine to be compared here.
-pub(crate) fn billionths(value: &Value) -> Option<i128> {
-    match value {
-        Value::String(text) => parse(text.trim()),
-        Value::Number(number) => parse(&number.to_string()),
-        _ => None,
+/// In which way an amount is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// With the suffixes from `n` to `E`, or none.
+    Decimal,
+    /// With the suffixes from `Ki` to `Ei`.
+    Binary,
+    /// With a power of ten.
+    Exponent,
+}
+
+const BILLION: i128 = 1_000_000_000;
+const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
+const DECIMAL: [(&str, i32); 10] =
+    [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+
+/// The text that the server stores for an amount. `None` where the value is no amount, or one that is too large or too
+/// fine to be sure of here.
+pub(crate) fn canonical(value: &Value) -> Option<String> {
+    let (billionths, form) = match value {
+        Value::String(text) => parse(text.trim())?,
+        Value::Number(number) => parse(&number.to_string())?,
+        _ => return None,
+    };
+    let whole = billionths % BILLION == 0 && billionths.abs() >= 1024 * BILLION;
+    if form == Form::Binary && whole {
+        let (mut amount, mut step) = (billionths / BILLION, 0_usize);
+        while amount % 1024 == 0 {
+            amount /= 1024;
+            step += 1;
+        }
+        let suffix = match step {
+            0 => "",
+            step => BINARY.get(step - 1)?.0,
+        };
+        return Some(format!("{amount}{suffix}"));
+    }
+    if billionths == 0 {
+        return Some("0".to_owned());
+    }
+    let (mut amount, mut exponent) = (billionths, -9);
+    while amount % 10 == 0 {
+        amount /= 10;
+        exponent += 1;
+    }
+    while exponent % 3 != 0 {
+        amount *= 10;
+        exponent -= 1;
+    }
+    match form {
+        Form::Exponent if exponent == 0 => Some(amount.to_string()),
+        Form::Exponent => Some(format!("{amount}e{exponent}")),
+        Form::Decimal | Form::Binary => {
+            DECIMAL.iter().find(|(_, power)| *power == exponent).map(|(suffix, _)| format!("{amount}{suffix}"))
+        }
     }
 }
 
-fn parse(text: &str) -> Option<i128> {
+/// An amount in billionths, and how it is written; the server keeps nothing smaller.
+fn parse(text: &str) -> Option<(i128, Form)> {
     let (negative, text) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
         b'+' => (false, text.get(1..)?),
@@ -24,7 +75,7 @@ fn parse(text: &str) -> Option<i128> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let (binary, decimal) = scale(suffix)?;
+    let (binary, decimal, form) = scale(suffix)?;
     let mantissa: i128 = format!("0{whole}{fraction}").parse().ok()?;
     let exponent = decimal + 9 - i32::try_from(fraction.len()).ok()?;
     let shifted = mantissa.checked_mul(1_i128.checked_shl(binary)?)?;
@@ -36,30 +87,19 @@ fn parse(text: &str) -> Option<i128> {
     } else {
         return None;
     };
-    Some(if negative { -amount } else { amount })
+    Some((if negative { -amount } else { amount }, form))
 }
 
 /// The powers of two and of ten that a suffix stands for.
-fn scale(suffix: &str) -> Option<(u32, i32)> {
-    Some(match suffix {
-        "" => (0, 0),
-        "Ki" => (10, 0),
-        "Mi" => (20, 0),
-        "Gi" => (30, 0),
-        "Ti" => (40, 0),
-        "Pi" => (50, 0),
-        "Ei" => (60, 0),
-        "n" => (0, -9),
-        "u" => (0, -6),
-        "m" => (0, -3),
-        "k" => (0, 3),
-        "M" => (0, 6),
-        "G" => (0, 9),
-        "T" => (0, 12),
-        "P" => (0, 15),
-        "E" => (0, 18),
-        other => (0, other.strip_prefix(['e', 'E'])?.parse::<i8>().ok()?.into()),
-    })
+fn scale(suffix: &str) -> Option<(u32, i32, Form)> {
+    if let Some((_, power)) = BINARY.iter().find(|(name, _)| *name == suffix) {
+        return Some((*power, 0, Form::Binary));
+    }
+    if let Some((_, power)) = DECIMAL.iter().find(|(name, _)| *name == suffix) {
+        return Some((0, *power, Form::Decimal));
+    }
+    let exponent = suffix.strip_prefix(['e', 'E'])?.parse::<i8>().ok()?;
+    Some((0, exponent.into(), Form::Exponent))
 }
 
 #[cfg(test)]
@@ -69,32 +109,55 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(left: Value, right: Value, same: bool) {
-        let (l, r) = (billionths(&left), billionths(&right));
-        assert!(l.is_some() && r.is_some(), "{left} is {l:?}, {right} is {r:?}");
-        assert_eq!(l == r, same, "{left} against {right}");
+    fn check(written: Value, stored: &str) {
+        assert_eq!(canonical(&written).as_deref(), Some(stored), "{written}");
+        assert_eq!(canonical(&json!(stored)).as_deref(), Some(stored), "{stored} is in canonical form");
     }
 
     #[test]
-    fn one_amount_in_several_forms() {
-        check(json!("1000m"), json!("1"), true);
-        check(json!(1), json!("1"), true);
-        check(json!("0.5"), json!("500m"), true);
-        check(json!("1024Mi"), json!("1Gi"), true);
-        check(json!("1.5Gi"), json!("1536Mi"), true);
-        check(json!("2e3"), json!("2k"), true);
-        check(json!("1E"), json!("1000P"), true);
-        check(json!("-1"), json!("-1000m"), true);
-        check(json!("+1"), json!("1."), true);
-        check(json!("1G"), json!("1Gi"), false);
-        check(json!("100m"), json!("100"), false);
+    fn amounts_are_stored_in_canonical_form() {
+        check(json!("1000m"), "1");
+        check(json!(1), "1");
+        check(json!(0.25), "250m");
+        check(json!("0.5"), "500m");
+        check(json!("1.5"), "1500m");
+        check(json!("1000"), "1k");
+        check(json!("1024"), "1024");
+        check(json!("100000k"), "100M");
+        check(json!("+1"), "1");
+        check(json!("1."), "1");
+        check(json!("-1000m"), "-1");
+        check(json!("0.00"), "0");
+        check(json!("1E"), "1E");
+        check(json!("1000P"), "1E");
     }
 
     #[test]
-    fn what_is_no_amount_is_not_compared() {
-        for text in ["", "Gi", "1 Gi", "1X", "1.2.3", "1e", "1Kii", "0.1n", "99999999999999999999999999999999E"] {
-            assert_eq!(billionths(&json!(text)), None, "{text}");
+    fn binary_amounts_stay_binary_while_they_are_whole() {
+        check(json!("1024Mi"), "1Gi");
+        check(json!("1.5Gi"), "1536Mi");
+        check(json!("1000Ki"), "1000Ki");
+        check(json!("0.5Ki"), "512");
+        check(json!("0Gi"), "0");
+        check(json!("0.1Gi"), "107374182400m");
+        check(json!("2048Ki"), "2Mi");
+    }
+
+    #[test]
+    fn powers_of_ten_stay_powers_of_ten() {
+        check(json!("2e3"), "2e3");
+        check(json!("2000e0"), "2e3");
+        check(json!("20E2"), "2e3");
+        check(json!("5e-1"), "500e-3");
+        check(json!("1e0"), "1");
+    }
+
+    #[test]
+    fn what_is_no_amount_has_no_form() {
+        for text in ["", "Gi", "1 Gi", "1X", "1.2.3", "1e", "1Kii", "0.1n", "99999999999999999999999999999999E", "1e30"]
+        {
+            assert_eq!(canonical(&json!(text)).filter(|stored| !stored.contains('e')), None, "{text}");
         }
-        assert_eq!(billionths(&json!(true)), None);
+        assert_eq!(canonical(&json!(true)), None);
     }
 }

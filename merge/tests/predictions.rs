@@ -66,11 +66,64 @@ fn amounts_in_another_form_are_the_same() {
     quota.check(hard("1000m"), hard("1"), "unchanged");
     quota.check(hard("0.5"), hard("500m"), "unchanged");
     quota.check(hard("1000m"), hard("2"), "changed");
+    // Both are 1024, and each is stored as it is written.
+    quota.check(hard("1024"), hard("1Ki"), "changed");
+    quota.check(hard("2e3"), hard("2k"), "changed");
+    quota.check(hard("2048Mi"), hard("2Gi"), "unchanged");
     quota.check(hard("much"), hard("1"), &unsure(".spec.hard.cpu"));
     let limits = kind("v1", "LimitRange");
     let list = |cpu: &str| json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": cpu}}]}});
     limits.check(list("1000m"), list("1"), "unchanged");
     limits.check(list("1000m"), list("3"), "changed");
+}
+
+#[test]
+fn amounts_of_custom_resources_are_plain_text() {
+    let amount = json!({"type": "string", "pattern": "^[0-9]+m?$"});
+    let schema = json!({"type": "object", "properties": {"cpu": amount}});
+    let thing =
+        Kind { ty: Schema::from_crd_version(&schema, false).unwrap(), api_version: "example.com/v1", kind: "Thing" };
+    thing.check(json!({"cpu": "1000m"}), json!({"cpu": "1"}), "changed");
+}
+
+#[test]
+fn a_port_stays_a_number_or_a_name() {
+    let service = kind("v1", "Service");
+    let port = |target: Value| json!({"spec": {"ports": [{"port": 80, "targetPort": target}]}});
+    service.check(port(json!("80")), port(json!(80)), "changed");
+    service.check(port(json!(80)), port(json!(80)), "unchanged");
+}
+
+#[test]
+fn bytes_are_stored_on_one_line() {
+    let secret = kind("v1", "Secret");
+    secret.check(json!({"data": {"k": "YWJj\nZGVm\n"}}), json!({"data": {"k": "YWJjZGVm"}}), "unchanged");
+    secret.check(json!({"data": {"k": "YWJj"}}), json!({"data": {"k": "YWJk"}}), "changed");
+}
+
+#[test]
+fn the_annotation_of_client_side_apply_is_a_change() {
+    let ty = Schema::kubernetes().kind("", "v1", "ConfigMap").unwrap();
+    let head =
+        |more: Value| merged(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}), &more);
+    let annotation =
+        |text: &str| json!({"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": text}}});
+    let config = head(json!({"data": {"k": "v"}}));
+    let options = structured_merge::UpdateOptions::new("kubectl-client-side-apply", "2026-01-01T00:00:00Z");
+    let created = merged(&config, &annotation("{}"));
+    let live = structured_merge::update(&ty, None, &created, &options).unwrap();
+    let options = ApplyOptions::new("kubectl", "2026-01-01T00:01:00Z");
+    let once = apply(&ty, Some(&live), &config, &options).unwrap();
+    assert_eq!(predict(&ty, &once, &config, "kubectl"), Prediction::Unchanged);
+    assert_eq!(apply(&ty, Some(&once), &config, &options).as_ref(), Ok(&once));
+    // Somebody wrote another text into it: the next apply by kubectl puts its own there, and by no other manager.
+    let stale = merged(&once, &annotation("{\"kind\":\"ConfigMap\"}"));
+    let Prediction::Changed { after, conflicts } = predict(&ty, &stale, &config, "kubectl") else {
+        unreachable!("the annotation is written anew")
+    };
+    assert_eq!((&after["metadata"]["annotations"], conflicts.len()), (&once["metadata"]["annotations"], 0));
+    let other = apply(&ty, Some(&stale), &config, &ApplyOptions { manager: "other", ..options }).unwrap();
+    assert_eq!(predict(&ty, &other, &config, "other"), Prediction::Unchanged);
 }
 
 #[test]

@@ -86,12 +86,13 @@ impl Walk<'_> {
             // A null takes a value away, and a default may put it back.
             (Some(_), Some(Value::Null)) => self.unsure(),
             (Some(live), Some(written)) => match id.map_or(Format::Plain, |id| self.arena.get(id).format) {
-                Format::Quantity => match (quantity::billionths(live), quantity::billionths(written)) {
+                Format::Quantity => match (quantity::canonical(live), quantity::canonical(written)) {
                     (Some(live), Some(written)) => live == written,
                     _ => self.unsure(),
                 },
                 Format::Time => self.unsure(),
-                Format::Plain | Format::IntOrString | Format::Bytes => false,
+                Format::Bytes => same_bytes(live, written),
+                Format::Plain | Format::IntOrString => false,
             },
             _ => false,
         }
@@ -113,6 +114,12 @@ impl Walk<'_> {
         self.unsure.push(FieldPath(self.path.clone()));
         true
     }
+}
+
+/// Bytes in base64 are stored without the line breaks they may be written with.
+fn same_bytes(live: &Value, written: &Value) -> bool {
+    let on_one_line = |value: &Value| value.as_str().map(|text| text.replace(['\r', '\n'], ""));
+    on_one_line(live).is_some() && on_one_line(live) == on_one_line(written)
 }
 
 /// Only of built-in types it is known what they have even when nothing set it.
