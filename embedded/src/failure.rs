@@ -158,9 +158,16 @@ impl Failure {
     /// 422: fields that are wrong.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Failure {
         let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
-        let all = match texts.as_slice() {
-            [one] => one.clone(),
-            many => format!("[{}]", many.join(", ")),
+        // What is found twice is said once.
+        let mut said: Vec<&String> = Vec::new();
+        for text in &texts {
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+        let all = match said.as_slice() {
+            [one] => (*one).clone(),
+            many => format!("[{}]", many.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(", ")),
         };
         let message = format!("{} \"{name}\" is invalid: {all}", qualified_kind(group, kind));
         let causes =
@@ -195,9 +202,9 @@ impl Failure {
     }
 
     /// 422: a patch that does not fit the object.
-    pub(crate) fn unprocessable(why: &str) -> Failure {
-        let message = format!("the server rejected our request due to an error in our request: {why}");
-        Failure::new(422, "Invalid", message)
+    pub(crate) fn unprocessable() -> Failure {
+        let message = "the server rejected our request due to an error in our request".to_owned();
+        Failure { details: Some(Map::new()), ..Failure::new(422, "Invalid", message) }
     }
 
     /// 401: no or a wrong token.
@@ -228,6 +235,12 @@ impl Failure {
     /// 415: a body in a form the server does not read.
     pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Failure {
         Failure::new(415, "UnsupportedMediaType", message.into())
+    }
+
+    /// 415: a patch of a kind that the server does not know.
+    pub(crate) fn unsupported_patch() -> Failure {
+        let failure = Failure::unsupported_media_type("415: Unsupported Media Type");
+        Failure { details: Some(Map::new()), ..failure }
     }
 
     /// 413: a body over the limit.

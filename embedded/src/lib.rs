@@ -10,6 +10,7 @@ mod bootstrap;
 mod clock;
 mod cluster;
 mod controllers;
+mod decoding;
 mod failure;
 pub mod faults;
 mod holder;

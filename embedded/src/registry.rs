@@ -57,6 +57,14 @@ impl Resource {
         self.custom.is_none() && self.group == group && self.kind == kind
     }
 
+    /// What every answer about it warns of.
+    ///
+    /// Source: `k8s.io/kubernetes/pkg/registry/core/endpoint`, seen from kube-apiserver 1.36.
+    pub(crate) fn deprecation(&self) -> Option<&'static str> {
+        self.is("", "Endpoints")
+            .then_some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+    }
+
     /// Does it have the subresource?
     pub(crate) fn has(&self, subresource: &str) -> bool {
         self.subresources.iter().any(|s| s == subresource)

@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::decoding;
 use crate::failure::Failure;
 use crate::protobuf;
 
@@ -65,33 +66,101 @@ impl Accept {
     }
 }
 
-/// Reads a body as one JSON value, by its content type. `expected` names what it should hold, for the message.
-pub(crate) fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, Failure> {
-    let media = media_type(headers);
-    match media {
-        ""
-        | "application/json"
-        | "application/merge-patch+json"
-        | "application/strategic-merge-patch+json"
-        | "application/json-patch+json" => serde_json::from_slice(body).map_err(|error| {
-            Failure::bad_request(format!("the object provided is unrecognized (must be of type JSON): {error}"))
-        }),
-        "application/yaml" | "application/apply-patch+yaml" => yaml(body),
-        protobuf::MEDIA => protobuf::decode(body).map_err(|error| Failure::bad_request(error.to_string())),
-        _ => Err(Failure::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-        )),
+/// What Go calls the type that a body's kind and version are first read into.
+const HEAD: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+
+/// Reads a body that is to hold an object of a kind, by its content type.
+pub(crate) fn read(headers: &HeaderMap, body: &Bytes, kind: &str) -> Result<Value, Failure> {
+    let unrecognised = |why: String| {
+        let shown = summary(body);
+        let text = format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})");
+        Failure::bad_request(text)
+    };
+    let headless = |why: String| unrecognised(format!("couldn't get version/kind; json parse error: {why}"));
+    let value = match media_type(headers) {
+        "" | "application/json" => json_value(body).map_err(headless)?,
+        "application/yaml" => yaml_value(body).map_err(unrecognised)?,
+        protobuf::MEDIA => protobuf::decode(body).map_err(|error| Failure::bad_request(error.to_string()))?,
+        _ => {
+            return Err(Failure::unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            ));
+        }
+    };
+    let found = match &value {
+        Value::Null => return Ok(Value::Object(serde_json::Map::new())),
+        Value::Object(map) => {
+            for field in ["apiVersion", "kind"] {
+                if let Some(wrong) = map.get(field).filter(|value| !value.is_string() && !value.is_null()) {
+                    let found = decoding::shape(wrong);
+                    let text = format!("json: cannot unmarshal {found} into Go struct field .{field} of type string");
+                    return Err(headless(text));
+                }
+            }
+            return Ok(value);
+        }
+        other => decoding::shape(other),
+    };
+    Err(headless(format!("json: cannot unmarshal {found} into Go value of type {HEAD}")))
+}
+
+/// The beginning of a body, for a message: as text where it begins like an object, in hexadecimal otherwise.
+fn summary(body: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let start = body.get(..SHOWN).unwrap_or(body);
+    let more = if body.len() > SHOWN { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
+        Some(_) => format!("{}{more}", start.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
     }
 }
 
-/// Reads YAML (or JSON, which is YAML).
-pub(crate) fn yaml(body: &Bytes) -> Result<Value, Failure> {
+/// Reads JSON; the error is in the server's words.
+pub(crate) fn json_value(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| decoding::fault(body).unwrap_or_else(|| error.to_string()))
+}
+
+/// Reads JSON that is to be a map; the error is in the server's words.
+pub(crate) fn json_map(body: &[u8]) -> Result<Value, String> {
+    match json_value(body)? {
+        Value::Null => Ok(Value::Object(serde_json::Map::new())),
+        value @ Value::Object(_) => Ok(value),
+        other => {
+            let found = decoding::shape(&other);
+            Err(format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"))
+        }
+    }
+}
+
+/// Reads YAML (or JSON, which is YAML); a key that comes twice counts the last time.
+pub(crate) fn yaml_value(body: &[u8]) -> Result<Value, String> {
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }
+    let text = std::str::from_utf8(body).map_err(|error| format!("yaml: {error}"))?;
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    let options = serde_saphyr::options! { duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| match error.location() {
+        Some(at) => format!("yaml: line {}: {}", at.line(), error.without_snippet()),
+        None => format!("yaml: {}", error.without_snippet()),
+    })
+}
+
+/// The first key that YAML text has twice in one map, in the server's words; nothing for JSON.
+pub(crate) fn yaml_duplicate(body: &[u8]) -> Option<String> {
     let text =
-        std::str::from_utf8(body).map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))?;
-    serde_saphyr::from_str(text).map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))
+        std::str::from_utf8(body).ok().filter(|_| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err())?;
+    let error = serde_saphyr::from_str::<Value>(text).err()?;
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key, location } => {
+            Some(format!("line {}: key {} already set in map", location.line(), decoding::quote(key.as_deref()?)))
+        }
+        _ => None,
+    }
 }
 
 /// The content type without its parameters.

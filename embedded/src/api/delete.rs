@@ -6,9 +6,8 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::path::dry_run;
 use super::read::Selection;
-use super::{Call, body, read, write};
+use super::{Call, body, read, request_options, write};
 use crate::failure::Failure;
 use crate::object;
 use crate::registry::Resource;
@@ -17,21 +16,26 @@ use crate::rules::{DeleteOptions, Deleted, Propagation};
 /// The options, from the query and then the body, and whether it is a dry run.
 pub(crate) fn options(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
     let mut options = DeleteOptions::default();
-    let mut dry = call.params.dry_run()?;
+    let mut dry: Vec<String> = call.params.all("dryRun").to_vec();
     options.propagation = propagation(call.params.text("propagationPolicy"))?;
     if call.params.flag("orphanDependents") {
         options.propagation = Some(Propagation::Orphan);
     }
     options.grace_seconds = call.params.number("gracePeriodSeconds")?.and_then(|s| i64::try_from(s).ok());
     if call.body.is_empty() {
-        return Ok((options, dry));
+        return finish(options, &dry);
     }
-    let body = body::read(&call.headers, &call.body)?;
+    let body = body::read(&call.headers, &call.body, "DeleteOptions")?;
     read_options(&body, &mut options)?;
-    for directive in object::items(&body, "/dryRun") {
-        dry |= dry_run(directive.as_str().unwrap_or_default())?;
+    dry = object::items(&body, "/dryRun").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    finish(options, &dry)
+}
+
+fn finish(options: DeleteOptions, dry: &[String]) -> Result<(DeleteOptions, bool), Failure> {
+    match request_options::dry_run_faults(dry) {
+        Some(cause) => Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause])),
+        None => Ok((options, !dry.is_empty())),
     }
-    Ok((options, dry))
 }
 
 /// Takes over what a `DeleteOptions` body says.

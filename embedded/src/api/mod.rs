@@ -3,11 +3,13 @@
 pub(crate) mod body;
 mod delete;
 mod discovery;
+mod json_patch;
 mod openapi;
 mod patch;
 mod path;
 mod protobuf;
 mod read;
+mod request_options;
 mod review;
 mod strategic;
 mod subresource;
@@ -26,7 +28,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
 use self::body::{Accept, Form};
-pub(crate) use self::path::{FieldValidation, Params, Target, percent_decoded};
+pub(crate) use self::path::{Params, Target, percent_decoded};
 use crate::access::{self, Attributes, Entrance, Identity};
 use crate::failure::Failure;
 use crate::kinds::Verbs;
@@ -113,10 +115,6 @@ impl Call {
         }
     }
 
-    fn validation(&self) -> Result<FieldValidation, Failure> {
-        self.params.field_validation()
-    }
-
     fn not_found(&self) -> Failure {
         Failure::not_found(&self.resource.group, &self.resource.plural, &self.target.name)
     }
@@ -182,7 +180,12 @@ async fn route(door: &Door, request: Request) -> Result<Response, Failure> {
         accept,
         body: collected.to_bytes(),
     };
-    serve(&Arc::new(call), &parts.method).await
+    let warning = call.resource.deprecation();
+    let answer = serve(&Arc::new(call), &parts.method).await;
+    let Some(warning) = warning else { return answer };
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    body::warn(&mut response, &[warning.to_owned()]);
+    Ok(response)
 }
 
 /// The paths that are not resources.

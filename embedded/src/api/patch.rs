@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use serde_json::Value;
+use structured_merge::schema::TypeRef;
 
 use super::path::FieldValidation;
-use super::{Call, body, strategic, write};
+use super::request_options::{self, WriteOptions};
+use super::{Call, body, json_patch, strategic, write};
+use crate::decoding;
 use crate::failure::{Cause, Failure};
 use crate::merging;
 use crate::object;
 use crate::rules::{Author, Outcome, Ownership};
 use crate::store::Txn;
+
+/// How many operations a JSON patch may have.
+const MOST_OPERATIONS: usize = 10_000;
 
 /// What kind of patch the body is.
 pub(crate) enum Patch {
@@ -21,77 +27,112 @@ pub(crate) enum Patch {
     /// RFC 7386.
     Merge(Value),
     /// RFC 6902.
-    Json(json_patch::Patch),
+    Json(Vec<Value>),
     /// Kubernetes' own, by the schema's merge keys.
     Strategic(Value),
 }
 
 impl Patch {
-    /// Reads the body by its content type.
-    pub(crate) fn read(call: &Call) -> Result<Patch, Failure> {
-        let force = call.params.text("force");
+    /// Reads the body by its content type, and the options of the request.
+    pub(crate) fn read(call: &Call) -> Result<(Patch, WriteOptions), Failure> {
         let media = body::media_type(&call.headers);
-        let options = |cause| Err(Failure::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
-        if media == "application/apply-patch+yaml" {
-            if call.params.text("fieldManager").is_empty() {
-                return options(Cause::required("fieldManager", "is required for apply patch"));
-            }
-            let config = body::yaml(&call.body)?;
-            return Ok(Patch::Apply { config, force: force == "true" });
-        }
-        if !force.is_empty() {
-            return options(Cause::forbidden("force", "may not be specified for non-apply patch"));
-        }
+        let custom = call.resource.custom.is_some();
         match media {
-            "application/merge-patch+json" => Ok(Patch::Merge(body::read(&call.headers, &call.body)?)),
-            "application/json-patch+json" => serde_json::from_slice(&call.body)
-                .map(Patch::Json)
-                .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}"))),
-            "application/strategic-merge-patch+json" if call.resource.custom.is_none() => {
-                Ok(Patch::Strategic(body::read(&call.headers, &call.body)?))
-            }
-            other => {
-                let custom = call.resource.custom.is_some();
-                let known = if custom {
-                    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
-                } else {
-                    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"
-                };
-                let message = format!(
-                    "the body of the request was in an unknown format - accepted media types include: {known} (got {other})"
-                );
-                Err(Failure::unsupported_media_type(message))
-            }
+            "application/merge-patch+json" | "application/json-patch+json" | "application/apply-patch+yaml" => {}
+            "application/strategic-merge-patch+json" if !custom => {}
+            _ => return Err(Failure::unsupported_patch()),
         }
+        let applies = media == "application/apply-patch+yaml";
+        let options = request_options::read(&call.params, "PatchOptions", Some(applies))?;
+        let undecodable = |error: String| Failure::bad_request(format!("error decoding patch: {error}"));
+        let patch = match media {
+            "application/apply-patch+yaml" => Patch::Apply { config: configuration(call)?, force: options.force },
+            "application/merge-patch+json" => Patch::Merge(body::json_map(&call.body).map_err(undecodable)?),
+            "application/json-patch+json" => Patch::Json(operations(&call.body).map_err(undecodable)?),
+            _ => Patch::Strategic(body::json_map(&call.body).map_err(Failure::bad_request)?),
+        };
+        Ok((patch, options))
     }
 
     /// The patched object, for every kind of patch but apply.
-    pub(crate) fn patched(&self, live: &Value, schema: &structured_merge::schema::TypeRef) -> Result<Value, Failure> {
+    pub(crate) fn patched(&self, live: &Value, schema: &TypeRef) -> Result<Value, Failure> {
         let mut new = live.clone();
         match self {
             Patch::Apply { .. } => {}
             Patch::Merge(patch) => json_patch::merge(&mut new, patch),
-            Patch::Json(patch) => {
-                json_patch::patch(&mut new, patch).map_err(|error| Failure::unprocessable(&error.to_string()))?;
+            Patch::Json(operations) => {
+                json_patch::apply(&mut new, operations).map_err(|_| Failure::unprocessable())?;
             }
             Patch::Strategic(patch) => strategic::apply(&mut new, patch, schema)?,
         }
         Ok(new)
     }
+
+    /// What a strict reading finds wrong with the patch itself.
+    fn faults(&self, call: &Call) -> Vec<String> {
+        const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
+        let Patch::Json(operations) = self else { return decoding::duplicates(&call.body) };
+        let mut faults: Vec<String> = Vec::new();
+        for (at, operation) in operations.iter().enumerate() {
+            let keys = operation.as_object().into_iter().flat_map(serde_json::Map::keys);
+            faults.extend(
+                keys.filter(|key| !KNOWN.contains(&key.as_str()))
+                    .map(|key| format!("json patch unknown field \"[{at}].{key}\"")),
+            );
+        }
+        faults
+    }
+}
+
+/// The operations of a JSON patch.
+fn operations(text: &[u8]) -> Result<Vec<Value>, String> {
+    let list = match body::json_value(text)? {
+        Value::Null => Vec::new(),
+        Value::Array(list) => list,
+        other => {
+            let found = decoding::shape(&other);
+            return Err(format!("json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"));
+        }
+    };
+    match list.iter().find(|operation| !operation.is_object() && !operation.is_null()) {
+        Some(other) => {
+            let found = decoding::shape(other);
+            Err(format!("json: cannot unmarshal {found} into Go value of type handlers.jsonPatchOp"))
+        }
+        None if list.len() > MOST_OPERATIONS => {
+            Err(format!("the allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {}", list.len()))
+        }
+        None => Ok(list),
+    }
+}
+
+/// The configuration of an apply.
+fn configuration(call: &Call) -> Result<Value, Failure> {
+    let undecodable = |error: String| Failure::bad_request(format!("error decoding YAML: {error}"));
+    match body::yaml_value(&call.body)
+        .map_err(|error| undecodable(format!("error converting YAML to JSON: {error}")))?
+    {
+        Value::Null => Ok(Value::Object(serde_json::Map::new())),
+        value @ Value::Object(_) => Ok(value),
+        other => {
+            let found = decoding::shape(&other);
+            Err(undecodable(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+            )))
+        }
+    }
 }
 
 /// `PATCH` of one object.
 pub(crate) async fn patch(call: &Arc<Call>) -> Result<Response, Failure> {
-    let patch = Patch::read(call)?;
-    let validation = call.validation()?;
-    let dry_run = call.params.dry_run()?;
+    let (patch, options) = Patch::read(call)?;
     let shared = Arc::clone(call);
-    let (outcome, warnings) = write::run(call, dry_run, move |txn| match &patch {
-        Patch::Apply { config, force } => apply(&shared, txn, config.clone(), *force, validation),
-        other => plain(&shared, txn, other, validation),
+    let (outcome, warnings) = write::run(call, options.dry_run, move |txn| match &patch {
+        Patch::Apply { config, force } => apply(&shared, txn, config.clone(), *force, options.validation),
+        other => plain(&shared, txn, other, options.validation),
     })
     .await?;
-    Ok(write::respond(call, &outcome, warnings, dry_run))
+    Ok(write::respond(call, &outcome, warnings, options.dry_run))
 }
 
 fn plain(
@@ -100,18 +141,45 @@ fn plain(
     patch: &Patch,
     validation: FieldValidation,
 ) -> Result<(Outcome, Vec<String>), Failure> {
-    let key = call.resource.key(&call.target.namespace, &call.target.name);
+    let resource = &call.resource;
+    let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key).ok_or_else(|| call.not_found())?;
-    let mut new = patch.patched(&live.value, &call.resource.schema)?;
-    write::check_kind(&call.resource, &new)?;
-    let warnings = merging::conform(&call.resource, &mut new, validation, Vec::new())?;
-    if object::name(&new) != call.target.name {
-        let cause = Cause::invalid("metadata.name", &Value::from(object::name(&new)), "field is immutable");
-        return Err(Failure::invalid(&call.resource.group, &call.resource.kind, object::name(&new), vec![cause]));
+    let mut new = patch.patched(&live.value, &resource.schema)?;
+    let refuse = |new: &Value, why: &str| {
+        let shown = match patch {
+            Patch::Strategic(patch) => decoding::print(patch),
+            _ => new.to_string(),
+        };
+        Failure::invalid("", "", "", vec![Cause::invalid("patch", &Value::from(shown), why)])
+    };
+    let patched = new.clone();
+    let strategic = matches!(patch, Patch::Strategic(_));
+    if resource.custom.is_some() {
+        write::check_kind(resource, &new)?;
+    } else if !strategic && write::check_kind(resource, &new).is_err() {
+        let (version, kind) = (object::text(&new, "/apiVersion"), object::text(&new, "/kind"));
+        let why = write::kind_fault(resource, version, kind);
+        // The scheme alone speaks here: without who asked.
+        return Err(refuse(&patched, why.split_once(": ").map_or(why.as_str(), |(_, why)| why)));
     }
+    let conformed = decoding::conform(resource, &mut new);
+    if let Some(wrong) = conformed.wrong {
+        return Err(refuse(&patched, if strategic { &wrong.restored } else { &wrong.decoded }));
+    }
+    let mut faults = patch.faults(call);
+    faults.extend(conformed.unknown);
+    let warnings = match validation {
+        FieldValidation::Ignore => Vec::new(),
+        FieldValidation::Strict if !faults.is_empty() => {
+            return Err(refuse(&patched, &format!("strict decoding error: {}", faults.join(", "))));
+        }
+        FieldValidation::Strict | FieldValidation::Warn => faults,
+    };
+    write::check_name(call, &new)?;
+    write::place(call, &mut new)?;
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: &call.target.subresource };
-    let outcome = call.rules().update(txn, &call.resource, &live, new, author, Ownership::Tracked)?;
+    let outcome = call.rules().update(txn, resource, &live, new, author, Ownership::Tracked)?;
     Ok((outcome, warnings))
 }
 
@@ -123,55 +191,55 @@ fn apply(
     validation: FieldValidation,
 ) -> Result<(Outcome, Vec<String>), Failure> {
     let resource = &call.resource;
-    write::check_kind(resource, &config)?;
-    let named = object::name(&config);
-    if !named.is_empty() && named != call.target.name {
-        return Err(Failure::bad_request(format!(
-            "the name of the object ({named}) does not match the name on the URL ({})",
-            call.target.name
-        )));
+    let (version, kind) = (object::text(&config, "/apiVersion"), object::text(&config, "/kind"));
+    if (version, kind) != (resource.api_version().as_str(), resource.kind.as_str()) {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+    }
+    if !object::name(&config).is_empty() {
+        write::check_name(call, &config)?;
     }
     if !object::items(&config, "/metadata/managedFields").is_empty() {
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
+    // The namespace of the path is the object's, and no part of what is applied.
+    let mut placed = config.clone();
+    write::place(call, &mut placed)?;
     let name = Value::from(call.target.name.as_str());
     object::metadata(&mut config).insert("name".to_owned(), name);
-    write::place(call, &mut config)?;
     let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key);
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: &call.target.subresource };
-    let warnings = match (validation, merging::duplicates(&call.body)) {
+    let warnings: Vec<String> = match (validation, body::yaml_duplicate(&call.body)) {
         (FieldValidation::Ignore, _) => Vec::new(),
-        (FieldValidation::Strict, duplicates) if !duplicates.is_empty() => {
-            return Err(Failure::bad_request(format!("error strict decoding YAML: {}", duplicates.join(", "))));
+        (FieldValidation::Strict, Some(duplicate)) => {
+            return Err(Failure::bad_request(format!(
+                "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {duplicate}"
+            )));
         }
-        (_, duplicates) => duplicates,
+        (_, duplicate) => duplicate.into_iter().collect(),
     };
-    match live {
-        Some(live) => {
-            merging::restrict(resource, &mut config, author.subresource);
-            let mut merged = merging::apply(resource, Some(&live.value), &config, author, force, txn.now())?;
-            merging::conform(resource, &mut merged, FieldValidation::Ignore, Vec::new())?;
-            let outcome = call.rules().update(txn, resource, &live, merged, author, Ownership::Applied)?;
-            Ok((outcome, warnings))
+    if live.is_none() {
+        if !author.subresource.is_empty() {
+            return Err(call.not_found());
         }
-        None => {
-            if !author.subresource.is_empty() {
-                return Err(call.not_found());
-            }
-            let uid = object::uid(&config);
-            if !uid.is_empty() {
-                let why =
-                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
-                return Err(Failure::conflict(&resource.group, &resource.plural, &call.target.name, &why));
-            }
-            merging::restrict(resource, &mut config, author.subresource);
-            call.may_create(txn)?;
-            let mut merged = merging::apply(resource, None, &config, author, force, txn.now())?;
-            merging::conform(resource, &mut merged, FieldValidation::Ignore, Vec::new())?;
-            let outcome = call.rules().create(txn, resource, merged, author, Ownership::Applied)?;
-            Ok((outcome, warnings))
+        let uid = object::uid(&config);
+        if !uid.is_empty() {
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            return Err(Failure::conflict(&resource.group, &resource.plural, &call.target.name, &why));
         }
+        call.may_create(txn)?;
     }
+    merging::restrict(resource, &mut config, author.subresource);
+    let stored = live.as_ref().map(|live| &live.value);
+    let mut merged = merging::apply(resource, stored, &config, author, force, txn.now())?;
+    write::place(call, &mut merged)?;
+    decoding::conform(resource, &mut merged);
+    let outcome = match live {
+        Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied)?,
+        None => call.rules().create(txn, resource, merged, author, Ownership::Applied)?,
+    };
+    Ok((outcome, warnings))
 }

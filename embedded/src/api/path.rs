@@ -94,28 +94,38 @@ pub(crate) enum FieldValidation {
 
 /// The options of a request's query.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Params(BTreeMap<String, String>);
+pub(crate) struct Params(BTreeMap<String, Vec<String>>);
 
 impl Params {
     /// Reads the query.
     pub(crate) fn parse(uri: &Uri) -> Result<Params, Failure> {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Failure::bad_request(format!("the query cannot be read: {error}")))?;
-        let mut params = BTreeMap::new();
+        let mut params: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in pairs.0 {
-            params.entry(key).or_insert(value);
+            params.entry(key).or_default().push(value);
         }
         Ok(Params(params))
     }
 
-    /// A parameter's text; empty where it is not given.
+    /// A parameter's text, the first where it is given more than once; empty where it is not given.
     pub(crate) fn text(&self, key: &str) -> &str {
-        self.0.get(key).map(String::as_str).unwrap_or_default()
+        self.all(key).first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// All that is given for a parameter.
+    pub(crate) fn all(&self, key: &str) -> &[String] {
+        self.0.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Was the parameter given?
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
     }
 
     /// Was the parameter given, and as true? An empty value counts as true.
     pub(crate) fn flag(&self, key: &str) -> bool {
-        self.0.get(key).is_some_and(|value| matches!(value.as_str(), "" | "1" | "true" | "True" | "t" | "T"))
+        self.has(key) && matches!(self.text(key), "" | "1" | "true" | "True" | "t" | "T")
     }
 
     /// A number.
@@ -126,34 +136,6 @@ impl Params {
                 .parse()
                 .map(Some)
                 .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"))),
-        }
-    }
-
-    /// `dryRun`.
-    pub(crate) fn dry_run(&self) -> Result<bool, Failure> {
-        dry_run(self.text("dryRun"))
-    }
-
-    /// `fieldValidation`.
-    pub(crate) fn field_validation(&self) -> Result<FieldValidation, Failure> {
-        match self.text("fieldValidation") {
-            "" | "Warn" => Ok(FieldValidation::Warn),
-            "Ignore" => Ok(FieldValidation::Ignore),
-            "Strict" => Ok(FieldValidation::Strict),
-            other => Err(Failure::bad_request(format!(
-                "fieldValidation: Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
-            ))),
-        }
-    }
-}
-
-/// Reads a dry-run directive.
-pub(crate) fn dry_run(text: &str) -> Result<bool, Failure> {
-    match text {
-        "" => Ok(false),
-        "All" => Ok(true),
-        other => {
-            Err(Failure::bad_request(format!("dryRun: Unsupported value: \"{other}\": supported values: \"All\"")))
         }
     }
 }

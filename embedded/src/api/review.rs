@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::StatusCode;
 
+use super::path::FieldValidation;
 use super::{Call, body, write};
 use crate::access::review::Asker;
 use crate::failure::Failure;
@@ -11,7 +12,7 @@ use crate::rules::Author;
 
 /// `POST` of a review.
 pub(crate) fn answer(call: &Call) -> Result<Response, Failure> {
-    let (review, warnings) = write::decode(call, &call.resource)?;
+    let (review, warnings) = write::decode(call, &call.resource, FieldValidation::Warn)?;
     let manager = call.manager();
     let answered = call.store().dry_run(|txn| {
         let author = Author { manager: &manager, subresource: "" };

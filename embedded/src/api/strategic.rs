@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use structured_merge::schema::TypeRef;
 
+use crate::decoding::print;
 use crate::failure::Failure;
 
 const PATCH: &str = "$patch";
@@ -13,148 +14,265 @@ const ORDER: &str = "$setElementOrder/";
 
 /// Patches an object of a type.
 pub(crate) fn apply(target: &mut Value, patch: &Value, ty: &TypeRef) -> Result<(), Failure> {
-    let Value::Object(patch) = patch else {
-        return Err(Failure::bad_request("error decoding patch: the patch must be a map"));
-    };
-    map(target, patch, Some(ty))
+    let mut whole = Map::new();
+    if let Value::Object(live) = std::mem::take(target) {
+        whole = live;
+    }
+    let patch = patch.as_object().cloned().unwrap_or_default();
+    *target = Value::Object(map(whole, patch, Some(ty))?);
+    Ok(())
 }
 
-fn map(target: &mut Value, patch: &Map<String, Value>, ty: Option<&TypeRef>) -> Result<(), Failure> {
-    match patch.get(PATCH).and_then(Value::as_str) {
-        None | Some("merge") => {}
-        Some("replace") => {
-            *target =
-                Value::Object(patch.iter().filter(|(k, _)| *k != PATCH).map(|(k, v)| (k.clone(), v.clone())).collect());
-            return Ok(());
+fn bad_format(of: &str) -> Failure {
+    Failure::bad_request(format!("invalid patch format of {of}"))
+}
+
+/// Merges a patch into a map.
+fn map(
+    mut target: Map<String, Value>,
+    mut patch: Map<String, Value>,
+    ty: Option<&TypeRef>,
+) -> Result<Map<String, Value>, Failure> {
+    match patch.get(PATCH) {
+        None => {}
+        Some(Value::String(directive)) if directive == "replace" => {
+            patch.remove(PATCH);
+            return Ok(patch);
         }
-        Some("delete") => {
-            *target = Value::Object(Map::new());
-            return Ok(());
-        }
-        Some(other) => return Err(Failure::bad_request(format!("unknown patch type: {other}"))),
+        Some(Value::String(directive)) if directive == "delete" => return Ok(Map::new()),
+        Some(other) => return Err(unknown_directive(other, &patch)),
     }
-    let target = crate::object::as_map(target);
-    if let Some(retained) = patch.get(RETAIN).and_then(Value::as_array) {
-        target.retain(|key, _| retained.iter().any(|kept| kept.as_str() == Some(key)));
+    if let Some(retained) = patch.remove(RETAIN) {
+        retain(&mut target, &patch, &retained)?;
     }
+    ordered(&mut target, &mut patch, ty)?;
     for (key, value) in patch {
-        if key.starts_with('$') {
-            if let Some(list) = key.strip_prefix(DELETE) {
-                let gone = value.as_array().map(Vec::as_slice).unwrap_or_default();
-                if let Some(items) = target.get_mut(list).and_then(Value::as_array_mut) {
-                    items.retain(|item| !gone.contains(item));
-                }
+        if let Some(list) = key.strip_prefix(DELETE) {
+            let gone = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            if let Some(items) = target.get_mut(list).and_then(Value::as_array_mut) {
+                items.retain(|item| !gone.contains(item));
             }
             continue;
         }
-        let field = ty.and_then(|ty| ty.declared_field(key));
-        let inner = ty.and_then(|ty| ty.field(key));
-        match value {
-            Value::Null => {
-                target.remove(key);
-            }
-            Value::Object(patch) => {
-                let replaces = field.as_ref().is_some_and(|f| f.patch.retain_keys) && patch.contains_key(RETAIN);
-                let entry = target.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
-                if replaces && !entry.is_object() {
-                    *entry = Value::Object(Map::new());
+        if value.is_null() {
+            target.remove(&key);
+            continue;
+        }
+        let field = ty.and_then(|ty| ty.declared_field(&key));
+        let inner = ty.and_then(|ty| ty.field(&key));
+        let merged = match (target.remove(&key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => Some(Value::Object(map(old, new, inner.as_ref())?)),
+            (Some(Value::Array(old)), Value::Array(new)) => match field.map(|field| field.patch) {
+                Some(rule) if rule.merge => {
+                    let item_type = inner.as_ref().and_then(TypeRef::items);
+                    Some(Value::Array(list(old, new, rule.merge_key.as_deref(), item_type.as_ref())?))
                 }
-                map(entry, patch, inner.as_ref())?;
-            }
-            Value::Array(patch) => {
-                let rule = field.as_ref().map(|f| f.patch).filter(|rule| rule.merge);
-                let entry = target.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new()));
-                match (rule, entry) {
-                    (Some(rule), Value::Array(items)) => {
-                        let item_type = inner.as_ref().and_then(TypeRef::items);
-                        list(items, patch, rule.merge_key.as_deref(), item_type.as_ref())?;
-                    }
-                    (_, entry) => *entry = Value::Array(without_directives(patch)),
-                }
-            }
-            other => {
-                target.insert(key.clone(), other.clone());
-            }
+                _ => Some(Value::Array(new)),
+            },
+            (_, new) => without_directives(without_nulls(new)),
+        };
+        if let Some(merged) = merged {
+            target.insert(key, merged);
         }
     }
-    for (key, order) in patch {
-        if let (Some(name), Some(order)) = (key.strip_prefix(ORDER), order.as_array())
-            && let Some(items) = target.get_mut(name).and_then(Value::as_array_mut)
-        {
-            let merge_key = ty.and_then(|ty| ty.declared_field(name)).and_then(|f| f.patch.merge_key.clone());
-            sort_like(items, order, merge_key.as_deref());
-        }
+    Ok(target)
+}
+
+fn unknown_directive(directive: &Value, patch: &Map<String, Value>) -> Failure {
+    let (shown, whole) = (print(directive), print(&Value::Object(patch.clone())));
+    Failure::unnamed(format!("unknown patch type: {shown} in map: {whole}"))
+}
+
+/// Keeps of a map only the fields that the patch says are retained; all that the patch sets must be among them.
+fn retain(target: &mut Map<String, Value>, patch: &Map<String, Value>, retained: &Value) -> Result<(), Failure> {
+    let retained = retained.as_array().ok_or_else(|| bad_format("retainKeys"))?;
+    let kept = |key: &str| retained.iter().any(|name| name.as_str() == Some(key));
+    let covered = patch
+        .iter()
+        .filter(|(key, value)| !value.is_null() && !key.starts_with(DELETE) && !key.starts_with(ORDER))
+        .all(|(key, _)| kept(key));
+    if !covered {
+        return Err(bad_format("retainKeys"));
+    }
+    target.retain(|key, _| kept(key));
+    Ok(())
+}
+
+/// Merges the lists whose order the patch names.
+fn ordered(
+    target: &mut Map<String, Value>,
+    patch: &mut Map<String, Value>,
+    ty: Option<&TypeRef>,
+) -> Result<(), Failure> {
+    let directives: Vec<String> = patch.keys().filter(|key| key.starts_with(ORDER)).cloned().collect();
+    for directive in directives {
+        let Some(Value::Array(order)) = patch.remove(&directive) else {
+            return Err(bad_format("setElementOrder list"));
+        };
+        let name = directive.strip_prefix(ORDER).unwrap_or_default();
+        let rule = ty.and_then(|ty| ty.declared_field(name)).map(|field| field.patch.clone()).unwrap_or_default();
+        let key = rule.merge_key.as_deref();
+        let item_type = ty.and_then(|ty| ty.field(name)).as_ref().and_then(TypeRef::items);
+        let live = match target.get(name) {
+            Some(Value::Array(items)) => Some(items.clone()),
+            _ => None,
+        };
+        let changed = match patch.remove(name) {
+            Some(Value::Array(items)) => Some(items),
+            Some(other) => {
+                patch.insert(name.to_owned(), other);
+                None
+            }
+            None => None,
+        };
+        let merged = match (live.clone(), changed) {
+            (Some(live), None) => live,
+            (None, Some(changed)) => changed.into_iter().filter_map(without_directives).collect(),
+            (Some(live), Some(changed)) if rule.merge => list(live, changed, key, item_type.as_ref())?,
+            (Some(_), Some(changed)) => changed,
+            (None, None) => continue,
+        };
+        let (patched, kept) = merged.into_iter().partition(|item| position(&order, item, key).is_some());
+        target.insert(name.to_owned(), Value::Array(in_order(patched, kept, &order, &live.unwrap_or_default(), key)));
     }
     Ok(())
 }
 
-fn without_directives(patch: &[Value]) -> Vec<Value> {
-    patch.iter().filter(|item| item.get(PATCH).is_none()).cloned().collect()
+/// A value without the maps that hold a directive; none where it is one itself.
+fn without_directives(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(map) if map.contains_key(PATCH) => None,
+        Value::Object(map) => {
+            Some(map.into_iter().filter_map(|(key, value)| Some((key, without_directives(value)?))).collect())
+        }
+        Value::Array(items) => Some(items.into_iter().filter_map(without_directives).collect()),
+        other => Some(other),
+    }
 }
 
+/// A value without the fields that are `null`.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+/// Merges a patch into a list, item by item. What the patch names comes in the patch's order, before what it does not
+/// name, unless that came before it already.
 fn list(
-    items: &mut Vec<Value>,
-    patch: &[Value],
+    target: Vec<Value>,
+    patch: Vec<Value>,
     merge_key: Option<&str>,
     item_type: Option<&TypeRef>,
-) -> Result<(), Failure> {
-    if patch.iter().any(|item| item.get(PATCH).and_then(Value::as_str) == Some("replace")) {
-        *items = without_directives(patch);
-        return Ok(());
-    }
-    let Some(merge_key) = merge_key else {
-        for item in patch {
-            if !items.contains(item) {
-                items.push(item.clone());
-            }
-        }
-        return Ok(());
+) -> Result<Vec<Value>, Failure> {
+    let Some(key) = merge_key else {
+        let mut merged = target.clone();
+        merged.extend(patch.iter().cloned());
+        let merged = distinct(merged);
+        let (patched, kept) = merged.into_iter().partition(|item| patch.contains(item));
+        return Ok(in_order(patched, kept, &patch, &target, None));
     };
-    for item in patch {
+    let (mut live, patch) = directed(target, patch, key)?;
+    let order = live.clone();
+    for item in &patch {
         let Value::Object(item_patch) = item else {
             return Err(Failure::bad_request("error decoding patch: an item of a merged list must be a map"));
         };
-        let Some(wanted) = item_patch.get(merge_key) else {
-            let text = format!("map: {item} does not contain declared merge key: {merge_key}");
-            return Err(Failure::internal(text));
-        };
-        let at = items.iter().position(|item| item.get(merge_key) == Some(wanted));
-        if item_patch.get(PATCH).and_then(Value::as_str) == Some("delete") {
-            items.retain(|item| item.get(merge_key) != Some(wanted));
-            continue;
+        let wanted = item_patch.get(key).ok_or_else(|| keyless(item, key))?;
+        let at = live.iter().position(|item| item.get(key) == Some(wanted));
+        match at.and_then(|at| live.get_mut(at)) {
+            Some(found) => {
+                let old = std::mem::take(found.as_object_mut().unwrap_or(&mut Map::new()));
+                *found = Value::Object(map(old, item_patch.clone(), item_type)?);
+            }
+            None => live.push(item.clone()),
         }
-        match at.and_then(|at| items.get_mut(at)) {
-            Some(found) => map(found, item_patch, item_type)?,
-            None => {
-                let mut new = Value::Object(Map::new());
-                map(&mut new, item_patch, item_type)?;
-                items.push(new);
+    }
+    let (patched, kept) = live.into_iter().partition(|item| position(&patch, item, Some(key)).is_some());
+    Ok(in_order(patched, kept, &patch, &order, Some(key)))
+}
+
+/// The list and the patch after the directives that stand among the patch's items: items taken away, or all of them.
+fn directed(mut live: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<(Vec<Value>, Vec<Value>), Failure> {
+    let mut plain = Vec::new();
+    let mut replaces = false;
+    for item in patch {
+        match item.get(PATCH).and_then(Value::as_str) {
+            None => plain.push(item),
+            Some("delete") => {
+                let gone = item.get(key).ok_or_else(|| keyless(&item, key))?;
+                live.retain(|item| item.get(key) != Some(gone));
+            }
+            Some("replace") => replaces = true,
+            Some("merge") => {
+                return Err(Failure::unnamed("merging lists cannot yet be specified in the patch".to_owned()));
+            }
+            Some(_) => {
+                let map = item.as_object().cloned().unwrap_or_default();
+                return Err(unknown_directive(item.get(PATCH).unwrap_or(&Value::Null), &map));
             }
         }
     }
-    Ok(())
+    Ok(if replaces { (plain, Vec::new()) } else { (live, plain) })
 }
 
-/// Puts items into the order that the patch names; those it does not name keep their place after the one before them.
-fn sort_like(items: &mut [Value], order: &[Value], merge_key: Option<&str>) {
-    let place = |item: &Value| {
-        let same = |wanted: &Value| match merge_key {
-            Some(key) => wanted.get(key) == item.get(key),
-            None => wanted == item,
+fn keyless(item: &Value, key: &str) -> Failure {
+    Failure::unnamed(format!("map: {} does not contain declared merge key: {key}", print(item)))
+}
+
+/// Each item once; the place of one that comes again is taken by the last.
+fn distinct(mut items: Vec<Value>) -> Vec<Value> {
+    let mut at = 0;
+    while at < items.len() {
+        let mut again = at + 1;
+        while again < items.len() {
+            if items.get(again) == items.get(at) {
+                items.swap_remove(again);
+            } else {
+                again += 1;
+            }
+        }
+        at += 1;
+    }
+    items
+}
+
+fn position(list: &[Value], item: &Value, merge_key: Option<&str>) -> Option<usize> {
+    list.iter().position(|other| match merge_key {
+        Some(key) => other.get(key) == item.get(key),
+        None => other == item,
+    })
+}
+
+/// What was patched, in the order of the patch, and what was not, in the order that the list had, merged: an item that
+/// was not patched comes first only where it came before the patched one already.
+fn in_order(patched: Vec<Value>, kept: Vec<Value>, order: &[Value], live: &[Value], key: Option<&str>) -> Vec<Value> {
+    let mut patched = sorted(patched, order, key).into_iter().peekable();
+    let mut kept = sorted(kept, live, key).into_iter().peekable();
+    let mut all = Vec::new();
+    loop {
+        let first = match (kept.peek(), patched.peek()) {
+            (None, None) => return all,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some(left), Some(right)) => match (position(live, left, key), position(live, right, key)) {
+                (Some(left), Some(right)) => left < right,
+                _ => false,
+            },
         };
-        order.iter().position(same)
-    };
-    let mut last = 0;
-    let mut keys: Vec<usize> = Vec::with_capacity(items.len());
-    for item in items.iter() {
-        last = place(item).unwrap_or(last);
-        keys.push(last);
+        all.extend(if first { kept.next() } else { patched.next() });
     }
-    let mut sorted: Vec<(usize, Value)> = keys.into_iter().zip(items.iter().cloned()).collect();
-    sorted.sort_by_key(|(key, _)| *key);
-    for (slot, (_, item)) in items.iter_mut().zip(sorted) {
-        *slot = item;
-    }
+}
+
+fn sorted(mut items: Vec<Value>, order: &[Value], key: Option<&str>) -> Vec<Value> {
+    items.sort_by_key(|item| position(order, item, key).unwrap_or(usize::MAX));
+    items
 }
 
 #[cfg(test)]
@@ -179,6 +297,11 @@ mod tests {
             json!({"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "y"}]}),
             json!({"containers": [{"name": "b", "image": "z"}, {"name": "c"}, {"name": "a", "$patch": "delete"}]}),
             json!({"containers": [{"name": "b", "image": "z"}, {"name": "c"}]}),
+        );
+        check(
+            json!({"containers": [{"name": "a"}, {"name": "b"}]}),
+            json!({"containers": [{"name": "c"}]}),
+            json!({"containers": [{"name": "c"}, {"name": "a"}, {"name": "b"}]}),
         );
         check(
             json!({"tolerations": [{"key": "a"}], "hostNetwork": true}),

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::patch::Patch;
-use super::{Call, body, delete, patch, read, write};
+use super::{Call, body, delete, patch, read, request_options, write};
 use crate::access;
 use crate::controllers;
 use crate::failure::{Cause, Failure};
@@ -88,9 +88,14 @@ fn scale_of(call: &Call, value: &Value) -> Value {
 }
 
 async fn rescale(call: &Arc<Call>, method: &Method) -> Result<Response, Failure> {
-    let patch = if method == Method::PATCH { Some(Patch::read(call)?) } else { None };
-    let put = if patch.is_none() { Some(body::read(&call.headers, &call.body)?) } else { None };
-    let dry = call.params.dry_run()?;
+    let (patch, put, options) = if method == Method::PATCH {
+        let (patch, options) = Patch::read(call)?;
+        (Some(patch), None, options)
+    } else {
+        let options = request_options::read(&call.params, "UpdateOptions", None)?;
+        (None, Some(body::read(&call.headers, &call.body, "Scale")?), options)
+    };
+    let dry = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = write::run(call, dry, move |txn| rescale_in(&shared, txn, patch.as_ref(), put)).await?;
     Ok(call.show(StatusCode::OK, &scale_of(call, &outcome.object.value)))
@@ -146,7 +151,7 @@ fn log(call: &Call) -> Result<Response, Failure> {
 }
 
 async fn evict(call: &Arc<Call>) -> Result<Response, Failure> {
-    let eviction = body::read(&call.headers, &call.body)?;
+    let eviction = body::read(&call.headers, &call.body, "Eviction")?;
     if object::name(&eviction) != call.target.name {
         return Err(Failure::bad_request("name in URL does not match name in Eviction object".to_owned()));
     }
@@ -154,7 +159,7 @@ async fn evict(call: &Arc<Call>) -> Result<Response, Failure> {
     if let Some(body) = eviction.get("deleteOptions") {
         delete::read_options(body, &mut options)?;
     }
-    let dry = call.params.dry_run()?;
+    let dry = request_options::read(&call.params, "CreateOptions", None)?.dry_run;
     let shared = Arc::clone(call);
     write::run(call, dry, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
@@ -167,13 +172,13 @@ async fn evict(call: &Arc<Call>) -> Result<Response, Failure> {
 }
 
 async fn bind(call: &Arc<Call>) -> Result<Response, Failure> {
-    let binding = body::read(&call.headers, &call.body)?;
+    let binding = body::read(&call.headers, &call.body, "Binding")?;
     let node = object::text(&binding, "/target/name").to_owned();
     if node.is_empty() {
         let cause = Cause::required("target.name", "");
         return Err(Failure::invalid("", "Binding", &call.target.name, vec![cause]));
     }
-    let dry = call.params.dry_run()?;
+    let dry = request_options::read(&call.params, "CreateOptions", None)?.dry_run;
     let shared = Arc::clone(call);
     write::run(call, dry, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
@@ -192,7 +197,7 @@ async fn bind(call: &Arc<Call>) -> Result<Response, Failure> {
 
 /// A token for a ServiceAccount. Nothing is stored.
 fn token(call: &Call) -> Result<Response, Failure> {
-    let request = body::read(&call.headers, &call.body)?;
+    let request = body::read(&call.headers, &call.body, "TokenRequest")?;
     let answered = call
         .store()
         .dry_run(|txn| access::token_request::answer(txn, &call.target.namespace, &call.target.name, request))?;
@@ -200,8 +205,9 @@ fn token(call: &Call) -> Result<Response, Failure> {
 }
 
 async fn finalize(call: &Arc<Call>) -> Result<Response, Failure> {
-    let (new, warnings) = write::decode(call, &call.resource)?;
-    let dry = call.params.dry_run()?;
+    let options = request_options::read(&call.params, "UpdateOptions", None)?;
+    let (new, warnings) = write::decode(call, &call.resource, options.validation)?;
+    let dry = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = write::run(call, dry, move |txn| {
         let key = shared.resource.key("", &shared.target.name);

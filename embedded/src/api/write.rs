@@ -7,9 +7,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Call, body};
+use super::path::FieldValidation;
+use super::{Call, body, request_options};
+use crate::decoding;
 use crate::failure::Failure;
-use crate::merging;
 use crate::object;
 use crate::registry::Resource;
 use crate::rules::{Author, Outcome, Ownership};
@@ -26,8 +27,13 @@ pub(crate) async fn run<T: Send + 'static>(
 
 /// `POST` to a collection.
 pub(crate) async fn create(call: &Arc<Call>) -> Result<Response, Failure> {
-    let (new, warnings) = decode(call, &call.resource)?;
-    let dry_run = call.params.dry_run()?;
+    let options = request_options::read(&call.params, "CreateOptions", None)?;
+    let (mut new, warnings) = decode(call, &call.resource, options.validation)?;
+    place(call, &mut new)?;
+    if !matches!(object::text(&new, "/metadata/resourceVersion"), "" | "0") {
+        return Err(Failure::unnamed("resourceVersion should not be set on objects to be created".to_owned()));
+    }
+    let dry_run = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = run(call, dry_run, move |txn| {
         let manager = shared.manager();
@@ -40,22 +46,29 @@ pub(crate) async fn create(call: &Arc<Call>) -> Result<Response, Failure> {
 
 /// `PUT` of one object.
 pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
-    let (new, warnings) = decode(call, &call.resource)?;
-    let name = object::name(&new);
-    if name != call.target.name {
-        let message = match name {
-            "" => "name must be provided".to_owned(),
-            name => {
-                format!("the name of the object ({name}) does not match the name on the URL ({})", call.target.name)
-            }
-        };
-        return Err(Failure::bad_request(message));
+    let options = request_options::read(&call.params, "UpdateOptions", None)?;
+    let (mut new, warnings) = decode(call, &call.resource, options.validation)?;
+    if object::name(&new).is_empty() {
+        let name = &call.target.name;
+        let text = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+        return Err(Failure::bad_request(text));
     }
-    let dry_run = call.params.dry_run()?;
+    check_name(call, &new)?;
+    place(call, &mut new)?;
+    let dry_run = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = run(call, dry_run, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
-        let live = txn.get(&key).ok_or_else(|| shared.not_found())?;
+        let Some(live) = txn.get(&key) else {
+            if !creates_on_update(&shared.resource) || !shared.target.subresource.is_empty() {
+                return Err(shared.not_found());
+            }
+            shared.may_create(txn)?;
+            let manager = shared.manager();
+            let author = Author { manager: &manager, subresource: "" };
+            return shared.rules().create(txn, &shared.resource, new, author, Ownership::Tracked);
+        };
+        precondition(&shared, &live.value, &new)?;
         let version = object::text(&new, "/metadata/resourceVersion");
         if version.is_empty() && needs_version(&shared.resource) {
             let cause = crate::failure::Cause {
@@ -63,9 +76,10 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
                 message: "Invalid value: 0: must be specified for an update".to_owned(),
                 field: "metadata.resourceVersion".to_owned(),
             };
+            // The store speaks here, which knows resources and no kinds.
             return Err(Failure::invalid(
                 &shared.resource.group,
-                &shared.resource.kind,
+                &shared.resource.plural,
                 &shared.target.name,
                 vec![cause],
             ));
@@ -85,22 +99,67 @@ fn needs_version(resource: &Resource) -> bool {
     resource.custom.is_some()
         || matches!(
             resource.kind.as_str(),
-            "Lease" | "PodDisruptionBudget" | "EndpointSlice" | "CustomResourceDefinition" | "RuntimeClass"
+            "CSIDriver"
+                | "CSINode"
+                | "CSIStorageCapacity"
+                | "CustomResourceDefinition"
+                | "Lease"
+                | "MutatingWebhookConfiguration"
+                | "PodDisruptionBudget"
+                | "RuntimeClass"
+                | "ValidatingAdmissionPolicy"
+                | "ValidatingAdmissionPolicyBinding"
+                | "ValidatingWebhookConfiguration"
+                | "VolumeAttachment"
+        )
+}
+
+/// Kinds that an update makes where they are not there.
+///
+/// Source: `AllowCreateOnUpdate` of the kinds' strategies in `k8s.io/kubernetes/pkg/registry`.
+fn creates_on_update(resource: &Resource) -> bool {
+    resource.custom.is_none()
+        && matches!(
+            resource.kind.as_str(),
+            "ClusterRole"
+                | "ClusterRoleBinding"
+                | "Endpoints"
+                | "Event"
+                | "Lease"
+                | "LimitRange"
+                | "Role"
+                | "RoleBinding"
+                | "RuntimeClass"
+                | "Service"
         )
 }
 
 /// The body as an object of the resource: checked against path and schema, unknown fields dropped.
-pub(crate) fn decode(call: &Call, resource: &Resource) -> Result<(Value, Vec<String>), Failure> {
-    let raw = body::read(&call.headers, &call.body)?;
-    if !raw.is_object() {
-        return Err(Failure::bad_request("the object provided is unrecognized: it must be a map"));
-    }
-    let mut new = raw;
+pub(crate) fn decode(
+    call: &Call,
+    resource: &Resource,
+    validation: FieldValidation,
+) -> Result<(Value, Vec<String>), Failure> {
+    let mut new = body::read(&call.headers, &call.body, &resource.kind)?;
     say_kind(resource, &mut new);
     check_kind(resource, &new)?;
-    let warnings = merging::conform(resource, &mut new, call.validation()?, merging::duplicates(&call.body))?;
-    place(call, &mut new)?;
-    Ok((new, warnings))
+    let subject =
+        format!("{} in version {:?} cannot be handled as a {}", resource.kind, resource.version, resource.kind);
+    let conformed = decoding::conform(resource, &mut new);
+    if let Some(wrong) = conformed.wrong {
+        return Err(Failure::bad_request(format!("{subject}: {}", wrong.decoded)));
+    }
+    let faults = match decoding::faults(resource, &call.body) {
+        none if none.is_empty() => conformed.unknown,
+        found => found,
+    };
+    match validation {
+        FieldValidation::Ignore => Ok((new, Vec::new())),
+        FieldValidation::Strict if !faults.is_empty() => {
+            Err(Failure::bad_request(format!("{subject}: strict decoding error: {}", faults.join(", "))))
+        }
+        FieldValidation::Warn | FieldValidation::Strict => Ok((new, faults)),
+    }
 }
 
 /// A body of a built-in kind that says neither kind nor version, or not both, means what the path says.
@@ -119,22 +178,90 @@ pub(crate) fn say_kind(resource: &Resource, value: &mut Value) {
 /// Does the body hold what the path says?
 pub(crate) fn check_kind(resource: &Resource, value: &Value) -> Result<(), Failure> {
     let (version, kind) = (object::text(value, "/apiVersion"), object::text(value, "/kind"));
-    if kind.is_empty() {
-        return Err(Failure::bad_request("Object 'Kind' is missing in the body of the request"));
-    }
     let expected = resource.api_version();
-    if version != expected {
-        return Err(Failure::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({expected})"
-        )));
+    if (version, kind) == (expected.as_str(), resource.kind.as_str()) {
+        return Ok(());
     }
-    if kind != resource.kind {
-        return Err(Failure::bad_request(format!(
-            "{kind} in version \"{}\" cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): unknown conversion",
-            resource.version, resource.kind, resource.version, resource.version, resource.kind
-        )));
+    if resource.custom.is_some() {
+        return Err(match kind {
+            "" => Failure::bad_request("Object 'Kind' is missing in the body of the request"),
+            _ if version == expected => Failure::bad_request(format!(
+                "{kind} in version \"{}\" cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): unknown conversion",
+                resource.version, resource.kind, resource.version, resource.version, resource.kind
+            )),
+            _ => Failure::bad_request(format!(
+                "the API version in the data ({version}) does not match the expected API version ({expected})"
+            )),
+        });
+    }
+    Err(Failure::bad_request(kind_fault(resource, version, kind)))
+}
+
+/// Why an object of this kind and version is none of the resource's, in the words of the server's scheme.
+pub(crate) fn kind_fault(resource: &Resource, version: &str, kind: &str) -> String {
+    let (group, short) = version.split_once('/').unwrap_or(("", version));
+    let subject = format!("{kind} in version {short:?} cannot be handled as a {}", resource.kind);
+    if group == resource.group && kind == resource.kind && short == resource.version {
+        return subject;
+    }
+    if structured_merge::schema::Schema::kubernetes().kind(group, short, kind).is_none() {
+        let scheme = "pkg/api/legacyscheme/scheme.go:30";
+        return format!("{subject}: no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}");
+    }
+    let package = match resource.group.split('.').next() {
+        None | Some("") => "core",
+        Some(first) => first,
+    };
+    format!("{subject}: converting ({short}.{kind}) to ({package}.{}): unknown conversion", resource.kind)
+}
+
+/// Does the body name the object of the path?
+pub(crate) fn check_name(call: &Call, new: &Value) -> Result<(), Failure> {
+    let (name, wanted) = (object::name(new), &call.target.name);
+    if name == wanted {
+        return Ok(());
+    }
+    let text = format!("the name of the object ({name}) does not match the name on the URL ({wanted})");
+    Err(Failure::bad_request(text))
+}
+
+/// A replacement that names another identity or no possible version is refused before anything else.
+fn precondition(call: &Call, live: &Value, new: &Value) -> Result<(), Failure> {
+    let resource = &call.resource;
+    let (wanted, found) = (object::uid(new), object::uid(live));
+    if !wanted.is_empty() && wanted != found {
+        let key = storage_key(resource, object::namespace(live), object::name(live));
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        );
+        return Err(Failure::conflict(&resource.group, &resource.plural, object::name(live), &why));
+    }
+    let version = object::text(new, "/metadata/resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        let shown = decoding::quote(version);
+        return Err(Failure::unnamed(format!("strconv.ParseUint: parsing {shown}: invalid syntax")));
     }
     Ok(())
+}
+
+/// Where a real server keeps an object: some of its messages say so.
+///
+/// Source: the storage prefixes of `k8s.io/kubernetes/pkg/registry` and `…/pkg/kubeapiserver/default_storage_factory_builder.go`.
+fn storage_key(resource: &Resource, namespace: &str, name: &str) -> String {
+    let place = match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "nodes") => "minions".to_owned(),
+        ("", "services") => "services/specs".to_owned(),
+        ("", "endpoints") => "services/endpoints".to_owned(),
+        ("networking.k8s.io", "ingresses") => "ingress".to_owned(),
+        (group, plural) if resource.custom.is_some() || group.ends_with("apiextensions.k8s.io") => {
+            format!("{group}/{plural}")
+        }
+        (_, plural) => plural.to_owned(),
+    };
+    match namespace {
+        "" => format!("/registry/{place}/{name}"),
+        namespace => format!("/registry/{place}/{namespace}/{name}"),
+    }
 }
 
 /// Sets the namespace of the path where the body names none; refuses another one.

@@ -401,10 +401,17 @@ fn namespace(value: &mut Value) {
             .entry("kubernetes.io/metadata.name")
             .or_insert(json!(name));
     }
-    // Source: `PrepareForCreate` of `registry/core/namespace/strategy.go`; one that is being deleted sheds it.
-    if !object::is_deleting(value) && object::items(value, "/spec/finalizers").is_empty() {
-        object::set(value, "/spec/finalizers", json!(["kubernetes"]));
+}
+
+/// A new Namespace does not go before it is emptied. Nobody owns that mark.
+///
+/// Source: `PrepareForCreate` of `registry/core/namespace/strategy.go`.
+pub(super) fn guard_namespace(value: &mut Value) {
+    let mut finalizers: Vec<Value> = object::items(value, "/spec/finalizers").to_vec();
+    if !finalizers.contains(&json!("kubernetes")) {
+        finalizers.push(json!("kubernetes"));
     }
+    object::set(value, "/spec/finalizers", json!(finalizers));
 }
 
 fn autoscaler(value: &mut Value) {

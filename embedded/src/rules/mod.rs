@@ -8,6 +8,7 @@ mod delete;
 mod naming;
 pub(crate) mod quantity;
 mod validate;
+mod validate_metadata;
 mod validate_pod;
 mod validate_workload;
 
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 pub(crate) use self::delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
 pub(crate) use self::naming::hash as template_hash;
 use crate::access::{self, Identity};
+use crate::decoding;
 use crate::failure::{Cause, Failure};
 use crate::merging;
 use crate::object;
@@ -80,13 +82,17 @@ impl Rules {
         if ownership == Ownership::Tracked {
             new = merging::track(resource, None, &new, author, txn.now())?;
         }
+        decoding::settle(resource, &mut new);
+        if resource.is("", "Namespace") {
+            defaults::guard_namespace(&mut new);
+        }
         if let Some(status) = defaults::first_status(resource) {
             object::set(&mut new, "/status", status);
         }
         let mut warnings = Vec::new();
         admission::admit(txn, resource, &mut new)?;
         access::check_escalation(txn, &self.who, resource, None, &new)?;
-        let mut causes = validate::metadata(resource, &new);
+        let mut causes = validate_metadata::on_create(resource, &new);
         allocate::on_create(txn, resource, &mut new, &mut causes);
         causes.extend(validate::on_create(resource, &new, &mut warnings));
         let name = object::name(&new).to_owned();
@@ -119,12 +125,13 @@ impl Rules {
         if ownership == Ownership::Tracked {
             new = merging::track(resource, Some(old), &new, author, txn.now())?;
         }
+        decoding::settle(resource, &mut new);
         allocate::on_update(resource, old, &mut new);
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
         let mut warnings = Vec::new();
         if author.subresource != "status" {
-            let mut causes = validate::metadata(resource, &new);
+            let mut causes = validate_metadata::on_update(resource, old, &new);
             causes.extend(validate::on_update(resource, old, &new, &mut warnings));
             if !causes.is_empty() {
                 return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
@@ -169,7 +176,7 @@ fn begin(new: &mut Value, resource: &Resource, txn: &Txn<'_>) {
     }
     let uid = uuid::Uuid::new_v4().to_string();
     let metadata = object::metadata(new);
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
         metadata.remove(field);
     }
     metadata.insert("uid".to_owned(), json!(uid));
@@ -185,12 +192,6 @@ fn begin(new: &mut Value, resource: &Resource, txn: &Txn<'_>) {
 /// Is this the object the caller had in mind, in the version the caller had in mind?
 fn check_identity(resource: &Resource, old: &Value, new: &Value) -> Result<(), Failure> {
     let name = object::name(old);
-    let wanted = object::uid(new);
-    if !wanted.is_empty() && wanted != object::uid(old) {
-        let why =
-            format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", object::uid(old));
-        return Err(Failure::conflict(&resource.group, &resource.plural, name, &why));
-    }
     let version = object::text(new, "/metadata/resourceVersion");
     if !version.is_empty() && version != "0" && version != object::text(old, "/metadata/resourceVersion") {
         return Err(Failure::modified(&resource.group, &resource.plural, name));
@@ -228,11 +229,22 @@ fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subreso
         _ => {}
     }
     let metadata = object::metadata(new);
-    let system = ["name", "namespace", "uid", "creationTimestamp", "generation", "generateName"];
-    for field in system.into_iter().chain(["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"]) {
+    metadata.remove("selfLink");
+    for field in ["creationTimestamp", "generation"] {
         match old.pointer(&format!("/metadata/{field}")) {
             Some(value) => metadata.insert(field.to_owned(), value.clone()),
             None => metadata.remove(field),
+        };
+    }
+    // What a client leaves out of these stays; what it changes is refused.
+    for field in ["namespace", "uid"] {
+        if let Some(value) = old.pointer(&format!("/metadata/{field}")) {
+            object::default_to(metadata, field, value.clone());
+        }
+    }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        if let Some(value) = old.pointer(&format!("/metadata/{field}")) {
+            metadata.insert(field.to_owned(), value.clone());
         };
     }
 }

@@ -9,49 +9,6 @@ use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
 
-/// `metadata`, for every kind.
-pub(super) fn metadata(resource: &Resource, value: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let name = object::name(value);
-    for fault in name_faults(resource, name) {
-        causes.push(Cause::invalid("metadata.name", &json!(name), &fault));
-    }
-    let namespace = object::namespace(value);
-    if resource.namespaced && !namespace.is_empty() {
-        for fault in naming::label(namespace) {
-            causes.push(Cause::invalid("metadata.namespace", &json!(namespace), &fault));
-        }
-    }
-    labels(value, "/metadata/labels", "metadata.labels", &mut causes);
-    let mut size = 0;
-    for (key, text) in object::entries(value, "/metadata/annotations") {
-        size += key.len() + text.as_str().unwrap_or_default().len();
-        for fault in naming::qualified_name(&key.to_lowercase()) {
-            causes.push(Cause::invalid("metadata.annotations", &json!(key), &fault));
-        }
-    }
-    if size > 256 * 1024 {
-        causes.push(Cause::too_long("metadata.annotations", 256 * 1024));
-    }
-    for (at, owner) in object::items(value, "/metadata/ownerReferences").iter().enumerate() {
-        for field in ["apiVersion", "kind", "name", "uid"] {
-            if object::text(owner, &format!("/{field}")).is_empty() {
-                causes.push(Cause::invalid(
-                    format!("metadata.ownerReferences[{at}].{field}"),
-                    &json!(""),
-                    "must not be empty",
-                ));
-            }
-        }
-    }
-    for finalizer in object::finalizers(value) {
-        for fault in naming::qualified_name(finalizer) {
-            causes.push(Cause::invalid("metadata.finalizers", &json!(finalizer), &fault));
-        }
-    }
-    causes
-}
-
 /// A map of labels.
 pub(super) fn labels(value: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause>) {
     for (key, text) in object::entries(value, pointer) {
@@ -62,33 +19,6 @@ pub(super) fn labels(value: &Value, pointer: &str, field: &str, causes: &mut Vec
             causes.push(Cause::invalid(field, text, &fault));
         }
     }
-}
-
-/// Which rule a kind's name follows.
-///
-/// Source: `ValidateObjectMeta` calls in `k8s.io/kubernetes/pkg/apis/*/validation`.
-fn name_faults(resource: &Resource, name: &str) -> Vec<String> {
-    if resource.custom.is_none() {
-        match resource.kind.as_str() {
-            "Namespace" | "Service" => return naming::label(name),
-            _ if resource.group == "rbac.authorization.k8s.io" => return path_segment(name),
-            _ => {}
-        }
-    }
-    naming::subdomain(name)
-}
-
-fn path_segment(name: &str) -> Vec<String> {
-    let mut faults = Vec::new();
-    if matches!(name, "." | "..") {
-        faults.push(format!("may not be '{name}'"));
-    }
-    for part in ["/", "%"] {
-        if name.contains(part) {
-            faults.push(format!("may not contain '{part}'"));
-        }
-    }
-    faults
 }
 
 /// A new object.

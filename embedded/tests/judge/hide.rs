@@ -19,13 +19,21 @@ pub(crate) struct Hidden {
     counts: BTreeMap<&'static str, usize>,
     /// All that was sent: what a client has chosen is not hidden.
     sent: String,
+    /// The beginnings of names that a server was asked to make up.
+    beginnings: Vec<String>,
 }
 
 impl Hidden {
     /// Nothing has been met yet.
     pub(crate) fn new(own: &str) -> Self {
         assert_eq!(own.len(), OWN.len());
-        Self { own: own.to_owned(), met: Vec::new(), counts: BTreeMap::new(), sent: String::new() }
+        Self {
+            own: own.to_owned(),
+            met: Vec::new(),
+            counts: BTreeMap::new(),
+            sent: String::new(),
+            beginnings: vec![ACCESS.to_owned()],
+        }
     }
 
     /// A request's text as it is sent to this server.
@@ -36,12 +44,20 @@ impl Hidden {
         }
         self.sent.push_str(&text);
         self.sent.push('\n');
+        for beginning in text.split("\"generateName\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let kept = beginning.get(..beginning.len().min(KEPT)).unwrap_or_default().to_owned();
+            if !kept.is_empty() && !self.beginnings.contains(&kept) {
+                self.beginnings.push(kept);
+            }
+        }
         text
     }
 
     /// An answer's body, with placeholders.
     pub(crate) fn hide(&mut self, body: &Value) -> Value {
-        self.meet_names(body);
+        let mut body = body.clone();
+        sort_conflicts(&mut body);
+        let body = &body;
         let list = body.get("items").is_some() || body.get("rows").is_some();
         self.value(body, "", if list { "list" } else { "" })
     }
@@ -69,25 +85,6 @@ impl Hidden {
         let placeholder = format!("{before}<{kind} {count}>");
         self.met.push((key, placeholder.clone()));
         placeholder
-    }
-
-    /// Names that the server made up from their beginnings.
-    fn meet_names(&mut self, value: &Value) {
-        match value {
-            Value::Object(map) => {
-                let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
-                let (beginning, name) = (text("generateName"), text("name"));
-                let kept = beginning.get(..beginning.len().min(58)).unwrap_or_default();
-                if let Some(end) = name.strip_prefix(kept).filter(|end| !kept.is_empty() && end.len() == 5)
-                    && !self.sent.contains(name)
-                {
-                    self.met("suffix", end, kept);
-                }
-                map.values().for_each(|inner| self.meet_names(inner));
-            }
-            Value::Array(items) => items.iter().for_each(|inner| self.meet_names(inner)),
-            _ => {}
-        }
     }
 
     fn value(&mut self, value: &Value, key: &str, parent: &str) -> Value {
@@ -129,8 +126,21 @@ impl Hidden {
         }
     }
 
+    /// The beginning and the end of the made-up name that a text begins with.
+    fn made_up<'a>(&self, text: &'a str) -> Option<(String, &'a str)> {
+        let letters = "bcdfghjklmnpqrstvwxz2456789";
+        self.beginnings.iter().find_map(|beginning| {
+            let rest = text.strip_prefix(beginning.as_str())?;
+            let end = rest.get(..5).filter(|end| end.chars().all(|c| letters.contains(c)))?;
+            let whole = !rest[5..].starts_with(|c: char| c.is_ascii_alphanumeric());
+            whole.then(|| (beginning.clone(), end))
+        })
+    }
+
     /// Replaces the words of a text that are hidden for their form.
     fn words(&mut self, text: &str) -> String {
+        let plain = without_patched(text);
+        let text = plain.as_str();
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -146,10 +156,10 @@ impl Hidden {
             } else if boundary && let Some(length) = time(rest).filter(|length| !self.sent.contains(&rest[..*length])) {
                 shown.push_str("<time>");
                 rest = &rest[length..];
-            } else if boundary && let Some(end) = made_up(rest) {
-                let placeholder = self.met("suffix", end, ACCESS);
+            } else if boundary && let Some((beginning, end)) = self.made_up(rest) {
+                let placeholder = self.met("suffix", end, &beginning);
                 shown.push_str(&placeholder);
-                rest = &rest[ACCESS.len() + end.len()..];
+                rest = &rest[beginning.len() + end.len()..];
             } else {
                 shown.push(first);
                 rest = &rest[first.len_utf8()..];
@@ -166,13 +176,31 @@ impl Hidden {
     }
 }
 
+/// A server goes through the managers of an object in any order; what it says of each stays.
+fn sort_conflicts(body: &mut Value) {
+    if let Some(Value::Array(causes)) = body.pointer_mut("/details/causes")
+        && causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict")
+    {
+        causes.sort_by_cached_key(Value::to_string);
+    }
+}
+
+/// A text without the patched object that a refused patch shows whole, as JSON with its fields in an order of their own.
+fn without_patched(text: &str) -> String {
+    let beginning = "Invalid value: \"{\\\"";
+    let Some(start) = text.find(beginning) else { return text.to_owned() };
+    let (before, shown) = text.split_at(start);
+    match shown.find("}\": ") {
+        Some(end) => format!("{before}Invalid value: \"<patched>{}", &shown[end + 1..]),
+        None => text.to_owned(),
+    }
+}
+
 /// How the volume of a pod's token is called, up to its made-up end.
 const ACCESS: &str = "kube-api-access-";
 
-fn made_up(text: &str) -> Option<&str> {
-    let end = text.strip_prefix(ACCESS)?.get(..5)?;
-    end.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()).then_some(end)
-}
+/// How much a server keeps of the beginning of a name.
+const KEPT: usize = 58;
 
 fn is_uid(text: &str) -> bool {
     let dashes = [8, 13, 18, 23];

@@ -260,6 +260,19 @@ impl TypeRef {
         FieldInfo { name: &field.name, ty: self.with(field.ty), required: field.required, patch: &field.patch }
     }
 
+    /// The name of the definition that this type is, `io.k8s.api.apps.v1.DeploymentSpec`; absent for a type that has
+    /// none. Looks through all names: for messages.
+    ///
+    /// ```
+    /// let schema = structured_merge::schema::Schema::kubernetes();
+    /// let spec = schema.kind("apps", "v1", "Deployment").and_then(|kind| kind.field("spec"));
+    /// assert_eq!(spec.as_ref().and_then(|spec| spec.definition()), Some("io.k8s.api.apps.v1.DeploymentSpec"));
+    /// ```
+    #[must_use]
+    pub fn definition(&self) -> Option<&str> {
+        self.arena.name_of(self.id)
+    }
+
     /// Whether a value may be an object.
     #[must_use]
     pub fn is_map(&self) -> bool {

@@ -156,6 +156,11 @@ impl Arena {
         copied
     }
 
+    /// The name that leads to a type.
+    pub(crate) fn name_of(&self, id: TypeId) -> Option<&str> {
+        self.names.iter().find(|(_, named)| **named == id).map(|(name, _)| name.as_str())
+    }
+
     pub(crate) fn named(&self, name: &str) -> Option<TypeId> {
         self.names.get(name).copied()
     }

@@ -1,0 +1,321 @@
+//! Brings a body into the form that the server stores: what its Go types would keep of it, written as they would write it.
+//! Fields of the wrong type are refused; fields that a type does not have are dropped and named. Fills in no default.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use structured_merge::schema::{Format, Scalar, TypeRef};
+
+use super::go_fields::{always_shown, drops_false, drops_zero, keeps_empty};
+use super::go_types::{mismatch, struct_name};
+use super::print::quote;
+use crate::registry::Resource;
+use crate::rules::quantity::Quantity;
+
+/// What became of a body.
+#[derive(Debug, Default)]
+pub(crate) struct Conformed {
+    /// Fields that the types do not have, as paths; dropped.
+    pub(crate) unknown: Vec<String>,
+    /// The first value that is not of its field's type.
+    pub(crate) wrong: Option<Wrong>,
+}
+
+/// A value that is not of its field's type, in the server's words.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// Where it was read from JSON.
+    pub(crate) decoded: String,
+    /// Where it was restored from a patched map.
+    pub(crate) restored: String,
+}
+
+/// Brings an object of a resource into the stored form.
+pub(crate) fn conform(resource: &Resource, value: &mut Value) -> Conformed {
+    let mut walk = Walk {
+        done: Conformed::default(),
+        built_in: resource.custom.is_none(),
+        structs: vec![resource.kind.clone()],
+        fields: Vec::new(),
+    };
+    walk.value(&resource.schema, value, &mut String::new());
+    walk.done
+}
+
+struct Walk {
+    done: Conformed,
+    built_in: bool,
+    /// The structs that the walk is in, innermost last.
+    structs: Vec<String>,
+    /// The struct fields that lead here.
+    fields: Vec<String>,
+}
+
+impl Walk {
+    fn value(&mut self, ty: &TypeRef, value: &mut Value, path: &mut String) {
+        match value {
+            Value::Object(_) if !ty.is_map() => {
+                if ty.is_list() || ty.scalar().is_some_and(|scalar| scalar != Scalar::Any) {
+                    self.mismatch(ty, "object");
+                }
+            }
+            Value::Object(map) => self.map(ty, map, path),
+            Value::Array(items) => {
+                let Some(item_type) = ty.items() else {
+                    if ty.is_map() || ty.scalar().is_some_and(|scalar| scalar != Scalar::Any) {
+                        self.mismatch(ty, "array");
+                    }
+                    return;
+                };
+                for (at, item) in items.iter_mut().enumerate() {
+                    let length = path.len();
+                    path.push_str(&format!("[{at}]"));
+                    self.nothing_here(&item_type, item);
+                    self.value(&item_type, item, path);
+                    path.truncate(length);
+                }
+            }
+            Value::Null => {}
+            scalar => self.scalar(ty, scalar),
+        }
+    }
+
+    /// An item of a list or a map's entry cannot be absent: what holds nothing is the type's empty value.
+    fn nothing_here(&self, ty: &TypeRef, value: &mut Value) {
+        if !self.built_in || !value.is_null() {
+            return;
+        }
+        if ty.is_map() && ty.fields().next().is_some() {
+            *value = Value::Object(Map::new());
+        } else if ty.scalar() == Some(Scalar::String) && ty.format() == Format::Plain {
+            *value = Value::from("");
+        }
+    }
+
+    fn map(&mut self, ty: &TypeRef, map: &mut Map<String, Value>, path: &mut String) {
+        let name = struct_name(ty).filter(|_| ty.fields().next().is_some()).map(str::to_owned);
+        let is_struct = name.is_some();
+        if let Some(name) = name {
+            self.structs.push(name);
+        }
+        let keys: Vec<String> = map.keys().cloned().collect();
+        for key in keys {
+            let length = path.len();
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(&key);
+            // The server's own account of ownership has a form of its own.
+            if path != "metadata.managedFields" {
+                self.entry(ty, map, &key, path);
+            }
+            path.truncate(length);
+        }
+        if is_struct {
+            let name = self.structs.pop().unwrap_or_default();
+            if self.built_in {
+                for (field, zero) in always_shown(&name) {
+                    if let Some(declared) = ty.declared_field(field)
+                        && !map.contains_key(*field)
+                    {
+                        let mut shown = zero.value();
+                        self.structs.push(name.clone());
+                        self.value(&declared.ty, &mut shown, path);
+                        self.structs.pop();
+                        map.insert((*field).to_owned(), shown);
+                    }
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, ty: &TypeRef, map: &mut Map<String, Value>, key: &str, path: &mut String) {
+        let declared = ty.declared_field(key).map(|field| field.required);
+        let Some(field) = ty.field(key) else {
+            if self.built_in || !matches!(path.as_str(), "apiVersion" | "kind" | "metadata") {
+                self.done.unknown.push(format!("unknown field \"{path}\""));
+                map.remove(key);
+            }
+            return;
+        };
+        let Some(inner) = map.get_mut(key) else { return };
+        if declared.is_some() {
+            self.fields.push(key.to_owned());
+        } else {
+            self.nothing_here(&field, inner);
+        }
+        self.value(&field, inner, path);
+        if declared.is_some() {
+            self.fields.pop();
+        }
+        if self.is_nothing(&field, inner, key, declared) {
+            map.remove(key);
+        }
+    }
+
+    fn scalar(&mut self, ty: &TypeRef, value: &mut Value) {
+        match ty.format() {
+            Format::Quantity => {
+                let text = match &*value {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                match Quantity::parse(&text) {
+                    Ok(quantity) => *value = Value::String(quantity.to_string()),
+                    Err(error) => self.wrong(error.to_string()),
+                }
+                return;
+            }
+            Format::Bytes if self.built_in => {
+                if let Some(text) = value.as_str()
+                    && let Err(error) = STANDARD.decode(text)
+                {
+                    self.wrong(format!("illegal base64 data at input byte {}", offset(text, &error)));
+                }
+            }
+            Format::Time if self.built_in => {
+                if let Some(text) = value.as_str()
+                    && text.parse::<jiff::Timestamp>().is_err()
+                {
+                    let (shown, year) = (quote(text), quote("2006"));
+                    let form = quote("2006-01-02T15:04:05Z07:00");
+                    self.wrong(format!("parsing time {shown} as {form}: cannot parse {shown} as {year}"));
+                }
+            }
+            _ => {}
+        }
+        let Some(scalar) = ty.scalar() else {
+            if ty.is_map() || ty.is_list() {
+                self.mismatch(ty, shape(value));
+            }
+            return;
+        };
+        match scalar {
+            Scalar::Any => {}
+            Scalar::Integer if self.built_in => match value.as_i64() {
+                Some(number) if i32::try_from(number).is_ok() || self.is_long(ty) => {}
+                None if !value.is_number() => self.mismatch(ty, shape(value)),
+                _ => self.mismatch(ty, &format!("number {value}")),
+            },
+            Scalar::Integer if value.as_f64().is_some_and(|number| number.fract() == 0.0) => {}
+            Scalar::String if value.is_string() => {}
+            Scalar::Number if value.is_number() => {}
+            Scalar::Boolean if value.is_boolean() => {}
+            _ => self.mismatch(ty, shape(value)),
+        }
+    }
+
+    fn is_long(&self, ty: &TypeRef) -> bool {
+        let field = self.fields.last().map(String::as_str).unwrap_or_default();
+        super::go_types::go_type(self.innermost(), field, ty) == "int64"
+    }
+
+    fn innermost(&self) -> &str {
+        self.structs.last().map(String::as_str).unwrap_or_default()
+    }
+
+    fn mismatch(&mut self, ty: &TypeRef, found: &str) {
+        let field = self.fields.last().map(String::as_str).unwrap_or_default();
+        let decoded = mismatch(found, self.innermost(), &self.fields.join("."), field, ty);
+        let kind = match found {
+            "array" => "slice",
+            "object" => "map",
+            "number" => "int64",
+            found if found.starts_with("number ") => "float64",
+            other => other,
+        };
+        let restored = match super::go_types::go_type(self.innermost(), field, ty) {
+            _ if struct_name(ty).is_some() => format!("cannot restore struct from: {kind}"),
+            wanted if wanted.starts_with("map") => format!("cannot restore map from {kind}"),
+            wanted if wanted.starts_with("[]") => format!("cannot restore slice from {kind}"),
+            wanted if wanted.contains('.') && ty.scalar() == Some(Scalar::String) => {
+                "unrecognized type: string".to_owned()
+            }
+            wanted => format!("unrecognized type: {wanted}"),
+        };
+        self.done.wrong = self.done.wrong.take().or(Some(Wrong { decoded, restored }));
+    }
+
+    fn wrong(&mut self, text: String) {
+        self.done.wrong = self.done.wrong.take().or(Some(Wrong { decoded: text.clone(), restored: text }));
+    }
+
+    /// Does the server keep nothing in place of this value? `declared` says of a struct's field whether it is required.
+    fn is_nothing(&self, ty: &TypeRef, value: &Value, name: &str, declared: Option<bool>) -> bool {
+        if !self.built_in {
+            return false;
+        }
+        let owner = self.innermost();
+        let shown = always_shown(owner).iter().any(|(field, _)| *field == name);
+        match value {
+            Value::Null => !shown,
+            _ if declared.is_none() => false,
+            Value::Array(items) => items.is_empty() && declared == Some(false) && !shown,
+            Value::Object(map) => {
+                map.is_empty() && declared == Some(false) && ty.allows_unknown() && ty.fields().next().is_none()
+            }
+            Value::String(text) => {
+                text.is_empty() && declared == Some(false) && ty.format() == Format::Plain && !keeps_empty(owner, name)
+            }
+            Value::Bool(truth) => !truth && drops_false(owner, name),
+            Value::Number(number) => number.as_i64() == Some(0) && drops_zero(owner, name),
+        }
+    }
+}
+
+/// What storing does to an object of a built-in kind: a list that is always shown is `null` when it is empty, because what
+/// is stored does not tell the two apart. While its owners are worked out it still is what the client sent.
+pub(crate) fn settle(resource: &Resource, value: &mut Value) {
+    if resource.custom.is_none() && has_empty_list(value) {
+        settle_value(&resource.schema, value);
+    }
+}
+
+fn has_empty_list(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty() || items.iter().any(has_empty_list),
+        Value::Object(map) => map.values().any(has_empty_list),
+        _ => false,
+    }
+}
+
+fn settle_value(ty: &TypeRef, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let shown = struct_name(ty).map(always_shown).unwrap_or_default();
+            for (key, inner) in map {
+                if inner.as_array().is_some_and(Vec::is_empty) && shown.iter().any(|(field, _)| field == key) {
+                    *inner = Value::Null;
+                } else if let Some(field) = ty.field(key) {
+                    settle_value(&field, inner);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(item) = ty.items() {
+                items.iter_mut().for_each(|inner| settle_value(&item, inner));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What Go calls the type of a JSON value.
+pub(crate) fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Where Go says that base64 breaks off.
+fn offset(text: &str, error: &base64::DecodeError) -> usize {
+    match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol { offset: at, .. } => *at,
+        _ => text.len(),
+    }
+}

@@ -1,0 +1,184 @@
+//! What the server refuses in `metadata`, for every kind. Wording as in `k8s.io/apimachinery/pkg/api/validation`.
+
+use serde_json::{Value, json};
+
+use super::naming;
+use super::validate::labels;
+use crate::decoding::quote;
+use crate::failure::Cause;
+use crate::object;
+use crate::registry::Resource;
+
+/// All annotations together, in bytes.
+const MOST_ANNOTATION_BYTES: usize = 256 * 1024;
+
+/// Of a new object.
+pub(super) fn on_create(resource: &Resource, value: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let beginning = object::text(value, "/metadata/generateName");
+    if !beginning.is_empty() {
+        // What follows a dash is made up, and fits.
+        let masked = beginning.strip_suffix('-').map(|start| format!("{start}a"));
+        for fault in name_faults(resource, masked.as_deref().unwrap_or(beginning)) {
+            causes.push(Cause::invalid("metadata.generateName", &json!(beginning), &fault));
+        }
+    }
+    let name = object::name(value);
+    if name.is_empty() {
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+    } else {
+        for fault in name_faults(resource, name) {
+            causes.push(Cause::invalid("metadata.name", &json!(name), &fault));
+        }
+    }
+    always(resource, value, &mut causes);
+    causes
+}
+
+/// Of a changed object. What every kind is checked for comes first, and most of it again with the kind's own checks.
+pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    always(resource, new, &mut causes);
+    let again = of_change(old, new);
+    causes.extend(again.iter().cloned());
+    causes.extend(again);
+    causes
+}
+
+fn always(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
+    let namespace = object::namespace(value);
+    if resource.namespaced {
+        for fault in naming::label(namespace) {
+            causes.push(Cause::invalid("metadata.namespace", &json!(namespace), &fault));
+        }
+    }
+    labels(value, "/metadata/labels", "metadata.labels", causes);
+    annotations(value, "/metadata/annotations", "metadata.annotations", causes);
+    owners(value, causes);
+    for finalizer in object::finalizers(value) {
+        for fault in naming::qualified_name(finalizer) {
+            causes.push(Cause::invalid("metadata.finalizers", &json!(finalizer), &fault));
+        }
+    }
+    managers(value, causes);
+}
+
+fn of_change(old: &Value, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if object::is_deleting(old) {
+        let known = object::finalizers(old);
+        let mut added: Vec<&str> = object::finalizers(new).into_iter().filter(|name| !known.contains(name)).collect();
+        added.sort_unstable();
+        added.dedup();
+        if !added.is_empty() {
+            let shown: Vec<String> = added.into_iter().map(quote).collect();
+            let why = format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                shown.join(", ")
+            );
+            causes.push(Cause::forbidden("metadata.finalizers", &why));
+        }
+    }
+    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let pointer = format!("/metadata/{field}");
+        let value = new.pointer(&pointer);
+        if old.pointer(&pointer) != value {
+            let shown = value.cloned().unwrap_or_default();
+            causes.push(Cause::invalid(format!("metadata.{field}"), &shown, "field is immutable"));
+        }
+    }
+    labels(new, "/metadata/labels", "metadata.labels", &mut causes);
+    annotations(new, "/metadata/annotations", "metadata.annotations", &mut causes);
+    owners(new, &mut causes);
+    managers(new, &mut causes);
+    causes
+}
+
+/// A map of annotations.
+pub(super) fn annotations(value: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause>) {
+    let mut size = 0;
+    for (key, text) in object::entries(value, pointer) {
+        size += key.len() + text.as_str().unwrap_or_default().len();
+        for fault in naming::qualified_name(&key.to_lowercase()) {
+            causes.push(Cause::invalid(field, &json!(key), &fault));
+        }
+    }
+    if size > MOST_ANNOTATION_BYTES {
+        causes.push(Cause::too_long(field, MOST_ANNOTATION_BYTES));
+    }
+}
+
+fn owners(value: &Value, causes: &mut Vec<Cause>) {
+    let mut controller: Option<String> = None;
+    let references = value.pointer("/metadata/ownerReferences");
+    for owner in object::items(value, "/metadata/ownerReferences") {
+        let place = "metadata.ownerReferences";
+        let version = object::text(owner, "/apiVersion");
+        if version.rsplit('/').next().unwrap_or_default().is_empty() {
+            causes.push(Cause::invalid(format!("{place}.apiVersion"), &json!(version), "version must not be empty"));
+        }
+        for field in ["kind", "name", "uid"] {
+            if object::text(owner, &format!("/{field}")).is_empty() {
+                causes.push(Cause::invalid(format!("{place}.{field}"), &json!(""), "must not be empty"));
+            }
+        }
+        if (version, object::text(owner, "/kind")) == ("v1", "Event") {
+            causes.push(Cause::invalid(place, owner, "/v1, Kind=Event is disallowed from being an owner"));
+        }
+        if object::truth(owner, "/controller") {
+            let this = format!("{}/{}", object::text(owner, "/kind"), object::text(owner, "/name"));
+            match &controller {
+                None => controller = Some(this),
+                Some(first) => {
+                    let why = format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                    );
+                    causes.push(Cause::invalid(place, references.unwrap_or(&Value::Null), &why));
+                }
+            }
+        }
+    }
+}
+
+fn managers(value: &Value, causes: &mut Vec<Cause>) {
+    for (at, entry) in object::items(value, "/metadata/managedFields").iter().enumerate() {
+        let place = format!("metadata.managedFields[{at}]");
+        let operation = object::text(entry, "/operation");
+        if !matches!(operation, "Apply" | "Update") {
+            let why = "must be `Apply` or `Update`";
+            causes.push(Cause::invalid(format!("{place}.operation"), &json!(operation), why));
+        }
+        let kind = object::text(entry, "/fieldsType");
+        if !matches!(kind, "" | "FieldsV1") {
+            causes.push(Cause::invalid(format!("{place}.fieldsType"), &json!(kind), "must be `FieldsV1`"));
+        }
+    }
+}
+
+/// Which rule a kind's name follows.
+///
+/// Source: `ValidateObjectMeta` calls in `k8s.io/kubernetes/pkg/apis/*/validation`.
+fn name_faults(resource: &Resource, name: &str) -> Vec<String> {
+    if resource.custom.is_none() {
+        match resource.kind.as_str() {
+            "Namespace" => return naming::label(name),
+            "Service" => return naming::service_name(name),
+            _ if resource.group == "rbac.authorization.k8s.io" => return path_segment(name),
+            _ => {}
+        }
+    }
+    naming::subdomain(name)
+}
+
+fn path_segment(name: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    if matches!(name, "." | "..") {
+        faults.push(format!("may not be '{name}'"));
+    }
+    for part in ["/", "%"] {
+        if name.contains(part) {
+            faults.push(format!("may not contain '{part}'"));
+        }
+    }
+    faults
+}
