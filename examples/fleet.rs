@@ -11,7 +11,7 @@
 
 use std::process::ExitCode;
 
-use strata::components::model::{BuildError, Priority, ServiceBuilder, Stack, StackBuilder};
+use strata::components::model::{BreakerFigures, BuildError, Priority, ServiceBuilder, Stack, StackBuilder};
 
 fn main() -> anyhow::Result<ExitCode> {
     Ok(strata::run(&sophia()?))
@@ -66,7 +66,8 @@ pub(crate) fn sophia() -> Result<Stack, BuildError> {
         .health_port("+100")
         .phases(PHASES)
         .resources(("250m", "256Mi"), ("500m", "512Mi"))
-        .gpu_resources(("1", "2Gi"), ("2", "4Gi"));
+        .gpu_resources(("1", "2Gi"), ("2", "4Gi"))
+        .circuit_breaker(BreakerFigures { connections: 200, pending: 100, failures: 5, ejection: "30s" });
     let stack =
         (0..).step_by(100).zip(ENVIRONMENTS).fold(stack, |stack, (offset, name)| stack.port_offset(name, offset));
     [core, business, development, infrastructure, experimental]
@@ -100,12 +101,17 @@ fn core(stack: StackBuilder) -> StackBuilder {
         })
         .service(ORCHESTRATOR, CORE, 9001, |orchestrator| {
             // The only server that takes traffic from outside.
-            two_pods(orchestrator).purpose("Central MCP routing and load balancing").depends_on([MEMORY]).gateway("/")
+            two_pods(orchestrator)
+                .purpose("Central MCP routing and load balancing")
+                .depends_on([MEMORY])
+                .gateway("/")
+                .sessions()
+                .rate_limit(100, "1s")
         })
         .service("lambda_inference", CORE, 9003, |inference| {
             two_pods(on_gpu(inference)).purpose("Inference on GPUs").phase("core-ai")
         })
-        .service("unified_chat", CORE, 9004, |chat| chat.purpose("Primary chat interface").replicas(3))
+        .service("unified_chat", CORE, 9004, |chat| chat.purpose("Primary chat interface").replicas(3).sessions())
         .service("portkey_gateway", CORE, 9005, |gateway| {
             outward("portkey_gateway", two_pods(gateway))
                 .purpose("Routing to language models, and its optimisation")

@@ -9,12 +9,19 @@ use crate::context::named;
 use crate::model::Percent;
 use crate::spec::ServiceSpec;
 
+impl ServiceSpec {
+    /// The name of its autoscaler.
+    pub(crate) fn autoscaler_name(&self) -> String {
+        format!("{}-hpa", self.name.kebab())
+    }
+}
+
 /// The autoscaler, where one works.
 pub(crate) fn autoscaler(spec: &ServiceSpec) -> Option<HorizontalPodAutoscaler> {
     let autoscale = spec.autoscale?;
     let metrics = [("cpu", autoscale.cpu), ("memory", autoscale.memory)];
     Some(HorizontalPodAutoscaler {
-        metadata: named(format!("{}-hpa", spec.name.kebab()), Some(&spec.namespace)),
+        metadata: named(spec.autoscaler_name(), Some(&spec.namespace)),
         spec: HorizontalPodAutoscalerSpec {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some("apps/v1".to_owned()),

@@ -5,201 +5,31 @@
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{Metadata, Resource as KubernetesResource};
+use serde::Serialize;
 
 use crate::autoscaling::autoscaler;
 use crate::availability::disruption_budget;
 use crate::claims::{Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
 use crate::context::{Context, LONGEST_NAME, Owner};
+use crate::dashboard::Dashboards;
 use crate::desired::{Desired, Instance, Phase, Resource};
 use crate::gateway::{gateway_api, ingress};
-use crate::isolation::{default_deny, dns, service_policy};
+use crate::isolation::{self, default_deny, dns, service_policy};
 use crate::mcp_service::{service, service_account};
-use crate::model::{
-    EnvName, Environment, EnvironmentName, InstanceSuffix, NamespaceName, Port, PortOffset, PortRange, Priority,
-    ServiceName, ServiceRef, Stack, StackName, TextError,
-};
+use crate::mesh;
+use crate::model::{Environment, InstanceSuffix, Port, Priority, Stack};
+use crate::monitoring::{Watched, prometheus_rule, service_monitor};
 use crate::namespace::namespace;
 use crate::neighbours::Neighbours;
-use crate::phases::{PhaseError, Schedule, schedule};
+use crate::phases::{Schedule, schedule};
 use crate::port_registry::{entries, port_registry};
 use crate::priority_classes::priority_class;
+pub use crate::problem::{ComposeError, Problem};
+use crate::quota::gpu_quota;
 use crate::spec::{Place, ServiceSpec};
 use crate::workload::deployment;
-
-/// A stack that cannot be composed with an environment: every reason at once.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("composing stack {stack} for environment {environment}: {}", list(.problems))]
-pub struct ComposeError {
-    /// The stack.
-    pub stack: StackName,
-    /// The environment.
-    pub environment: EnvironmentName,
-    /// What is wrong, sorted; never empty.
-    pub problems: Vec<Problem>,
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// One reason why a stack cannot be composed with an environment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Error)]
-pub enum Problem {
-    /// The phases cannot be computed.
-    #[error(transparent)]
-    Phase(#[from] PhaseError),
-    /// The stack may not be deployed there.
-    #[error("the stack names the environments it may be deployed to, and {environment} is not among them")]
-    EnvironmentRefused {
-        /// The environment.
-        environment: EnvironmentName,
-    },
-    /// The environment does not admit the stack.
-    #[error("the environment names the stacks it admits, and {stack} is not among them")]
-    StackRefused {
-        /// The stack.
-        stack: StackName,
-    },
-    /// An instance name that does not have the right form.
-    #[error(transparent)]
-    Suffix(#[from] TextError),
-    /// The stack and the environment file disagree on the environment's port offset.
-    #[error(
-        "the stack gives the ports of {environment} an offset of {in_stack}, the environment's own file says \
-         {in_environment}: make them agree"
-    )]
-    OffsetsDiffer {
-        /// The environment.
-        environment: EnvironmentName,
-        /// What the stack says.
-        in_stack: PortOffset,
-        /// What the environment says.
-        in_environment: PortOffset,
-    },
-    /// A port past the highest, after offsets.
-    #[error(
-        "service {service} has port {port}, which with the offset {offset} or the distance of its health port passes 65535"
-    )]
-    NoSuchPort {
-        /// The service.
-        service: ServiceName,
-        /// The port as the stack has it.
-        port: Port,
-        /// The environment's offset.
-        offset: PortOffset,
-    },
-    /// A range past the highest port, after an offset.
-    #[error("{owner} has the ports {range}, which with the offset {offset} pass 65535")]
-    NoSuchRange {
-        /// Whose range it is: a tier or an environment.
-        owner: String,
-        /// The range as the stack has it.
-        range: PortRange,
-        /// The offset.
-        offset: PortOffset,
-    },
-    /// Two ranges with one name in the port registry.
-    #[error("{first} and {second} would both have the entry {entry} in the port registry: give a tier a `range_name`")]
-    SameRegistryEntry {
-        /// The entry.
-        entry: String,
-        /// Who has it.
-        first: String,
-        /// Who would have it too.
-        second: String,
-    },
-    /// An autoscaler that could not even hold what it begins with.
-    #[error("{service} would begin with {floor} pods, and its autoscaler allows at most {max}")]
-    AutoscalerRange {
-        /// The service.
-        service: ServiceName,
-        /// What it would begin with.
-        floor: u32,
-        /// What its autoscaler allows.
-        max: u32,
-    },
-    /// An environment that changes an autoscaler which is not there.
-    #[error("the environment changes the autoscaler of {service}, which has none in the stack")]
-    NoAutoscaler {
-        /// The service.
-        service: ServiceName,
-    },
-    /// An environment variable that the platform sets.
-    #[error("service {service} sets {variable}, which the platform sets itself")]
-    PlatformVariable {
-        /// The service.
-        service: ServiceName,
-        /// The variable.
-        variable: EnvName,
-    },
-    /// A way out to the API server of a cluster whose address nobody has stated.
-    #[error("{service} connects to kube-api, and the environment does not say where that is reached")]
-    NoKubeApi {
-        /// The service.
-        service: ServiceName,
-    },
-    /// A dependency on a service of a stack that is not known here, so that no policy can name it.
-    #[error("{service} depends on {dependency}, and that stack is not known here")]
-    UnknownNeighbour {
-        /// The service.
-        service: ServiceName,
-        /// What it depends on.
-        dependency: ServiceRef,
-    },
-    /// A name that Kubernetes would refuse.
-    #[error("{what} {name} has a name of {} characters, and at most {LONGEST_NAME} are allowed", .name.len())]
-    LongName {
-        /// What it is a name of.
-        what: String,
-        /// The name.
-        name: String,
-    },
-    /// Two namespaces of the stack that the environment makes one.
-    #[error("the namespaces {first} and {second} of the stack are both called {name} here")]
-    SameNamespace {
-        /// One.
-        first: NamespaceName,
-        /// The other.
-        second: NamespaceName,
-        /// What both are called.
-        name: String,
-    },
-    /// An object that cannot be written as JSON.
-    #[error("writing {object}: {reason}")]
-    Unwritable {
-        /// The object, by kind and name.
-        object: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Problem {
-    /// The value in the stack's model that is at fault, such as `services.gong.port`; nothing where the environment,
-    /// or no single value, is.
-    #[must_use]
-    pub fn path(&self) -> Option<String> {
-        match self {
-            Self::Phase(error) => Some(error.path()),
-            Self::EnvironmentRefused { .. } => Some("environments".to_owned()),
-            Self::OffsetsDiffer { environment, .. } => Some(format!("port_offsets.{environment}")),
-            Self::NoSuchPort { service, .. } => Some(format!("services.{service}.port")),
-            Self::AutoscalerRange { service, .. } => Some(format!("services.{service}.autoscale.max")),
-            Self::PlatformVariable { service, variable } => Some(format!("services.{service}.env.{variable}")),
-            Self::NoKubeApi { service } => Some(format!("services.{service}.egress")),
-            Self::UnknownNeighbour { service, .. } => Some(format!("services.{service}.depends_on")),
-            Self::StackRefused { .. }
-            | Self::Suffix(_)
-            | Self::NoSuchRange { .. }
-            | Self::SameRegistryEntry { .. }
-            | Self::NoAutoscaler { .. }
-            | Self::LongName { .. }
-            | Self::SameNamespace { .. }
-            | Self::Unwritable { .. } => None,
-        }
-    }
-}
 
 /// Composes a stack with an environment, for the cluster that the environment calls `target`. `suffix` tells apart
 /// several instances of one stack in one environment; namespaces and what belongs to the whole cluster carry it.
@@ -304,7 +134,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
             let tier = stack.tiers.get(&service.tier)?;
             let place = Place {
                 name,
-                namespace: context.namespace(tier.namespace.as_ref().unwrap_or(&stack.namespace)),
+                namespace: context.namespace((&service.tier, tier)),
                 phase: schedule.phase_of(name.as_str())?,
                 depends_on: schedule.dependencies_of(name.as_str())?.clone(),
             };
@@ -313,29 +143,14 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         .collect();
 
     let neighbours = Neighbours::new(context, &specs, problems);
-    let mut resources = Vec::new();
-    let mut add = |built: Result<Resource, Problem>| match built {
-        Ok(resource) => resources.push(resource),
-        Err(problem) => problems.push(problem),
-    };
-    foundation(context, &namespaces, &mut add);
+    problems.extend(mesh::refusals(context, &specs));
+    let mut building = Building { context, resources: Vec::new(), problems };
+    building.foundation(&namespaces, &specs);
     for spec in &specs {
-        of_service(context, spec, &neighbours, &mut add);
+        building.service(spec, &neighbours);
     }
-    match entries(context, &specs) {
-        Ok(entries) => {
-            let owner = Owner::Stack(Some("The ports of every environment, tier and service"));
-            for (written, name) in &namespaces {
-                let registry = port_registry(name, entries.clone());
-                let address = address("port-registry", context, written);
-                match context.resource(owner, &address, registry) {
-                    Ok(resource) => resources.push(resource),
-                    Err(problem) => problems.push(problem),
-                }
-            }
-        }
-        Err(more) => problems.extend(more),
-    }
+    building.monitoring(&specs);
+    let mut resources = building.resources;
     resources.sort_by(|one, other| (one.phase, &one.address).cmp(&(other.phase, &other.address)));
 
     let mut notes: Vec<_> = specs.iter().flat_map(|spec| spec.notes.iter().cloned()).collect();
@@ -345,17 +160,14 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         namespaces: namespaces.into_iter().map(|(_, name)| name).collect::<BTreeSet<_>>().into_iter().collect(),
         phases: (0..=schedule.last()).map(|number| phase(schedule, number)).collect(),
         resources,
-        claims: claims(&specs),
+        claims: claims(context, &specs),
         notes,
     }
 }
 
-/// The namespaces of the stack file, and what they are called here; sorted.
-fn namespaces(context: &Context<'_>, problems: &mut Vec<Problem>) -> Vec<(NamespaceName, String)> {
-    let stack = context.stack;
-    let tiers = stack.tiers.values().filter_map(|tier| tier.namespace.as_ref());
-    let written: BTreeSet<_> = tiers.chain([&stack.namespace]).cloned().collect();
-    let all: Vec<_> = written.into_iter().map(|written| (written.clone(), context.namespace(&written))).collect();
+/// The namespaces of the stack, and what they are called here; sorted.
+fn namespaces(context: &Context<'_>, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+    let all = context.namespaces();
     for (index, (second, name)) in all.iter().enumerate() {
         if let Some((first, _)) = all.iter().take(index).find(|(_, earlier)| earlier == name) {
             let (first, second, name) = (first.clone(), second.clone(), name.clone());
@@ -367,55 +179,111 @@ fn namespaces(context: &Context<'_>, problems: &mut Vec<Problem>) -> Vec<(Namesp
 
 /// The address of something that every namespace has one of: `namespace` in the stack's own namespace,
 /// `namespace-other` in another.
-fn address(component: &str, context: &Context<'_>, written: &NamespaceName) -> String {
-    if *written == context.stack.namespace { component.to_owned() } else { format!("{component}-{written}") }
+fn address(component: &str, context: &Context<'_>, written: &str) -> String {
+    if written == context.stack.namespace.as_str() { component.to_owned() } else { format!("{component}-{written}") }
 }
 
-/// What everything else stands on.
-fn foundation(
-    context: &Context<'_>,
-    namespaces: &[(NamespaceName, String)],
-    add: &mut impl FnMut(Result<Resource, Problem>),
-) {
-    let words = context.stack.description.as_deref();
-    for (written, name) in namespaces {
-        let address = address("namespace", context, written);
-        add(context.resource(Owner::Stack(words), &address, namespace(name)));
-        let closed = Owner::Stack(Some("Closes what no other policy opens"));
-        add(context.resource(closed, &self::address("default-deny", context, written), default_deny(name)));
-        let names = Owner::Stack(Some("Lets pods ask the cluster's DNS"));
-        add(context.resource(names, &self::address("dns", context, written), dns(context, name)));
-    }
-    for priority in Priority::ALL {
-        let address = format!("priority-class-{priority}");
-        add(context.resource(Owner::Stack(None), &address, priority_class(context, priority)));
-    }
+/// Collects resources, and the reasons why others could not be made.
+struct Building<'a, 'p> {
+    context: &'a Context<'a>,
+    resources: Vec<Resource>,
+    problems: &'p mut Vec<Problem>,
 }
 
-/// The objects of one service.
-fn of_service(
-    context: &Context<'_>,
-    spec: &ServiceSpec,
-    neighbours: &Neighbours<'_>,
-    add: &mut impl FnMut(Result<Resource, Problem>),
-) {
-    let owner = Owner::Service(spec);
-    add(context.resource(owner, "service-account", service_account(spec)));
-    add(context.resource(owner, "service", service(context, spec)));
-    add(context.resource(owner, "network-policy", service_policy(context, spec, neighbours)));
-    add(context.resource(owner, "deployment", deployment(context, spec)));
-    if let Some(budget) = disruption_budget(context, spec) {
-        add(context.resource(owner, "disruption-budget", budget));
+impl Building<'_, '_> {
+    fn add<K>(&mut self, owner: Owner<'_>, component: &str, object: K)
+    where
+        K: KubernetesResource + Metadata<Ty = ObjectMeta> + Serialize,
+    {
+        match self.context.resource(owner, component, object) {
+            Ok(resource) => self.resources.push(resource),
+            Err(problem) => self.problems.push(problem),
+        }
     }
-    if let Some(autoscaler) = autoscaler(spec) {
-        add(context.resource(owner, "autoscaler", autoscaler));
+
+    /// Adds what not every environment, or not every service, has.
+    fn add_any<K>(&mut self, owner: Owner<'_>, component: &str, object: Option<K>)
+    where
+        K: KubernetesResource + Metadata<Ty = ObjectMeta> + Serialize,
+    {
+        if let Some(object) = object {
+            self.add(owner, component, object);
+        }
     }
-    if let Some(ingress) = ingress(spec, context.environment.gateway.as_ref()) {
-        add(context.resource(owner, "ingress", ingress));
+
+    /// What everything else stands on.
+    fn foundation(&mut self, namespaces: &[(String, String)], specs: &[ServiceSpec]) {
+        let context = self.context;
+        let said = |words| Owner::Stack(Some(words));
+        for (written, name) in namespaces {
+            let at = |component| address(component, context, written);
+            let words = Owner::Stack(context.stack.description.as_deref());
+            self.add(words, &at("namespace"), namespace(context, name));
+            self.add(said("Closes what no other policy opens"), &at("default-deny"), default_deny(name));
+            self.add(said("Lets pods ask the cluster's DNS"), &at("dns"), dns(context, name));
+            self.add_any(said("Lets sidecars talk to the control plane"), &at("mesh"), isolation::mesh(context, name));
+            self.add_any(said("Demands mutual TLS"), &at("mutual-tls"), mesh::strict(context, name));
+            self.add_any(
+                said("No more GPUs than services can grow to"),
+                &at("gpu-quota"),
+                gpu_quota(context, name, specs),
+            );
+        }
+        for priority in Priority::ALL {
+            let at = format!("priority-class-{priority}");
+            self.add(Owner::Stack(None), &at, priority_class(context, priority));
+        }
+        match entries(context, specs) {
+            Ok(entries) => {
+                let owner = said("The ports of every environment, tier and service");
+                for (written, name) in namespaces {
+                    let at = address("port-registry", context, written);
+                    self.add(owner, &at, port_registry(name, entries.clone()));
+                }
+            }
+            Err(more) => self.problems.extend(more),
+        }
     }
-    if let Some((gateway, route)) = gateway_api(spec, context.environment.gateway.as_ref()) {
-        add(context.resource(owner, "gateway", gateway));
-        add(context.resource(owner, "http-route", route));
+
+    /// The objects of one service.
+    fn service(&mut self, spec: &ServiceSpec, neighbours: &Neighbours<'_>) {
+        let (context, owner) = (self.context, Owner::Service(spec));
+        let settings = context.environment.gateway.as_ref();
+        self.add(owner, "service-account", service_account(spec));
+        self.add(owner, "service", service(context, spec));
+        self.add(owner, "network-policy", service_policy(context, spec, neighbours));
+        self.add_any(owner, "mutual-tls", mesh::permissive(context, spec));
+        self.add_any(owner, "authorization", mesh::authorization(context, spec, neighbours));
+        self.add_any(owner, "traffic", mesh::traffic(context, spec));
+        self.add_any(owner, "rate-limit", mesh::rate_limit(context, spec));
+        self.add(owner, "deployment", deployment(context, spec));
+        self.add_any(owner, "disruption-budget", disruption_budget(context, spec));
+        self.add_any(owner, "autoscaler", autoscaler(spec));
+        self.add_any(owner, "ingress", ingress(spec, settings));
+        let (gateway, route) = gateway_api(spec, settings).unzip();
+        self.add_any(owner, "gateway", gateway);
+        self.add_any(owner, "http-route", route);
+    }
+
+    /// How each tier is watched, where the environment says how.
+    fn monitoring(&mut self, specs: &[ServiceSpec]) {
+        let context = self.context;
+        let Some(settings) = &context.environment.monitoring else { return };
+        let dashboards = Dashboards::new().map_err(|problem| self.problems.push(problem)).ok();
+        for tier in context.stack.tiers.keys() {
+            let services: Vec<_> = specs.iter().filter(|spec| spec.tier == *tier).collect();
+            let Some(first) = services.first() else { continue };
+            let watched = Watched { tier, namespace: &first.namespace, services: &services };
+            let words = format!("How the tier {tier} is watched");
+            let owner = Owner::Stack(Some(&words));
+            self.add(owner, &format!("monitor-{tier}"), service_monitor(context, settings, watched));
+            self.add(owner, &format!("alerts-{tier}"), prometheus_rule(context, settings, watched));
+            let dashboard = dashboards.as_ref().map(|dashboards| dashboards.of(context, settings, watched)).transpose();
+            match dashboard {
+                Ok(dashboard) => self.add_any(owner, &format!("dashboard-{tier}"), dashboard),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
     }
 }
 
@@ -427,7 +295,10 @@ fn phase(schedule: &Schedule, number: u32) -> Phase {
     }
 }
 
-fn claims(specs: &[ServiceSpec]) -> Claims {
+fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
+    // A proxy in a pod asks for its share of the node too.
+    let proxy = mesh::sidecar(context).map(|mesh| mesh.proxy.requests);
+    let (proxy_cpu, proxy_memory) = proxy.map_or((0, 0), |asked| (asked.cpu.millis(), asked.memory.bytes()));
     let mut claims = Claims::default();
     for spec in specs {
         let name = spec.name.to_string();
@@ -450,8 +321,8 @@ fn claims(specs: &[ServiceSpec]) -> Claims {
             tier: spec.tier.to_string(),
             replicas: spec.floor,
             replicas_max: spec.ceiling,
-            cpu_millis: spec.resources.requests.cpu.millis(),
-            memory_bytes: spec.resources.requests.memory.bytes(),
+            cpu_millis: spec.resources.requests.cpu.millis() + proxy_cpu,
+            memory_bytes: spec.resources.requests.memory.bytes() + proxy_memory,
             gpus: spec.gpus,
             gpu_resource: spec.gpu_resource.clone().unwrap_or_default(),
         });

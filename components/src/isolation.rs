@@ -4,7 +4,9 @@
 //! one policy for its pods: in from the services that depend on it, out to those it depends on and to the ways out it
 //! declares. Ports are those of pods, because policies are enforced after a Service's address has been translated.
 //! The kubelet's probes need no rule: traffic from a pod's own node is always let in
-//! (<https://kubernetes.io/docs/concepts/services-networking/network-policies/>).
+//! (<https://kubernetes.io/docs/concepts/services-networking/network-policies/>), but for an ambient mesh, which gives
+//! them an address of its own. A Prometheus that scrapes gets to the health ports, and an ingress controller to the
+//! gateway's.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +18,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::context::{Context, named};
+use crate::mesh::{ambient, sidecar};
 use crate::model::egress::{left_out, public};
 use crate::model::{AddressRange, Egress, Peer, Port};
 use crate::neighbours::{Neighbour, Neighbours};
@@ -25,6 +28,14 @@ use crate::spec::ServiceSpec;
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// The port of DNS, and the protocols it is asked over.
 const DNS: (i32, [&str; 2]) = (53, ["TCP", "UDP"]);
+/// The port of the tunnels between the proxies of an ambient mesh (HBONE,
+/// <https://istio.io/latest/docs/ambient/usage/networkpolicy/>).
+const AMBIENT_TUNNEL: i32 = 15008;
+/// Where the kubelet's probes come from, as seen by a pod of an ambient mesh (same page).
+const AMBIENT_PROBES: &str = "169.254.7.127/32";
+/// The port at which the control plane of a mesh gives sidecars their certificates and configuration
+/// (<https://istio.io/latest/docs/ops/deployment/application-requirements/#ports-used-by-istio>).
+const CONTROL_PLANE_PORT: i32 = 15012;
 
 /// Denies all traffic of a namespace's pods that no other policy opens.
 pub(crate) fn default_deny(namespace: &str) -> NetworkPolicy {
@@ -41,17 +52,34 @@ pub(crate) fn dns(context: &Context<'_>, namespace: &str) -> NetworkPolicy {
     policy("allow-dns", namespace, LabelSelector::default(), (Vec::new(), vec![ask]), &["Egress"])
 }
 
+/// Lets the sidecars of a namespace talk to the control plane of the mesh, for certificates and configuration.
+pub(crate) fn mesh(context: &Context<'_>, namespace: &str) -> Option<NetworkPolicy> {
+    let mesh = sidecar(context)?;
+    let talk = NetworkPolicyEgressRule {
+        to: Some(vec![pods(&mesh.control_plane)]),
+        ports: Some(vec![port_of("TCP", CONTROL_PLANE_PORT)]),
+    };
+    Some(policy("allow-mesh", namespace, LabelSelector::default(), (Vec::new(), vec![talk]), &["Egress"]))
+}
+
 /// What the pods of a service may do: be called by those that depend on it, and call what it declares.
 pub(crate) fn service_policy(context: &Context<'_>, spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> NetworkPolicy {
     let mut ingress = Vec::new();
     let callers: Vec<_> = neighbours.callers(spec).map(|caller| service_peer(spec, caller)).collect();
     if !callers.is_empty() {
-        ingress.push(come_in(callers, spec.port));
+        ingress.push(come_in(callers, between(context, spec.port)));
     }
     if let Some(settings) = context.environment.gateway.as_ref().filter(|_| spec.gateway.is_some()) {
-        ingress.push(come_in(vec![pods(&settings.controller)], spec.port));
+        ingress.push(come_in(vec![pods(&settings.controller)], plain(spec.port)));
     }
-    let called = neighbours.called(spec).map(|called| go_out(vec![service_peer(spec, called)], called.port));
+    if let Some(monitoring) = &context.environment.monitoring {
+        ingress.push(come_in(vec![pods(&monitoring.prometheus)], plain(spec.health_port)));
+    }
+    if ambient(context) {
+        ingress.push(come_in(vec![addresses(AMBIENT_PROBES.to_owned(), Vec::new())], plain(spec.health_port)));
+    }
+    let called = neighbours.called(spec);
+    let called = called.map(|called| go_out(vec![service_peer(spec, called)], between(context, called.port)));
     let outside = spec.egress.iter().flat_map(|way| outside(context, *way));
     let rules = (ingress, called.chain(outside).collect());
     policy(&spec.object_name(), &spec.namespace, context.selector(spec), rules, &["Ingress", "Egress"])
@@ -59,26 +87,41 @@ pub(crate) fn service_policy(context: &Context<'_>, spec: &ServiceSpec, neighbou
 
 /// The rules that open a way out.
 fn outside(context: &Context<'_>, way: Egress) -> Vec<NetworkPolicyEgressRule> {
-    let addresses = |cidr, except: Vec<String>| NetworkPolicyPeer {
-        ip_block: Some(IPBlock { cidr, except: Some(except).filter(|except| !except.is_empty()) }),
-        ..NetworkPolicyPeer::default()
-    };
-    let range = |range: &AddressRange| go_out(vec![addresses(range.cidr(), left_out(range))], range.port());
+    let range = |range: &AddressRange| go_out(vec![addresses(range.cidr(), left_out(range))], plain(range.port()));
     match way {
         Egress::Internet(port) => {
-            vec![go_out(public().into_iter().map(|(cidr, except)| addresses(cidr, except)).collect(), port)]
+            vec![go_out(public().into_iter().map(|(cidr, except)| addresses(cidr, except)).collect(), plain(port))]
         }
         Egress::Range(declared) => vec![range(&declared)],
         Egress::KubeApi => context.environment.network.kube_api.iter().map(range).collect(),
     }
 }
 
-fn come_in(from: Vec<NetworkPolicyPeer>, port: Port) -> NetworkPolicyIngressRule {
-    NetworkPolicyIngressRule { from: Some(from), ports: Some(vec![port_of("TCP", port.get().into())]) }
+fn come_in(from: Vec<NetworkPolicyPeer>, ports: Vec<NetworkPolicyPort>) -> NetworkPolicyIngressRule {
+    NetworkPolicyIngressRule { from: Some(from), ports: Some(ports) }
 }
 
-fn go_out(to: Vec<NetworkPolicyPeer>, port: Port) -> NetworkPolicyEgressRule {
-    NetworkPolicyEgressRule { to: Some(to), ports: Some(vec![port_of("TCP", port.get().into())]) }
+fn go_out(to: Vec<NetworkPolicyPeer>, ports: Vec<NetworkPolicyPort>) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule { to: Some(to), ports: Some(ports) }
+}
+
+/// The port of a pod, for what is no part of a mesh.
+fn plain(port: Port) -> Vec<NetworkPolicyPort> {
+    vec![port_of("TCP", port.get().into())]
+}
+
+/// The ports between two pods of the fleet. In an ambient mesh what arrives is the tunnel of the node's proxy; which
+/// port it leads to is for the policies of the mesh.
+fn between(context: &Context<'_>, port: Port) -> Vec<NetworkPolicyPort> {
+    let tunnel = ambient(context).then(|| port_of("TCP", AMBIENT_TUNNEL));
+    plain(port).into_iter().chain(tunnel).collect()
+}
+
+fn addresses(cidr: String, except: Vec<String>) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr, except: Some(except).filter(|except| !except.is_empty()) }),
+        ..NetworkPolicyPeer::default()
+    }
 }
 
 /// The pods of a service, as a policy beside `spec` names them. A namespace is named only where it is another one.

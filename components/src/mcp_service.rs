@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount, ServicePort, ServiceSp
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::context::{Context, named};
+use crate::mesh::ambient;
 use crate::spec::ServiceSpec;
 
 /// The name of the port a server answers on; at most 15 characters, as port names are.
@@ -30,6 +31,8 @@ pub(crate) fn service(context: &Context<'_>, spec: &ServiceSpec) -> Service {
         name: Some(name.to_owned()),
         port,
         target_port: Some(IntOrString::String(name.to_owned())),
+        // A proxy that knows what it carries can count requests; otherwise it has to guess.
+        app_protocol: context.environment.mesh.as_ref().map(|_| "http".to_owned()),
         ..ServicePort::default()
     });
     Service {
@@ -38,6 +41,8 @@ pub(crate) fn service(context: &Context<'_>, spec: &ServiceSpec) -> Service {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(context.selector_labels(spec)),
             ports: Some(ports.collect()),
+            // An ambient mesh passes a Service's own affinity by.
+            session_affinity: (spec.sessions && !ambient(context)).then(|| "ClientIP".to_owned()),
             ..ServiceFields::default()
         }),
         ..Service::default()

@@ -3,15 +3,16 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 
-use crate::context::named;
+use crate::context::{Context, named};
+use crate::mesh::namespace_label;
 
 /// What the admission controller does with a pod that falls short: refuse it, note it in the audit log, warn the
 /// client.
 const MODES: [&str; 3] = ["enforce", "audit", "warn"];
 
-pub(crate) fn namespace(name: &str) -> Namespace {
+pub(crate) fn namespace(context: &Context<'_>, name: &str) -> Namespace {
     let labels = MODES.map(|mode| (format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned()));
     let mut metadata = named(name, None);
-    metadata.labels = Some(labels.into());
+    metadata.labels = Some(labels.into_iter().chain(namespace_label(context)).collect());
     Namespace { metadata, ..Namespace::default() }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compose::Problem;
-use crate::context::{Context, selector_labels};
+use crate::context::{Context, home, selector_labels};
 use crate::desired::Instance;
 use crate::model::{Port, Service, ServiceName, ServiceRef, Stack};
 use crate::spec::ServiceSpec;
@@ -116,10 +116,10 @@ fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &
     let environment = context.environment;
     let instance =
         Instance { stack: other.stack.to_string(), environment: environment.environment.to_string(), suffix: None };
-    let written = other.tiers.get(&service.tier)?.namespace.as_ref().unwrap_or(&other.namespace);
+    let (_, namespace) = home(environment, other, other.tiers.get_key_value(&service.tier)?);
     Some(Neighbour {
         labels: selector_labels(&name.object_name(), &instance),
-        namespace: environment.namespaces.get(written).unwrap_or(written).to_string(),
+        namespace,
         port: service.port.plus(environment.port_offset)?,
         object_name: name.object_name(),
     })

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Port, Priority, Resources, Service,
-    ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+    Autoscale, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Port, Priority, RateLimit,
+    Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
 
@@ -47,6 +47,9 @@ pub(crate) struct ServiceSpec {
     pub(crate) ceiling: u32,
     pub(crate) autoscale: Option<Autoscale>,
     pub(crate) gateway: Option<Gateway>,
+    pub(crate) sessions: bool,
+    pub(crate) circuit_breaker: Option<CircuitBreaker>,
+    pub(crate) rate_limit: Option<RateLimit>,
     /// What gave way to something else.
     pub(crate) notes: Vec<Note>,
 }
@@ -130,6 +133,9 @@ impl ServiceSpec {
             ceiling: size.ceiling,
             autoscale: size.autoscale,
             gateway: service.gateway.clone(),
+            sessions: service.sessions,
+            circuit_breaker: service.circuit_breaker.or(stack.circuit_breaker),
+            rate_limit: service.rate_limit,
             notes,
         })
     }

@@ -17,11 +17,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::availability::{spread, strategy};
 use crate::context::{Context, Owner, named};
 use crate::hardening::{container_security, pod_security};
+use crate::mesh::dress;
 use crate::model::Amounts;
 use crate::spec::ServiceSpec;
 
 /// The container's name.
-const CONTAINER: &str = "server";
+pub(crate) const CONTAINER: &str = "server";
 /// The one directory that a server can write to.
 const WRITABLE: &str = "/tmp";
 /// How long a pod goes on answering after it was told to stop, in seconds: until then, others may not have heard of
@@ -38,6 +39,8 @@ const USUAL_PROGRESS_SECONDS: u64 = 600;
 pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deployment {
     // Starting, and as long again for pulling the image and being placed.
     let progress = spec.startup_limit.seconds_rounded_up() * 2;
+    let mut template = ObjectMeta { labels: Some(context.labels(Owner::Service(spec))), ..ObjectMeta::default() };
+    dress(context, &mut template);
     Deployment {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
         spec: Some(DeploymentSpec {
@@ -47,13 +50,7 @@ pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deploymen
             strategy: Some(strategy(spec)),
             progress_deadline_seconds: (progress > USUAL_PROGRESS_SECONDS)
                 .then(|| i32::try_from(progress).unwrap_or(i32::MAX)),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(context.labels(Owner::Service(spec))),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod(context, spec)),
-            },
+            template: PodTemplateSpec { metadata: Some(template), spec: Some(pod(context, spec)) },
             ..DeploymentSpec::default()
         }),
         status: None,

@@ -100,12 +100,30 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
             let at = places.stack_key(&own).or_else(|| places.stack_key("services"));
             found(&rules::UNKNOWN_NEIGHBOUR, own, at, "mend the other stack, or admit it to the environment")
         }
+        Problem::Unenforceable { path, what, .. } => Some(
+            Finding::new(&rules::UNENFORCEABLE, problem.to_string())
+                .at(places.stack_key(path))
+                .label(format!("asks for {what}"))
+                .related(places.environment_value("mesh.mode"), "the mode")
+                .path(path.clone())
+                .help("use a mesh of sidecars, or set `mesh.limits: false` to do without".to_owned()),
+        ),
+        Problem::SidecarNeedsCni => {
+            let at = places.environment_value("mesh.mode");
+            found(&rules::SIDECAR_NEEDS_CNI, "mesh.mode".to_owned(), at, "install istio-cni and set `mesh.cni: true`")
+        }
+        Problem::TooShort { path, .. } => Some(
+            Finding::new(&rules::TOO_SHORT, problem.to_string())
+                .at(places.stack_value(path))
+                .path(path.clone())
+                .help("write a longer time".to_owned()),
+        ),
         Problem::LongName { .. } => {
             let at = places.stack_value("stack");
             found(&rules::NAME_TOO_LONG, "stack".to_owned(), at, "shorten the name of stack, environment or --instance")
         }
         Problem::SameNamespace { second, .. } => {
-            let path = field("namespaces", second.as_str());
+            let path = field("namespaces", second);
             let at = places.environment_value(&path);
             found(&rules::SAME_NAMESPACE, path, at, "map one of them to another name")
         }

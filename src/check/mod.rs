@@ -9,6 +9,7 @@ mod capacity;
 mod composed;
 mod gateway;
 mod hardening;
+mod mesh;
 mod names;
 mod order;
 mod ports;
@@ -56,6 +57,7 @@ pub fn prove(loaded: &Loaded, target: &str, suffix: Option<&str>) -> Proven {
 #[must_use]
 pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<Finding> {
     let mut findings = loaded.findings.clone();
+    findings.extend(mesh::check(loaded));
     findings.extend(names::check(loaded));
     findings.extend(order::check(loaded));
     findings.extend(ports::check(loaded));

@@ -93,6 +93,21 @@ rules! {
     WRITABLE_ROOT = "S-hardening-010" Warning, "a container can write to its root file system",
         "An intruder could change the program that runs.",
         "Set `readOnlyRootFilesystem`, and mount a volume where the program has to write.";
+    UNENFORCEABLE = "S-mesh-001" Error, "the mesh cannot enforce what is asked for",
+        "Circuit breakers, rate limits and sessions are the work of proxies that look at requests. An ambient mesh looks \
+        at connections, so the objects would be there and do nothing.",
+        "Use a mesh of sidecars, or set `mesh.limits: false` in the environment to do without.";
+    SIDECAR_NEEDS_CNI = "S-mesh-002" Error, "a mesh of sidecars needs istio-cni",
+        "Without it every pod gets an init container that may change the network, which the restricted Pod Security \
+        Standard of the fleet's namespaces refuses.",
+        "Install istio-cni and set `mesh.cni: true`, or use the mode `ambient`.";
+    NOT_ENFORCED = "S-mesh-003" Note, "limits on calls are not enforced in this environment",
+        "The stack asks for circuit breakers or rate limits, and the environment has no mesh, or one that is told to do \
+        without them.",
+        "Nothing, if that is meant; otherwise give the environment a mesh of sidecars.";
+    TOO_SHORT = "S-mesh-004" Error, "a time is too short for the mesh",
+        "Proxies fill a bucket of requests every 50ms at the most, and leave a pod out for a millisecond at the least.",
+        "Write a longer time; a rate limit can name more requests in exchange.";
     NAME_TOO_LONG = "S-names-001" Error, "a name is too long",
         "Names that are joined of others (stack, environment, instance) become labels and object names, which have at \
         most 63 characters.",

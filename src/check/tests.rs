@@ -452,3 +452,60 @@ error S-network-002 shop:11:34 services.mail.depends_on: mail depends on other/g
 "#]],
     );
 }
+
+#[test]
+fn the_mesh_enforces_what_is_asked_or_says_so() {
+    let limited = SHOP
+        .replace(
+            "health_port: same\n",
+            "health_port: same\ncircuit_breaker: {connections: 9, pending: 9, failures: 3, ejection: 0s}\n",
+        )
+        .replace(
+            "mail: {tier: back, port: 9001}",
+            "mail: {tier: back, port: 9001, sessions: true, rate_limit: {requests: 9, per: 9ms}}",
+        );
+    compare(
+        &proven(&limited, PRODUCTION, None, None),
+        str![[r#"
+error S-mesh-004 shop:6:70 circuit_breaker.ejection: 0s is too short, 1ms are the least [write a longer time]
+error S-mesh-004 shop:12:81 services.mail.rate_limit.per: 9ms is too short, 50ms are the least [write a longer time]
+note S-mesh-003 shop:6:1 circuit breakers and rate limits are not enforced: production has no mesh [nothing to do, if that is meant; otherwise give the environment a mesh of sidecars]
+
+"#]],
+    );
+    let sound = limited.replace("ejection: 0s", "ejection: 1s").replace("per: 9ms", "per: 1s");
+    compare(
+        &proven(&sound, PRODUCTION, None, None),
+        str![[r#"
+note S-mesh-003 shop:6:1 circuit breakers and rate limits are not enforced: production has no mesh [nothing to do, if that is meant; otherwise give the environment a mesh of sidecars]
+
+"#]],
+    );
+    let with = |mesh: &str, expect: Inline| {
+        compare(&proven(&sound, &format!("{PRODUCTION}mesh: {mesh}\n"), None, None), expect);
+    };
+    with("{mode: sidecar, cni: true}", str![]);
+    with(
+        "{mode: ambient, limits: false}",
+        str![[r#"
+note S-mesh-003 shop:6:1 circuit breakers and rate limits are not enforced: production tells its mesh to do without [nothing to do, if that is meant; otherwise give the environment a mesh of sidecars]
+
+"#]],
+    );
+    with(
+        "{mode: ambient}",
+        str![[r#"
+error S-mesh-001 shop:6:1 circuit_breaker: a mesh in mode ambient cannot enforce a circuit breaker <asks for a circuit breaker> <production:6:14 the mode> [use a mesh of sidecars, or set `mesh.limits: false` to do without]
+error S-mesh-001 shop:12:34 services.mail.sessions: a mesh in mode ambient cannot enforce sessions <asks for sessions> <production:6:14 the mode> [use a mesh of sidecars, or set `mesh.limits: false` to do without]
+error S-mesh-001 shop:12:50 services.mail.rate_limit: a mesh in mode ambient cannot enforce a rate limit <asks for a rate limit> <production:6:14 the mode> [use a mesh of sidecars, or set `mesh.limits: false` to do without]
+
+"#]],
+    );
+    with(
+        "{mode: sidecar}",
+        str![[r#"
+error S-mesh-002 production:6:14 mesh.mode: a mesh of sidecars needs istio-cni: without it each pod has an init container that is refused here [install istio-cni and set `mesh.cni: true`]
+
+"#]],
+    );
+}

@@ -10,6 +10,8 @@ use serde_json::json;
 use strata_components::model::{Cluster as Described, EmbeddedCluster, Environment, NodeGroup};
 use thiserror::Error;
 
+use super::provided;
+
 /// How long a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long an answer may stay away while a stream is open: longer than a watch of the API server lasts in silence.
@@ -69,6 +71,9 @@ pub enum ConnectError {
     /// The embedded cluster cannot be opened.
     #[error("opening the environment's embedded cluster")]
     Embedded(#[source] OpenError),
+    /// What the embedded cluster is to provide cannot be installed.
+    #[error("installing what the environment's embedded cluster provides")]
+    Provided(#[source] provided::InstallError),
 }
 
 impl Choice {
@@ -217,7 +222,7 @@ fn client(mut config: kube::Config) -> Result<kube::Client, kube::Error> {
 ///
 /// # Errors
 ///
-/// [`ConnectError::Store`] and [`ConnectError::Embedded`].
+/// [`ConnectError::Store`], [`ConnectError::Embedded`] and [`ConnectError::Provided`].
 pub async fn open_store(described: &EmbeddedCluster, store: &Path) -> Result<kube_embedded::Cluster, ConnectError> {
     if let Some(dir) = store.parent() {
         let refused = |source| ConnectError::Store { path: dir.to_owned(), source };
@@ -227,9 +232,12 @@ pub async fn open_store(described: &EmbeddedCluster, store: &Path) -> Result<kub
             std::fs::write(ignore, "*\n").map_err(refused)?;
         }
     }
-    kube_embedded::Cluster::open(Storage::File(store.to_owned()), options(described))
+    let cluster = kube_embedded::Cluster::open(Storage::File(store.to_owned()), options(described))
         .await
-        .map_err(ConnectError::Embedded)
+        .map_err(ConnectError::Embedded)?;
+    let client = kube::Client::new(cluster.router(), "default");
+    provided::install(&client, &described.provides).await.map_err(ConnectError::Provided)?;
+    Ok(cluster)
 }
 
 /// How the embedded cluster is set up for this description.

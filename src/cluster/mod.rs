@@ -10,6 +10,7 @@ mod identity;
 mod lock;
 mod observe;
 mod pods;
+mod provided;
 mod readiness;
 mod request;
 mod wait;

@@ -18,6 +18,7 @@ use super::Cluster;
 use super::discovery::{ServedKinds, collection};
 use super::fields;
 use super::identity::{Dressed, Identity, Place, members};
+use super::provided::remedy;
 use super::readiness;
 use super::request::Call;
 use super::webhooks::Webhooks;
@@ -218,7 +219,7 @@ impl Cluster {
         let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
         let dressed = state.identity.dress(manifest, digest(&resource.manifest));
         let outcome = match state.served.get(&id.kind).zip(state.served.path(id)) {
-            None => Previewed::Unserved,
+            None => Previewed::Unserved { remedy: remedy(&id.kind) },
             Some((kind, path)) => match state.live.get(id) {
                 None => self.preview_create(id, &path, &dressed, state).await?,
                 Some(object) => {

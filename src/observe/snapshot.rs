@@ -162,7 +162,10 @@ pub enum Previewed {
         reason: String,
     },
     /// The cluster does not serve this kind.
-    Unserved,
+    Unserved {
+        /// What to do about it.
+        remedy: String,
+    },
 }
 
 /// One field, before and after.

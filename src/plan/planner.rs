@@ -131,7 +131,7 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy) -> Deci
     }
     let adopting = live.is_some_and(|live| live.owner == Owner::Nobody);
     match &preview.outcome {
-        Previewed::Unserved => blocked(Cause::Unserved),
+        Previewed::Unserved { remedy } => blocked(Cause::Unserved { remedy: remedy.clone() }),
         Previewed::Refused { reason } => blocked(Cause::Refused { reason: reason.clone() }),
         Previewed::Create(confirmation) => (Action::Create, vec![Cause::Absent], Some(confirmation.clone())),
         Previewed::Unchanged(confirmation) => {

@@ -143,7 +143,7 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::NotOurs => "not-ours",
         Cause::BelongsTo { .. } => "belongs-to",
         Cause::Terminating => "terminating",
-        Cause::Unserved => "unserved",
+        Cause::Unserved { .. } => "unserved",
         Cause::Refused { .. } => "refused",
         Cause::LeftStack => "left-stack",
         Cause::Destroy => "destroy",
@@ -215,7 +215,10 @@ fn what_belongs_to_others_is_never_taken() {
 #[test]
 fn what_cannot_be_done_is_blocked_with_its_reason() {
     let policy = Policy::default();
-    check(&with_one(|_| {}, Previewed::Unserved, &policy), &[NS, "1 apply blocked a: unserved"]);
+    check(
+        &with_one(|_| {}, Previewed::Unserved { remedy: String::new() }, &policy),
+        &[NS, "1 apply blocked a: unserved"],
+    );
     let refused = Previewed::Refused { reason: "immutable".to_owned() };
     check(&with_one(|_| {}, refused, &policy), &[NS, "1 apply blocked a: refused"]);
     let leaving = |object: &mut LiveObject| object.terminating = true;

@@ -176,7 +176,10 @@ pub enum Cause {
     /// The object is being deleted.
     Terminating,
     /// The cluster does not serve the kind.
-    Unserved,
+    Unserved {
+        /// What to do about it.
+        remedy: String,
+    },
     /// The server would not take it.
     Refused {
         /// What it says.

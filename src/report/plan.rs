@@ -113,7 +113,7 @@ fn cause_text(out: &mut String, cause: &Cause) {
         Cause::NotOurs => say("exists already and belongs to no instance"),
         Cause::BelongsTo { instance } => say(&format!("exists already and belongs to {instance}")),
         Cause::Terminating => say("is being deleted; plan again when it is gone"),
-        Cause::Unserved => say("the cluster does not serve this kind; install what defines it first"),
+        Cause::Unserved { remedy } => say(&format!("the cluster does not serve this kind; {remedy}")),
         Cause::Refused { reason } => say(&format!("the server would refuse it: {reason}")),
         Cause::Unlisted => say("not every live object is known (see below), so nothing is deleted"),
     }

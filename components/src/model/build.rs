@@ -10,9 +10,10 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{
-    Amounts, Autoscale, Cpu, Duration, Egress, EnvName, EnvironmentName, Gateway, GpuCount, HealthPort, ImageReference,
-    Memory, NamespaceName, Percent, PhaseName, Port, PortOffset, PortRange, Priority, RangeName, Replicas, Resources,
-    Service, ServiceName, ServiceRef, Stack, StackName, Tier, TierName, UrlPath, UserId,
+    Amounts, Autoscale, CallCount, CircuitBreaker, Cpu, Duration, Egress, EnvName, EnvironmentName, Gateway, GpuCount,
+    HealthPort, ImageReference, Memory, NamespaceName, Percent, PhaseName, Port, PortOffset, PortRange, Priority,
+    RangeName, RateLimit, Replicas, Resources, Service, ServiceName, ServiceRef, Stack, StackName, Tier, TierName,
+    UrlPath, UserId,
 };
 
 /// A stack that could not be built: everything that does not fit, in the order in which it was given.
@@ -27,6 +28,31 @@ pub struct BuildError {
 
 /// CPU and memory in text: `("500m", "512Mi")`.
 pub type AmountsText<'a> = (&'a str, &'a str);
+
+/// The figures of a [`CircuitBreaker`].
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerFigures<'a> {
+    /// The most connections that the pods of one caller have open.
+    pub connections: u32,
+    /// The most requests that wait for a connection.
+    pub pending: u32,
+    /// After how many failures in a row a pod is left out.
+    pub failures: u32,
+    /// How long it is left out for the first time, such as `30s`.
+    pub ejection: &'a str,
+}
+
+impl BreakerFigures<'_> {
+    fn read(self) -> Result<CircuitBreaker, String> {
+        let count = |count: u32| CallCount::new(count).map_err(|error| error.to_string());
+        Ok(CircuitBreaker {
+            connections: count(self.connections)?,
+            pending: count(self.pending)?,
+            failures: count(self.failures)?,
+            ejection: self.ejection.parse::<Duration>().map_err(|error| error.to_string())?,
+        })
+    }
+}
 
 /// Takes values for fields, and notes those that do not fit.
 #[derive(Debug, Clone)]
@@ -141,6 +167,13 @@ impl StackBuilder {
     #[must_use]
     pub fn phases(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.building.take("phases", all::<PhaseName>(names), |stack, names| stack.phases = names);
+        self
+    }
+
+    /// When callers stop calling a service until it has recovered.
+    #[must_use]
+    pub fn circuit_breaker(mut self, breaker: BreakerFigures<'_>) -> Self {
+        self.building.take("circuit_breaker", breaker.read(), |stack, breaker| stack.circuit_breaker = Some(breaker));
         self
     }
 
@@ -406,6 +439,32 @@ impl ServiceBuilder {
             Ok(Autoscale { min, max: Replicas::new(*pods.end())?, cpu: share(cpu)?, memory: share(memory)? })
         });
         self.building.take("autoscale", autoscale, |service, autoscale| service.autoscale = Some(autoscale));
+        self
+    }
+
+    /// Says that it keeps sessions, so that a client has to come back to the same pod.
+    #[must_use]
+    pub fn sessions(mut self) -> Self {
+        self.building.set(|service| service.sessions = true);
+        self
+    }
+
+    /// When callers stop calling it until it has recovered.
+    #[must_use]
+    pub fn circuit_breaker(mut self, breaker: BreakerFigures<'_>) -> Self {
+        self.building.take("circuit_breaker", breaker.read(), |service, breaker| {
+            service.circuit_breaker = Some(breaker);
+        });
+        self
+    }
+
+    /// How many requests each of its pods answers, and in which time, such as `1s`.
+    #[must_use]
+    pub fn rate_limit(mut self, requests: impl Into<i64>, per: &str) -> Self {
+        let requests = CallCount::new(requests).map_err(|error| error.to_string());
+        let per = per.parse::<Duration>().map_err(|error| error.to_string());
+        let limit = requests.and_then(|requests| Ok(RateLimit { requests, per: per? }));
+        self.building.take("rate_limit", limit, |service, limit| service.rate_limit = Some(limit));
         self
     }
 

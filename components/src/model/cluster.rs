@@ -53,6 +53,21 @@ pub struct EmbeddedCluster {
     /// How long after it was placed a pod becomes ready.
     #[serde(default)]
     pub ready_after: Duration,
+    /// What has been installed on it beside Kubernetes: its kinds are served, and nothing acts on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provides: Vec<Provided>,
+}
+
+/// Something that a cluster can have beside Kubernetes itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provided {
+    /// The Gateway API.
+    GatewayApi,
+    /// Istio.
+    Istio,
+    /// The Prometheus operator.
+    PrometheusOperator,
 }
 
 number_type! {

@@ -9,6 +9,8 @@ use super::cluster::Cluster;
 use super::gateway::GatewaySettings;
 use super::gpu::GpuSettings;
 use super::image::ImageSource;
+use super::mesh::Mesh;
+use super::monitoring::Monitoring;
 use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName};
 use super::network::Network;
 use super::overrides::ServiceOverride;
@@ -56,6 +58,16 @@ pub struct Environment {
     /// How traffic from outside comes in; without it, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewaySettings>,
+    /// Whether the services of each tier get a namespace of their own: `mcp-servers-core` for the tier `core`. A tier
+    /// that names a namespace keeps that one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub namespace_per_tier: bool,
+    /// The service mesh; without it, there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<Mesh>,
+    /// How the fleet is watched; without it, it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<Monitoring>,
     /// The network around the fleet, as far as policies have to name it.
     #[serde(default)]
     pub network: Network,
@@ -91,6 +103,9 @@ impl Environment {
             gpu: GpuSettings::default(),
             autoscaling: false,
             gateway: None,
+            namespace_per_tier: false,
+            mesh: None,
+            monitoring: None,
             network: Network::default(),
             services: BTreeMap::new(),
         }

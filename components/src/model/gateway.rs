@@ -56,6 +56,11 @@ impl UrlPath {
     pub(crate) fn health() -> Self {
         Self("/health".to_owned())
     }
+
+    /// The usual path of metrics.
+    pub(crate) fn metrics() -> Self {
+        Self("/metrics".to_owned())
+    }
 }
 
 /// How an environment lets traffic in to the gateway service. Without it nothing is reachable from outside.

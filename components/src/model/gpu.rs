@@ -42,9 +42,16 @@ pub struct GpuSettings {
     /// Labels of the nodes that pods with a GPU are placed on, such as `gpu: "true"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<LabelKey, LabelValue>,
+    /// Whether each namespace may have no more GPUs than its services can grow to, and none where the environment
+    /// grants none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quota: bool,
 }
 
 impl GpuSettings {
+    /// The extended resource that whole GPUs are given out as by the NVIDIA device plugin.
+    pub const USUAL: &str = "nvidia.com/gpu";
+
     /// The extended resource that pods ask for, or nothing where the environment grants no GPUs.
     ///
     /// ```
@@ -55,7 +62,7 @@ impl GpuSettings {
     #[must_use]
     pub fn resource_name(&self) -> Option<&str> {
         let usual = match self.policy {
-            GpuPolicy::Exclusive => "nvidia.com/gpu",
+            GpuPolicy::Exclusive => Self::USUAL,
             GpuPolicy::Shared => "nvidia.com/gpu.shared",
             GpuPolicy::None => return None,
         };

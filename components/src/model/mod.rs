@@ -31,6 +31,8 @@ mod gpu;
 mod health;
 mod image;
 mod label;
+mod mesh;
+mod monitoring;
 mod name;
 mod network;
 mod number;
@@ -49,10 +51,10 @@ mod tier;
 mod waiver;
 
 pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent};
-pub use self::build::{AmountsText, BuildError, ServiceBuilder, StackBuilder, TierBuilder};
+pub use self::build::{AmountsText, BreakerFigures, BuildError, ServiceBuilder, StackBuilder, TierBuilder};
 pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,
-    PageSize, PodCount, Taint, TaintEffect,
+    PageSize, PodCount, Provided, Taint, TaintEffect,
 };
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
@@ -63,6 +65,8 @@ pub use self::gpu::{GpuCount, GpuPolicy, GpuSettings};
 pub use self::health::HealthPort;
 pub use self::image::{ImagePin, ImageReference, ImageSource, ImageTag, Registry};
 pub use self::label::{LabelKey, LabelValue};
+pub use self::mesh::{CallCount, CircuitBreaker, Mesh, MeshMode, RateLimit};
+pub use self::monitoring::Monitoring;
 pub use self::name::{
     ClusterName, EnvironmentName, InstanceSuffix, NamespaceName, PhaseName, RangeName, ServiceName, StackName, TierName,
 };

@@ -42,6 +42,15 @@ impl Resources {
             Amounts { cpu: Cpu::from_millis(2000), memory: Memory::from_mebibytes(4096) },
         )
     }
+
+    /// The figures of a proxy in a pod that Istio's own profile has.
+    #[must_use]
+    pub(crate) const fn mesh_proxy() -> Self {
+        Self::new(
+            Amounts { cpu: Cpu::from_millis(100), memory: Memory::from_mebibytes(128) },
+            Amounts { cpu: Cpu::from_millis(2000), memory: Memory::from_mebibytes(1024) },
+        )
+    }
 }
 
 impl Default for Resources {

@@ -14,6 +14,7 @@ use super::gateway::{Gateway, UrlPath};
 use super::gpu::GpuCount;
 use super::health::HealthPort;
 use super::image::ImageReference;
+use super::mesh::{CircuitBreaker, RateLimit};
 use super::name::{PhaseName, TierName};
 use super::number::number_type;
 use super::port::Port;
@@ -98,6 +99,15 @@ pub struct Service {
     /// Present on the service that takes traffic from outside the cluster, and on no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
+    /// Whether the server keeps sessions, so that a client has to come back to the same pod.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sessions: bool,
+    /// When callers stop calling it until it has recovered; the stack's unless given. A mesh of sidecars enforces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many requests each of its pods answers. A mesh of sidecars enforces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl Service {
@@ -125,6 +135,9 @@ impl Service {
             resources: None,
             autoscale: None,
             gateway: None,
+            sessions: false,
+            circuit_breaker: None,
+            rate_limit: None,
         }
     }
 }

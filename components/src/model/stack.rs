@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gateway::UrlPath;
 use super::health::HealthPort;
+use super::mesh::CircuitBreaker;
 use super::name::{EnvironmentName, NamespaceName, PhaseName, ServiceName, StackName, TierName};
 use super::port::{PortOffset, PortRange};
 use super::resources::Resources;
@@ -38,6 +39,13 @@ pub struct Stack {
     /// The path that probes ask for.
     #[serde(default = "default_health_path")]
     pub health_path: UrlPath,
+    /// The path, on the health port, that metrics are read from.
+    #[serde(default = "default_metrics_path")]
+    pub metrics_path: UrlPath,
+    /// When callers stop calling a service until it has recovered, for services that say nothing of it. A mesh of
+    /// sidecars enforces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
     /// The names of the startup phases 1, 2 and so on. Phases are computed from the dependencies; their names serve
     /// people, and services that start later than their dependencies ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,6 +72,10 @@ fn default_health_path() -> UrlPath {
     UrlPath::health()
 }
 
+fn default_metrics_path() -> UrlPath {
+    UrlPath::metrics()
+}
+
 impl Stack {
     /// A stack with neither tiers nor services, with every default of the file format.
     #[must_use]
@@ -76,6 +88,8 @@ impl Stack {
             port_offsets: BTreeMap::new(),
             health_port: HealthPort::default(),
             health_path: default_health_path(),
+            metrics_path: default_metrics_path(),
+            circuit_breaker: None,
             phases: Vec::new(),
             run_as_user: UserId::default(),
             resources: Resources::default(),

@@ -57,7 +57,8 @@ fn order_and_identity(desired: &Desired) {
     assert_eq!((addresses.len(), ids.len()), (desired.resources.len(), desired.resources.len()));
     let namespaces: Vec<_> = of_kind(desired, "Namespace").into_iter().map(|one| one.id.name.clone()).collect();
     assert_eq!(namespaces.iter().collect::<BTreeSet<_>>(), desired.namespaces.iter().collect::<BTreeSet<_>>());
-    assert_eq!(of_kind(desired, "ConfigMap").len(), namespaces.len());
+    let registries = of_kind(desired, "ConfigMap").into_iter().filter(|one| one.id.name == "mcp-port-registry");
+    assert_eq!(registries.count(), namespaces.len());
 }
 
 fn metadata(desired: &Desired, resource: &Resource) {
@@ -106,7 +107,10 @@ fn pair(desired: &Desired, service: &Resource, deployment: &Resource) {
     assert_eq!(spec["selector"], json!({"matchLabels": selector}));
     assert_eq!(service.manifest["spec"]["selector"], selector);
     assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"], json!({"matchLabels": selector}));
-    assert_eq!(spec["template"]["metadata"], json!({"labels": deployment.manifest["metadata"]["labels"]}));
+    let mut labels = spec["template"]["metadata"]["labels"].clone();
+    let proxy = labels.as_object_mut().unwrap().remove("sidecar.istio.io/inject").is_some();
+    assert_eq!(labels, deployment.manifest["metadata"]["labels"]);
+    assert_eq!(spec["template"]["metadata"].get("annotations").is_some(), proxy);
 
     assert_eq!(violations(pod), Vec::<String>::new(), "{id}");
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
@@ -159,8 +163,14 @@ fn amounts(desired: &Desired, deployment: &Resource, container: &Value) {
             assert_eq!(amount(side, &claim.gpu_resource), claim.gpus.to_string());
         }
     }
-    assert_eq!(amount("requests", "cpu").parse::<Cpu>().unwrap().millis(), claim.cpu_millis);
-    assert_eq!(amount("requests", "memory").parse::<Memory>().unwrap().bytes(), claim.memory_bytes);
+    // The proxy of a mesh is part of what a pod asks for.
+    let annotations = &deployment.manifest["spec"]["template"]["metadata"]["annotations"];
+    let proxy = |name: &str| annotations[format!("sidecar.istio.io/{name}")].as_str().map(str::to_owned);
+    let cpu = [Some(amount("requests", "cpu")), proxy("proxyCPU")];
+    let memory = [Some(amount("requests", "memory")), proxy("proxyMemory")];
+    let millis = cpu.iter().flatten().map(|text| text.parse::<Cpu>().unwrap().millis());
+    let bytes = memory.iter().flatten().map(|text| text.parse::<Memory>().unwrap().bytes());
+    assert_eq!((millis.sum::<u64>(), bytes.sum::<u64>()), (claim.cpu_millis, claim.memory_bytes));
     let rollout = if claim.gpus > 0 {
         json!({"maxSurge": 0, "maxUnavailable": 1})
     } else {
@@ -283,6 +293,45 @@ fn the_gateway_api_takes_the_place_of_the_ingress() {
 }
 
 #[test]
+fn a_namespace_holds_no_more_gpus_than_its_services_can_grow_to() {
+    for (name, expected) in ENVIRONMENTS.into_iter().zip([
+        ("requests.nvidia.com/gpu", "16"),
+        ("requests.nvidia.com/gpu.shared", "13"),
+        ("requests.nvidia.com/gpu", "0"),
+        ("requests.nvidia.com/gpu", "0"),
+    ]) {
+        let desired = composed(name);
+        let [quota] = of_kind(&desired, "ResourceQuota").try_into().unwrap();
+        let (key, gpus) = expected;
+        assert_eq!(quota.manifest["spec"], json!({"hard": {key: gpus}}), "{name}");
+    }
+}
+
+/// One switch gives each tier a namespace; names, look-ups, policies and quotas follow.
+#[test]
+fn a_namespace_for_each_tier() {
+    let mut apart = environment("production");
+    apart.namespace_per_tier = true;
+    let desired = compose(&sophia(), &apart, "local", Some("pr-7")).unwrap();
+    check(&desired);
+    let tiers = ["business", "core", "development", "experimental", "infrastructure"];
+    assert_eq!(desired.namespaces, tiers.map(|tier| format!("mcp-servers-{tier}-pr-7")));
+    for resource in &desired.resources {
+        if let (Some(tier), Some(namespace)) = (&resource.tier, &resource.id.namespace) {
+            assert_eq!(*namespace, format!("mcp-servers-{tier}-pr-7"), "{}", resource.id);
+        }
+    }
+    for registry in of_kind(&desired, "ConfigMap").into_iter().filter(|one| one.id.name == "mcp-port-registry") {
+        assert_eq!(registry.manifest["data"]["gong.address"], "gong-mcp.mcp-servers-business-pr-7.svc");
+    }
+    let quotas: Vec<_> = of_kind(&desired, "ResourceQuota")
+        .into_iter()
+        .map(|quota| quota.manifest["spec"]["hard"]["requests.nvidia.com/gpu"].as_str().unwrap())
+        .collect();
+    assert_eq!(quotas, ["5", "7", "2", "2", "0"]);
+}
+
+#[test]
 fn instances_side_by_side_share_nothing() {
     for name in ENVIRONMENTS {
         let ids = |suffix| {
@@ -326,12 +375,15 @@ fn made_up(services: &[MadeUp]) -> Stack {
             }
             if *gateway {
                 service["gateway"] = json!({});
+                service["sessions"] = json!(true);
+                service["rate_limit"] = json!({"requests": 10, "per": "1s"});
             }
             (format!("server_{index}"), service)
         })
         .collect();
     serde_json::from_value(json!({
         "stack": "made-up", "namespace": "servers", "services": services,
+        "circuit_breaker": {"connections": 10, "pending": 5, "failures": 3, "ejection": "1m"},
         "tiers": {"even": {"ports": "9000-9099", "critical": true}, "odd": {"ports": "9100-9199", "namespace": "others"}},
     }))
     .unwrap()
@@ -339,27 +391,39 @@ fn made_up(services: &[MadeUp]) -> Stack {
 
 fn circumstances() -> impl Strategy<Value = Environment> {
     let policy = prop::sample::select(vec!["exclusive", "shared", "none"]);
-    (policy, prop::option::of(1..4_u32), prop::option::of(1..4_u32), any::<bool>(), any::<bool>(), 0..3_u16).prop_map(
-        |(policy, most, least, autoscaling, gateway, hundreds)| {
-            let mut replicas = json!({});
-            if let Some(most) = most {
-                replicas["max"] = json!(most);
-            }
-            if let Some(least) = least {
-                replicas["critical_min"] = json!(least);
-            }
-            let mut environment = json!({
-                "environment": "somewhere", "clusters": {"local": {"embedded": {}}}, "default_cluster": "local",
-                "image": {"registry": "registry.example", "tag": "1"}, "autoscaling": autoscaling, "replicas": replicas,
-                "gpu": {"policy": policy, "node_selector": {"gpu": "true"}}, "port_offset": hundreds * 100,
-                "namespaces": {"others": "elsewhere"},
-            });
-            if gateway {
-                environment["gateway"] = json!({"host": "mcp.example", "ingress_class": "nginx"});
-            }
-            serde_json::from_value(environment).unwrap()
-        },
-    )
+    let mesh = prop::sample::select(vec![
+        json!(null),
+        json!({"mode": "sidecar", "cni": true}),
+        json!({"mode": "ambient", "limits": false}),
+    ]);
+    let replicas = (prop::option::of(1..4_u32), prop::option::of(1..4_u32));
+    let switches = prop::array::uniform5(any::<bool>());
+    (policy, replicas, mesh, switches, 0..3_u16).prop_map(|(policy, (most, least), mesh, switches, hundreds)| {
+        let [autoscaling, gateway, monitoring, per_tier, quota] = switches;
+        let mut replicas = json!({});
+        if let Some(most) = most {
+            replicas["max"] = json!(most);
+        }
+        if let Some(least) = least {
+            replicas["critical_min"] = json!(least);
+        }
+        let mut environment = json!({
+            "environment": "somewhere", "clusters": {"local": {"embedded": {}}}, "default_cluster": "local",
+            "image": {"registry": "registry.example", "tag": "1"}, "autoscaling": autoscaling, "replicas": replicas,
+            "gpu": {"policy": policy, "node_selector": {"gpu": "true"}, "quota": quota},
+            "port_offset": hundreds * 100, "namespaces": {"others": "elsewhere"}, "namespace_per_tier": per_tier,
+        });
+        if gateway {
+            environment["gateway"] = json!({"host": "mcp.example", "ingress_class": "nginx"});
+        }
+        if monitoring {
+            environment["monitoring"] = json!({});
+        }
+        if !mesh.is_null() {
+            environment["mesh"] = mesh;
+        }
+        serde_json::from_value(environment).unwrap()
+    })
 }
 
 proptest! {

@@ -8,5 +8,7 @@ mod files;
 mod fleet;
 mod invariants;
 mod isolation;
+mod mesh;
+mod monitoring;
 mod pod_security;
 mod problems;
