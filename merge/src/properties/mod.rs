@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod stored;
+
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
