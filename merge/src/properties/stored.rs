@@ -17,6 +17,7 @@ use crate::predict::predict;
 use crate::proof::is_unchanged;
 use crate::quantity;
 use crate::schema::{Format, Scalar, Schema, TypeRef};
+use crate::typed::{self, Duplicates};
 use crate::{ApplyError, ApplyOptions, Prediction, UpdateOptions, apply, update};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "name"];
@@ -155,9 +156,13 @@ impl Draw {
     }
 
     fn config(&mut self, ty: &TypeRef) -> Value {
-        let mut config = self.value(ty);
-        if !config.is_object() {
-            config = json!({});
+        let mut config = json!({"spec": {}});
+        if let Some(ty) = ty.field("spec") {
+            for field in ty.fields() {
+                if self.chance(80) {
+                    config["spec"][field.name] = self.value(&field.ty);
+                }
+            }
         }
         config["apiVersion"] = json!("v1");
         config["kind"] = json!("Thing");
@@ -166,6 +171,36 @@ impl Draw {
             config["metadata"]["labels"] = json!({"a": self.pick(&["1", "2"])});
         }
         config
+    }
+}
+
+impl Draw {
+    /// Draws one place of a value anew.
+    fn nudge(&mut self, ty: &TypeRef, value: &mut Value) {
+        let below: Option<(TypeRef, &mut Value)> = match value {
+            Value::Object(map) if !map.is_empty() && self.chance(95) => {
+                let chosen = self.below(map.len());
+                map.iter_mut().nth(chosen).and_then(|(key, value)| Some((ty.field(key)?, value)))
+            }
+            Value::Array(items) if !items.is_empty() && self.chance(95) => {
+                let chosen = self.below(items.len());
+                ty.items().zip(items.get_mut(chosen))
+            }
+            _ => None,
+        };
+        match below {
+            Some((ty, value)) => self.nudge(&ty, value),
+            None => *value = self.value(ty),
+        }
+    }
+
+    /// A configuration much like another.
+    fn like(&mut self, ty: &TypeRef, config: &Value) -> Value {
+        let mut like = config.clone();
+        if let (Some(spec), Some(ty)) = (like.get_mut("spec"), ty.field("spec")) {
+            self.nudge(&ty, spec);
+        }
+        like
     }
 }
 
@@ -215,28 +250,39 @@ fn in_stored_form(ty: &TypeRef, value: &Value) -> Option<Value> {
 /// An object after a random history, as the server has it, and the configurations that were applied.
 fn history(draw: &mut Draw, ty: &TypeRef) -> (Value, Vec<(&'static str, Value)>) {
     let mut live: Option<Value> = None;
-    let mut applied = Vec::new();
+    let mut applied: Vec<(&'static str, Value)> = Vec::new();
     for second in 0..1 + draw.below(4) {
         let now = format!("2026-01-01T00:00:{second:02}Z");
         let manager = draw.pick(&MANAGERS);
-        let mut config = draw.config(ty);
-        let next = if live.is_none() || draw.chance(70) {
-            let options = ApplyOptions { force: true, ..ApplyOptions::new(manager, &now) };
-            applied.push((manager, config.clone()));
-            apply(ty, live.as_ref(), &config, &options)
-        } else {
-            if draw.chance(30) {
-                config["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
+        let next = match &live {
+            // Whoever updates an object changes one place of it.
+            Some(live) if draw.chance(30) => {
+                let mut object = draw.like(ty, live);
+                if draw.chance(30) {
+                    let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
+                    object["metadata"]["annotations"] = annotations;
+                }
+                update(ty, Some(live), &object, &UpdateOptions::new(manager, &now)).ok()
             }
-            Ok(update(ty, live.as_ref(), &config, &UpdateOptions::new(manager, &now)).unwrap())
+            _ => {
+                let config = match applied.last() {
+                    Some((_, last)) if draw.chance(60) => draw.like(ty, &last.clone()),
+                    _ => draw.config(ty),
+                };
+                let options = ApplyOptions { force: true, ..ApplyOptions::new(manager, &now) };
+                applied.push((manager, config.clone()));
+                apply(ty, live.as_ref(), &config, &options).ok()
+            }
         };
-        live = next.ok().map(|next| stored(ty, &next)).or(live);
+        // What a server gives out fits its type.
+        let fits = |object: &Value| typed::validate(ty, &without_managed_fields(object), Duplicates::Allow).is_ok();
+        live = next.map(|next| stored(ty, &next)).filter(fits).or(live);
     }
     (live.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "thing"}})), applied)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 768, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn no_is_never_wrong(seed in any::<[u8; 32]>()) {
@@ -244,6 +290,9 @@ proptest! {
         let ty = draw.ty();
         let (live, applied) = history(&mut draw, &ty);
         let mut tries: Vec<(&str, Value)> = applied;
+        if let Some((manager, config)) = tries.last().cloned() {
+            tries.extend((0..8).map(|_| (manager, draw.like(&ty, &config))));
+        }
         tries.push((draw.pick(&MANAGERS), draw.config(&ty)));
         for (manager, config) in tries {
             let options = ApplyOptions::new(manager, "2026-01-01T00:01:00Z");
