@@ -9,7 +9,7 @@
 pub(crate) struct Kind {
     /// API group; empty for the core group.
     pub(crate) group: &'static str,
-    /// The served (and stored) version.
+    /// The served version; of several rows of one kind, the first is the version that is stored.
     pub(crate) version: &'static str,
     /// `kind`.
     pub(crate) kind: &'static str,
@@ -65,6 +65,8 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind { group: "", version: "v1", kind: "PersistentVolumeClaim", plural: "persistentvolumeclaims", singular: "persistentvolumeclaim", short_names: &["pvc"], namespaced: true, categories: &[], subresources: &["status"], verbs: Verbs::All, counts_generations: false },
     Kind { group: "", version: "v1", kind: "PersistentVolume", plural: "persistentvolumes", singular: "persistentvolume", short_names: &["pv"], namespaced: false, categories: &[], subresources: &["status"], verbs: Verbs::All, counts_generations: false },
     Kind { group: "", version: "v1", kind: "Pod", plural: "pods", singular: "pod", short_names: &["po"], namespaced: true, categories: &["all"], subresources: &["binding", "eviction", "log", "status"], verbs: Verbs::All, counts_generations: true },
+    Kind { group: "", version: "v1", kind: "PodTemplate", plural: "podtemplates", singular: "podtemplate", short_names: &[], namespaced: true, categories: &[], subresources: &[], verbs: Verbs::All, counts_generations: true },
+    Kind { group: "", version: "v1", kind: "ReplicationController", plural: "replicationcontrollers", singular: "replicationcontroller", short_names: &["rc"], namespaced: true, categories: &["all"], subresources: &["scale", "status"], verbs: Verbs::All, counts_generations: true },
     Kind { group: "", version: "v1", kind: "ResourceQuota", plural: "resourcequotas", singular: "resourcequota", short_names: &["quota"], namespaced: true, categories: &[], subresources: &["status"], verbs: Verbs::All, counts_generations: false },
     Kind { group: "", version: "v1", kind: "Secret", plural: "secrets", singular: "secret", short_names: &[], namespaced: true, categories: &[], subresources: &[], verbs: Verbs::All, counts_generations: false },
     Kind { group: "", version: "v1", kind: "ServiceAccount", plural: "serviceaccounts", singular: "serviceaccount", short_names: &["sa"], namespaced: true, categories: &[], subresources: &["token"], verbs: Verbs::All, counts_generations: false },
@@ -74,6 +76,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind { group: "apps", version: "v1", kind: "Deployment", plural: "deployments", singular: "deployment", short_names: &["deploy"], namespaced: true, categories: &["all"], subresources: &["scale", "status"], verbs: Verbs::All, counts_generations: true },
     Kind { group: "apps", version: "v1", kind: "ReplicaSet", plural: "replicasets", singular: "replicaset", short_names: &["rs"], namespaced: true, categories: &["all"], subresources: &["scale", "status"], verbs: Verbs::All, counts_generations: true },
     Kind { group: "apps", version: "v1", kind: "StatefulSet", plural: "statefulsets", singular: "statefulset", short_names: &["sts"], namespaced: true, categories: &["all"], subresources: &["scale", "status"], verbs: Verbs::All, counts_generations: true },
+    Kind { group: "events.k8s.io", version: "v1", kind: "Event", plural: "events", singular: "event", short_names: &["ev"], namespaced: true, categories: &[], subresources: &[], verbs: Verbs::All, counts_generations: false },
     Kind { group: "authentication.k8s.io", version: "v1", kind: "SelfSubjectReview", plural: "selfsubjectreviews", singular: "selfsubjectreview", short_names: &[], namespaced: false, categories: &[], subresources: &[], verbs: Verbs::CreateOnly, counts_generations: false },
     Kind { group: "authentication.k8s.io", version: "v1", kind: "TokenReview", plural: "tokenreviews", singular: "tokenreview", short_names: &[], namespaced: false, categories: &[], subresources: &[], verbs: Verbs::CreateOnly, counts_generations: false },
     Kind { group: "authorization.k8s.io", version: "v1", kind: "LocalSubjectAccessReview", plural: "localsubjectaccessreviews", singular: "localsubjectaccessreview", short_names: &[], namespaced: true, categories: &[], subresources: &[], verbs: Verbs::CreateOnly, counts_generations: false },
@@ -81,6 +84,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind { group: "authorization.k8s.io", version: "v1", kind: "SelfSubjectRulesReview", plural: "selfsubjectrulesreviews", singular: "selfsubjectrulesreview", short_names: &[], namespaced: false, categories: &[], subresources: &[], verbs: Verbs::CreateOnly, counts_generations: false },
     Kind { group: "authorization.k8s.io", version: "v1", kind: "SubjectAccessReview", plural: "subjectaccessreviews", singular: "subjectaccessreview", short_names: &[], namespaced: false, categories: &[], subresources: &[], verbs: Verbs::CreateOnly, counts_generations: false },
     Kind { group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers", singular: "horizontalpodautoscaler", short_names: &["hpa"], namespaced: true, categories: &["all"], subresources: &["status"], verbs: Verbs::All, counts_generations: false },
+    Kind { group: "autoscaling", version: "v1", kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers", singular: "horizontalpodautoscaler", short_names: &["hpa"], namespaced: true, categories: &["all"], subresources: &["status"], verbs: Verbs::All, counts_generations: false },
     Kind { group: "batch", version: "v1", kind: "CronJob", plural: "cronjobs", singular: "cronjob", short_names: &["cj"], namespaced: true, categories: &["all"], subresources: &["status"], verbs: Verbs::All, counts_generations: true },
     Kind { group: "batch", version: "v1", kind: "Job", plural: "jobs", singular: "job", short_names: &[], namespaced: true, categories: &["all"], subresources: &["status"], verbs: Verbs::All, counts_generations: true },
     Kind { group: "networking.k8s.io", version: "v1", kind: "IngressClass", plural: "ingressclasses", singular: "ingressclass", short_names: &[], namespaced: false, categories: &[], subresources: &[], verbs: Verbs::All, counts_generations: true },

@@ -26,6 +26,7 @@ mod selector;
 mod simulation;
 mod store;
 mod system;
+mod versions;
 
 pub use access::Identity;
 pub use clock::{Clock, Sleep, SystemClock, TestClock};

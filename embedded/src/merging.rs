@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use structured_merge::{ApplyError, ApplyOptions, UpdateOptions};
+use structured_merge::{ApplyError, ApplyOptions, UpdateOptions, Versions};
 
 use crate::failure::Failure;
 use crate::object;
@@ -27,7 +27,12 @@ pub(crate) fn restrict(resource: &Resource, config: &mut Value, subresource: &st
     }
 }
 
-/// A server-side apply.
+/// How to see an object in the other versions it is served in, where there are any.
+fn versions(resource: &Resource) -> Option<&dyn Versions> {
+    (!resource.versions.is_empty()).then_some(resource as &dyn Versions)
+}
+
+/// A server-side apply. Both objects are in the resource's version.
 pub(crate) fn apply(
     resource: &Resource,
     live: Option<&Value>,
@@ -37,7 +42,12 @@ pub(crate) fn apply(
     now: Timestamp,
 ) -> Result<Value, Failure> {
     let now = object::rfc3339(now);
-    let options = ApplyOptions { force, subresource: author.subresource, ..ApplyOptions::new(author.manager, &now) };
+    let options = ApplyOptions {
+        force,
+        subresource: author.subresource,
+        versions: versions(resource),
+        ..ApplyOptions::new(author.manager, &now)
+    };
     structured_merge::apply(&resource.schema, live, config, &options).map_err(|error| match &error {
         ApplyError::Conflicts(conflicts) => {
             let causes =
@@ -53,7 +63,7 @@ pub(crate) fn apply(
     })
 }
 
-/// Brings field ownership up to date after a plain write. An object that does not fit its schema goes untracked, as on
+/// Brings field ownership up to date after a plain write, both objects in the resource's version. An object that does not fit its schema goes untracked, as on
 /// the server.
 pub(crate) fn track(
     resource: &Resource,
@@ -63,7 +73,11 @@ pub(crate) fn track(
     now: Timestamp,
 ) -> Result<Value, Failure> {
     let now = object::rfc3339(now);
-    let options = UpdateOptions { subresource: author.subresource, ..UpdateOptions::new(author.manager, &now) };
+    let options = UpdateOptions {
+        subresource: author.subresource,
+        versions: versions(resource),
+        ..UpdateOptions::new(author.manager, &now)
+    };
     match structured_merge::update(&resource.schema, live, new, &options) {
         Ok(tracked) => Ok(tracked),
         Err(error) => {

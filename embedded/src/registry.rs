@@ -31,6 +31,10 @@ pub(crate) struct Resource {
     pub(crate) counts_generations: bool,
     /// Where its objects are stored: `group/plural`, or the plural alone in the core group.
     pub(crate) storage: Arc<str>,
+    /// The `apiVersion` its objects are stored in.
+    pub(crate) stored_version: String,
+    /// Every version its objects are served in, with the fields there. Empty for a built-in kind that has one alone.
+    pub(crate) versions: Vec<(String, TypeRef)>,
     /// Its fields.
     pub(crate) schema: TypeRef,
     /// The definition's version entry, for a custom resource.
@@ -71,9 +75,10 @@ impl Resource {
     }
 }
 
-/// `group/plural`, or the plural alone in the core group: where objects of a resource are stored.
+/// `group/plural`, or the plural alone in the core group: where objects of a resource are stored. Events are the same
+/// objects in both of their groups.
 pub(crate) fn storage_of(group: &str, plural: &str) -> String {
-    if group.is_empty() { plural.to_owned() } else { format!("{group}/{plural}") }
+    if group.is_empty() || group == "events.k8s.io" { plural.to_owned() } else { format!("{group}/{plural}") }
 }
 
 /// Everything that is served.
@@ -110,12 +115,17 @@ impl Registry {
         self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
     }
 
+    /// Is anything served in this group and version?
+    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
+        self.resources.iter().any(|resource| resource.group == group && resource.version == version)
+    }
+
     /// The resource of an `apiVersion` and `kind`.
     pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Arc<Resource>> {
         self.resources.iter().find(|r| r.kind == kind && r.api_version() == api_version)
     }
 
-    /// A resource by where its objects are stored.
+    /// A resource by where its objects are stored; of several versions a built-in kind's stored one.
     pub(crate) fn stored_at(&self, storage: &str) -> Option<&Arc<Resource>> {
         self.resources.iter().find(|r| &*r.storage == storage)
     }
@@ -152,28 +162,40 @@ fn built_in() -> &'static [Arc<Resource>] {
     BUILT_IN.get_or_init(|| {
         let schema = Schema::kubernetes();
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        KINDS
+        let mut resources: Vec<Resource> = KINDS
             .iter()
-            .map(|kind| {
-                Arc::new(Resource {
-                    group: kind.group.to_owned(),
-                    version: kind.version.to_owned(),
-                    kind: kind.kind.to_owned(),
-                    list_kind: format!("{}List", kind.kind),
-                    plural: kind.plural.to_owned(),
-                    singular: kind.singular.to_owned(),
-                    short_names: owned(kind.short_names),
-                    categories: owned(kind.categories),
-                    namespaced: kind.namespaced,
-                    subresources: owned(kind.subresources),
-                    verbs: kind.verbs,
-                    counts_generations: kind.counts_generations,
-                    storage: storage_of(kind.group, kind.plural).into(),
-                    schema: schema.kind(kind.group, kind.version, kind.kind).unwrap_or_else(Schema::deduced),
-                    custom: None,
-                })
+            .map(|kind| Resource {
+                group: kind.group.to_owned(),
+                version: kind.version.to_owned(),
+                kind: kind.kind.to_owned(),
+                list_kind: format!("{}List", kind.kind),
+                plural: kind.plural.to_owned(),
+                singular: kind.singular.to_owned(),
+                short_names: owned(kind.short_names),
+                categories: owned(kind.categories),
+                namespaced: kind.namespaced,
+                subresources: owned(kind.subresources),
+                verbs: kind.verbs,
+                counts_generations: kind.counts_generations,
+                storage: storage_of(kind.group, kind.plural).into(),
+                stored_version: String::new(),
+                versions: Vec::new(),
+                schema: schema.kind(kind.group, kind.version, kind.kind).unwrap_or_else(Schema::deduced),
+                custom: None,
             })
-            .collect()
+            .collect();
+        // The first of a kind's versions in the table is the one that is stored.
+        let mut versions: BTreeMap<Arc<str>, Vec<(String, TypeRef)>> = BTreeMap::new();
+        for resource in &resources {
+            let version = (resource.api_version(), resource.schema.clone());
+            versions.entry(Arc::clone(&resource.storage)).or_default().push(version);
+        }
+        for resource in &mut resources {
+            let all = versions.get(&resource.storage).map(Vec::as_slice).unwrap_or_default();
+            resource.stored_version = all.first().map(|(version, _)| version.clone()).unwrap_or_default();
+            resource.versions = if all.len() > 1 { all.to_vec() } else { Vec::new() };
+        }
+        resources.into_iter().map(Arc::new).collect()
     })
 }
 
@@ -187,6 +209,8 @@ fn custom(definition: &Value) -> Vec<Resource> {
         object::items(definition, pointer).iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
+    let stored = object::items(definition, "/spec/versions").iter().find(|version| object::truth(version, "/storage"));
+    let stored = stored.map(|version| object::text(version, "/name")).unwrap_or_default();
     let mut resources: Vec<Resource> = object::items(definition, "/spec/versions")
         .iter()
         .filter(|version| object::truth(version, "/served"))
@@ -210,6 +234,8 @@ fn custom(definition: &Value) -> Vec<Resource> {
                 verbs: Verbs::All,
                 counts_generations: true,
                 storage: storage_of(&group, &plural).into(),
+                stored_version: format!("{group}/{stored}"),
+                versions: Vec::new(),
                 schema: schema
                     .and_then(|schema| Schema::from_crd_version(schema, preserve).ok())
                     .unwrap_or_else(Schema::deduced),
@@ -220,6 +246,11 @@ fn custom(definition: &Value) -> Vec<Resource> {
         })
         .collect();
     resources.sort_by_key(|resource| std::cmp::Reverse(version_rank(&resource.version)));
+    let versions: Vec<(String, TypeRef)> =
+        resources.iter().map(|resource| (resource.api_version(), resource.schema.clone())).collect();
+    for resource in &mut resources {
+        resource.versions.clone_from(&versions);
+    }
     resources
 }
 

@@ -1,9 +1,13 @@
 //! Telling clients what is served: `/version`, the legacy lists of `/api` and `/apis`, and their aggregated form.
 //! Reads only the registry.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
+use crate::kinds::Verbs;
 use crate::registry::{Registry, Resource};
 
 /// The aggregated form that clients since 1.30 ask for.
@@ -127,8 +131,20 @@ fn legacy(resource: &Resource) -> Value {
     });
     if let Some(map) = entry.as_object_mut() {
         names(map, resource);
+        if resource.verbs != Verbs::CreateOnly {
+            map.insert("storageVersionHash".to_owned(), json!(storage_version_hash(resource)));
+        }
     }
     entry
+}
+
+/// What tells clients that objects are stored in another version than before.
+///
+/// Source: `k8s.io/apiserver/pkg/endpoints/discovery/storageversionhash.go`.
+fn storage_version_hash(resource: &Resource) -> String {
+    let (group, version) = resource.stored_version.split_once('/').unwrap_or(("", &resource.stored_version));
+    let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
+    STANDARD.encode(digest.get(..8).unwrap_or_default())
 }
 
 fn names(entry: &mut Map<String, Value>, resource: &Resource) {

@@ -36,6 +36,7 @@ use crate::registry::{Registry, Resource};
 use crate::rules::Rules;
 use crate::store::{CommitError, Store, Txn};
 use crate::system::System;
+use crate::{object, versions};
 
 /// The cluster's router: every path of the API below `/`, for those who come in by this entrance.
 pub(crate) fn router(system: Arc<System>, entrance: Entrance) -> Router {
@@ -121,8 +122,10 @@ impl Call {
 
     /// An object as the client wants to see it.
     fn show(&self, code: StatusCode, object: &Value) -> Response {
+        let stored = object::text(object, "/apiVersion") == self.resource.stored_version;
+        let seen = if stored { versions::seen(&self.resource, object) } else { None };
         match self.accept.form {
-            Form::Whole => body::answer(code, object, self.accept.yaml),
+            Form::Whole => body::answer(code, seen.as_ref().unwrap_or(object), self.accept.yaml),
             Form::Metadata => body::answer(code, &body::metadata_only(object), self.accept.yaml),
             Form::Table => {
                 let rows = std::iter::once(object);
@@ -156,7 +159,8 @@ async fn route(door: &Door, request: Request) -> Result<Response, Failure> {
     if let Some(response) = fixed(system, &registry, &parts.uri, &parts.headers) {
         return if parts.method == Method::GET { response } else { Err(Failure::method_not_allowed()) };
     }
-    let target = Target::parse(path).ok_or_else(Failure::no_such_path)?;
+    let target = Target::parse(path).filter(|target| registry.serves(&target.group, &target.version));
+    let Some(target) = target else { return Ok(page_not_found()) };
     let resource = registry.at(&target.group, &target.version, &target.plural).ok_or_else(Failure::no_such_path)?;
     let resource = Arc::clone(resource);
     if !target.subresource.is_empty() && !resource.has(&target.subresource) {
@@ -188,6 +192,14 @@ async fn route(door: &Door, request: Request) -> Result<Response, Failure> {
     Ok(response)
 }
 
+/// The answer to a path below which nothing is served. It is no `Status`.
+fn page_not_found() -> Response {
+    let mut response = body::json(StatusCode::NOT_FOUND, "404 page not found\n");
+    let content = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content);
+    response
+}
+
 /// The paths that are not resources.
 fn fixed(system: &System, registry: &Registry, uri: &Uri, headers: &HeaderMap) -> Option<Result<Response, Failure>> {
     let path = uri.path();
@@ -215,12 +227,12 @@ fn fixed(system: &System, registry: &Registry, uri: &Uri, headers: &HeaderMap) -
         }
         ["api"] => ok(&discovery::core_versions()),
         ["apis"] => ok(&discovery::groups(registry)),
-        ["apis", group] => discovery::group(registry, group).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v)),
+        ["apis", group] => discovery::group(registry, group).map_or_else(|| Ok(page_not_found()), |v| ok(&v)),
         ["api", version] => {
-            discovery::resources(registry, "", version).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v))
+            discovery::resources(registry, "", version).map_or_else(|| Ok(page_not_found()), |v| ok(&v))
         }
         ["apis", group, version] => {
-            discovery::resources(registry, group, version).map_or_else(|| Err(Failure::no_such_path()), |v| ok(&v))
+            discovery::resources(registry, group, version).map_or_else(|| Ok(page_not_found()), |v| ok(&v))
         }
         _ => return None,
     })

@@ -16,6 +16,7 @@ use crate::merging;
 use crate::object;
 use crate::rules::{Author, Outcome, Ownership};
 use crate::store::Txn;
+use crate::versions;
 
 /// How many operations a JSON patch may have.
 const MOST_OPERATIONS: usize = 10_000;
@@ -144,7 +145,8 @@ fn plain(
     let resource = &call.resource;
     let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key).ok_or_else(|| call.not_found())?;
-    let mut new = patch.patched(&live.value, &resource.schema)?;
+    let seen = versions::seen(resource, &live.value);
+    let mut new = patch.patched(seen.as_ref().unwrap_or(&live.value), &resource.schema)?;
     let refuse = |new: &Value, why: &str| {
         let shown = match patch {
             Patch::Strategic(patch) => decoding::print(patch),
@@ -233,8 +235,9 @@ fn apply(
         call.may_create(txn)?;
     }
     merging::restrict(resource, &mut config, author.subresource);
-    let stored = live.as_ref().map(|live| &live.value);
-    let mut merged = merging::apply(resource, stored, &config, author, force, txn.now())?;
+    let seen = live.as_ref().and_then(|live| versions::seen(resource, &live.value));
+    let seen = seen.as_ref().or(live.as_ref().map(|live| &live.value));
+    let mut merged = merging::apply(resource, seen, &config, author, force, txn.now())?;
     write::place(call, &mut merged)?;
     decoding::conform(resource, &mut merged);
     let outcome = match live {

@@ -14,6 +14,7 @@ use super::{Call, table};
 use crate::failure::Failure;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::store::Object;
+use crate::versions;
 
 /// `GET` of one object.
 pub(crate) fn get(call: &Call) -> Result<Response, Failure> {
@@ -35,16 +36,9 @@ pub(crate) fn get(call: &Call) -> Result<Response, Failure> {
     }
 }
 
-/// A custom object in the version that was asked for, where it is stored in another one.
+/// An object in the version that was asked for, where it is stored in another one.
 pub(crate) fn seen_as(call: &Call, value: &Value) -> Option<Value> {
-    call.resource.custom.as_ref()?;
-    let wanted = call.resource.api_version();
-    if value.get("apiVersion").and_then(Value::as_str) == Some(&wanted) {
-        return None;
-    }
-    let mut value = value.clone();
-    value.as_object_mut()?.insert("apiVersion".to_owned(), json!(wanted));
-    Some(value)
+    versions::seen(&call.resource, value)
 }
 
 /// The selectors of a list, watch or collection delete.
@@ -182,7 +176,7 @@ fn show_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Response {
             })
         }
         Form::Whole => {
-            let items: Vec<Value> = found.iter().map(|object| as_item(call, object.value.clone())).collect();
+            let items: Vec<Value> = found.iter().map(|object| as_item(call, seen_or_stored(call, object))).collect();
             json!({
                 "kind": call.resource.list_kind,
                 "apiVersion": call.resource.api_version(),
@@ -192,6 +186,10 @@ fn show_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Response {
         }
     };
     body::answer(StatusCode::OK, &list, call.accept.yaml)
+}
+
+fn seen_or_stored(call: &Call, object: &Object) -> Value {
+    seen_as(call, &object.value).unwrap_or_else(|| object.value.clone())
 }
 
 /// An object as it stands in a list: those of built-in kinds do not repeat what the list says of all of them.
@@ -223,7 +221,7 @@ fn whole_list(call: &Call, found: &[Arc<Object>], metadata: &Value) -> Bytes {
             text.push(b',');
         }
         match seen_as(call, &object.value) {
-            Some(value) => text.extend_from_slice(value.to_string().as_bytes()),
+            Some(value) => text.extend_from_slice(as_item(call, value).to_string().as_bytes()),
             None if call.resource.custom.is_some() => text.extend_from_slice(&object.json),
             None => match object.json.strip_prefix(said.as_bytes()) {
                 Some(rest) => {

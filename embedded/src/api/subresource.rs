@@ -15,6 +15,7 @@ use crate::object;
 use crate::rules::{Author, DeleteOptions, Outcome, Ownership};
 use crate::selector::LabelSelector;
 use crate::store::{Object, Txn};
+use crate::versions;
 
 /// Answers a request for a subresource.
 pub(crate) async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response, Failure> {
@@ -116,7 +117,9 @@ fn rescale_in(call: &Call, txn: &mut Txn<'_>, patch: Option<&Patch>, put: Option
             object::set(&mut whole, "/metadata/name", json!(call.target.name));
             object::set(&mut whole, "/metadata/namespace", json!(call.target.namespace));
             object::set(&mut whole, &paths.spec, json!(replicas));
-            let merged = crate::merging::apply(&call.resource, Some(&live.value), &whole, author, *force, txn.now())?;
+            let seen = versions::seen(&call.resource, &live.value);
+            let seen = seen.as_ref().unwrap_or(&live.value);
+            let merged = crate::merging::apply(&call.resource, Some(seen), &whole, author, *force, txn.now())?;
             (config.clone(), Ownership::Applied, Some(merged))
         }
         (Some(patch), _) => {

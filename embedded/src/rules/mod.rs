@@ -14,6 +14,7 @@ mod validate_workload;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(crate) use self::delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
@@ -26,6 +27,7 @@ use crate::object;
 use crate::options::Options;
 use crate::registry::{Registry, Resource};
 use crate::store::{Object, Txn};
+use crate::versions;
 
 /// The rules as they are at one moment: what is served, and the cluster's settings.
 #[derive(Clone)]
@@ -67,7 +69,7 @@ impl Rules {
         Rules { registry, settings, who: Arc::new(Identity::user("system:apiserver", ["system:masters"])) }
     }
 
-    /// Stores a new object.
+    /// Stores a new object, given in the resource's version.
     pub(crate) fn create(
         &self,
         txn: &mut Txn<'_>,
@@ -78,9 +80,12 @@ impl Rules {
     ) -> Result<Outcome, Failure> {
         self.name_it(&mut new, resource)?;
         begin(&mut new, resource, txn);
+        let asked = resource;
+        let resource = self.stored(asked);
+        new = versions::stored(asked, new);
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
-            new = merging::track(resource, None, &new, author, txn.now())?;
+            new = track(asked, None, new, author, txn.now())?;
         }
         decoding::settle(resource, &mut new);
         if resource.is("", "Namespace") {
@@ -107,7 +112,7 @@ impl Rules {
         Ok(Outcome { object, warnings, created: true })
     }
 
-    /// Replaces a stored object by `new`, as far as the author's subresource reaches.
+    /// Replaces a stored object by `new`, as far as the author's subresource reaches. `new` is in the resource's version.
     pub(crate) fn update(
         &self,
         txn: &mut Txn<'_>,
@@ -119,11 +124,14 @@ impl Rules {
     ) -> Result<Outcome, Failure> {
         let old = &live.value;
         let name = object::name(old);
+        let asked = resource;
+        let resource = self.stored(asked);
+        new = versions::stored(asked, new);
         check_identity(resource, old, &new)?;
         keep_system_fields(resource, old, &mut new, author.subresource);
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
-            new = merging::track(resource, Some(old), &new, author, txn.now())?;
+            new = track(asked, Some(old), new, author, txn.now())?;
         }
         decoding::settle(resource, &mut new);
         allocate::on_update(resource, old, &mut new);
@@ -152,6 +160,14 @@ impl Rules {
         Ok(Outcome { object, warnings, created: false })
     }
 
+    /// The resource in the version that is stored, whose rules decide; the versions of a custom one have the same.
+    fn stored<'a>(&'a self, resource: &'a Resource) -> &'a Resource {
+        if resource.custom.is_some() || resource.versions.is_empty() {
+            return resource;
+        }
+        self.registry.stored_at(&resource.storage).map_or(resource, AsRef::as_ref)
+    }
+
     /// A name for an object that has none, from `generateName`.
     fn name_it(&self, new: &mut Value, resource: &Resource) -> Result<(), Failure> {
         if !object::name(new).is_empty() {
@@ -165,6 +181,25 @@ impl Rules {
         object::metadata(new).insert("name".to_owned(), json!(naming::generated(&prefix)));
         Ok(())
     }
+}
+
+/// Brings field ownership up to date, in the version that was asked for; the objects are in the stored one.
+fn track(
+    asked: &Resource,
+    old: Option<&Value>,
+    mut new: Value,
+    author: Author<'_>,
+    now: Timestamp,
+) -> Result<Value, Failure> {
+    let old_seen = old.and_then(|old| versions::seen(asked, old));
+    let old = old_seen.as_ref().or(old);
+    let Some(seen) = versions::seen(asked, &new) else { return merging::track(asked, old, &new, author, now) };
+    let tracked = merging::track(asked, old, &seen, author, now)?;
+    match tracked.pointer("/metadata/managedFields") {
+        Some(managed) => object::metadata(&mut new).insert("managedFields".to_owned(), managed.clone()),
+        None => object::metadata(&mut new).remove("managedFields"),
+    };
+    Ok(new)
 }
 
 /// The fields that the server alone sets, for a new object.
