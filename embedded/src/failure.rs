@@ -65,6 +65,17 @@ impl Cause {
         Cause { reason: "FieldValueNotFound", message: format!("Not found: {}", shown(value)), field: field.into() }
     }
 
+    /// A list or map of more entries than it may have.
+    pub(crate) fn too_many(field: impl Into<String>, count: usize, most: usize) -> Cause {
+        let message = format!("Too many: {count}: must have at most {most} items");
+        Cause { reason: "FieldValueTooMany", message, field: field.into() }
+    }
+
+    /// A value of the wrong shape that the server prints in Go's way; `shown` is that print.
+    pub(crate) fn shown(field: impl Into<String>, shown: &str, why: &str) -> Cause {
+        Cause { reason: "FieldValueInvalid", message: format!("Invalid value: {shown}: {why}"), field: field.into() }
+    }
+
     /// A text that is longer than it may be.
     pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Cause {
         let message = format!("Too long: may not be more than {limit} bytes");

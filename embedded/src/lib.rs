@@ -14,6 +14,7 @@ mod decoding;
 mod failure;
 pub mod faults;
 mod holder;
+mod json_path;
 mod kinds;
 mod merging;
 mod object;

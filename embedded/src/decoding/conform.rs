@@ -215,6 +215,10 @@ impl Walk {
     }
 
     fn mismatch(&mut self, ty: &TypeRef, found: &str) {
+        // A custom object is checked against its own schema, in words of its own.
+        if !self.built_in && self.fields.first().is_none_or(|field| field != "metadata") {
+            return;
+        }
         let field = self.fields.last().map(String::as_str).unwrap_or_default();
         let decoded = mismatch(found, self.innermost(), &self.fields.join("."), field, ty);
         let kind = match found {
@@ -252,7 +256,8 @@ impl Walk {
             _ if declared.is_none() => false,
             Value::Array(items) => items.is_empty() && declared == Some(false) && !shown,
             Value::Object(map) => {
-                map.is_empty() && declared == Some(false) && ty.allows_unknown() && ty.fields().next().is_none()
+                let open = ty.allows_unknown() && ty.fields().next().is_none();
+                map.is_empty() && declared == Some(false) && open && !EMPTY_STRUCTS.contains(&name)
             }
             Value::String(text) => {
                 text.is_empty() && declared == Some(false) && ty.format() == Format::Plain && !keeps_empty(owner, name)
@@ -262,6 +267,10 @@ impl Walk {
         }
     }
 }
+
+/// Fields that are kept although they hold nothing: pointers to structs without fields (the status subresource of a
+/// definition's version). Source: the Go types of `k8s.io/apiextensions-apiserver`.
+const EMPTY_STRUCTS: &[&str] = &["status"];
 
 /// What storing does to an object of a built-in kind: a list that is always shown is `null` when it is empty, because what
 /// is stored does not tell the two apart. While its owners are worked out it still is what the client sent.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::custom;
 use crate::object::{self, default_to};
 use crate::registry::Resource;
 
@@ -141,7 +142,7 @@ const DEFINITION: &[Row] = &[("spec", "conversion", "{}"), ("spec/conversion", "
 /// Fills in what the object leaves out.
 pub(super) fn apply(resource: &Resource, value: &mut Value) {
     if resource.custom.is_some() {
-        return custom(resource, value);
+        return custom::default(resource, value);
     }
     match resource.kind.as_str() {
         "Pod" => {
@@ -474,39 +475,6 @@ fn definition(value: &mut Value) {
     let names = object::as_map(names);
     default_to(names, "singular", json!(kind.to_lowercase()));
     default_to(names, "listKind", json!(format!("{kind}List")));
-}
-
-/// A custom object gets the `default`s of its schema.
-fn custom(resource: &Resource, value: &mut Value) {
-    if let Some(schema) = resource.custom.as_ref().and_then(|custom| custom.pointer("/schema/openAPIV3Schema")) {
-        structural(schema, value);
-    }
-}
-
-fn structural(schema: &Value, value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            for (name, property) in object::entries(schema, "/properties") {
-                if let Some(default) = property.get("default")
-                    && !map.contains_key(name)
-                {
-                    map.insert(name.clone(), default.clone());
-                }
-                if let Some(inner) = map.get_mut(name) {
-                    structural(property, inner);
-                }
-            }
-            if let Some(additional) = schema.get("additionalProperties").filter(|a| a.is_object()) {
-                map.values_mut().for_each(|inner| structural(additional, inner));
-            }
-        }
-        Value::Array(items) => {
-            if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| structural(schema, item));
-            }
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -63,6 +63,9 @@ impl Rules {
         if let Some(propagation) = options.propagation.or_else(|| default_propagation(resource)) {
             propagate(&mut new, propagation);
         }
+        if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            cleanup(&mut new);
+        }
         let waits = !object::finalizers(&new).is_empty()
             || (resource.is("", "Namespace") && !object::items(&new, "/spec/finalizers").is_empty());
         let grace = grace(resource, old, options);
@@ -111,6 +114,19 @@ fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<()
         )));
     }
     Ok(())
+}
+
+/// A definition goes after its objects: until they are gone it is held by this.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Has a definition that is to be deleted wait for its objects.
+fn cleanup(definition: &mut Value) {
+    let mut finalizers: Vec<String> = object::finalizers(definition).into_iter().map(str::to_owned).collect();
+    if object::is_deleting(definition) || finalizers.iter().any(|finalizer| finalizer == CLEANUP) {
+        return;
+    }
+    finalizers.push(CLEANUP.to_owned());
+    object::metadata(definition).insert("finalizers".to_owned(), json!(finalizers));
 }
 
 /// Jobs keep their pods unless told otherwise (`batchv1` in `registry/batch/job/strategy.go`).

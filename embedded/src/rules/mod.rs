@@ -3,6 +3,7 @@
 
 mod admission;
 mod allocate;
+mod custom;
 mod defaults;
 mod delete;
 mod naming;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) use self::delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
+pub(crate) use self::delete::{CLEANUP, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
 pub(crate) use self::naming::hash as template_hash;
 use crate::access::{self, Identity};
 use crate::decoding;
@@ -138,7 +139,12 @@ impl Rules {
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
         let mut warnings = Vec::new();
-        if author.subresource != "status" {
+        if author.subresource == "status" {
+            let causes = custom::check_status(resource, &new);
+            if !causes.is_empty() {
+                return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
+            }
+        } else {
             let mut causes = validate_metadata::on_update(resource, old, &new);
             causes.extend(validate::on_update(resource, old, &new, &mut warnings));
             if !causes.is_empty() {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::quantity::Quantity;
-use super::{naming, validate_pod, validate_workload};
+use super::{custom, naming, validate_pod, validate_workload};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -24,7 +24,7 @@ pub(super) fn labels(value: &Value, pointer: &str, field: &str, causes: &mut Vec
 /// A new object.
 pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
     if resource.custom.is_some() {
-        return custom(resource, value);
+        return custom::check(resource, value);
     }
     let mut causes = Vec::new();
     match resource.kind.as_str() {
@@ -42,6 +42,7 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
         "RoleBinding" | "ClusterRoleBinding" => role_reference(value, &mut causes),
         "PersistentVolumeClaim" => claim(value, &mut causes),
         "ResourceQuota" => quota(value, &mut causes),
+        "CustomResourceDefinition" => causes.extend(custom::check_definition(value)),
         _ => {}
     }
     causes
@@ -425,64 +426,5 @@ fn quota(value: &Value, causes: &mut Vec<Cause>) {
                 "must be greater than or equal to 0",
             ));
         }
-    }
-}
-
-/// A custom object against the checks of its schema.
-fn custom(resource: &Resource, value: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    if let Some(schema) = resource.custom.as_ref().and_then(|custom| custom.pointer("/schema/openAPIV3Schema")) {
-        structural(schema, value, "", &mut causes);
-    }
-    causes
-}
-
-fn structural(schema: &Value, value: &Value, place: &str, causes: &mut Vec<Cause>) {
-    let below = |name: &str| if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
-    for required in object::items(schema, "/required").iter().filter_map(Value::as_str) {
-        if value.is_object() && value.get(required).is_none() {
-            causes.push(Cause::required(below(required), ""));
-        }
-    }
-    let known = object::items(schema, "/enum");
-    if !known.is_empty() && !known.contains(value) {
-        let known: Vec<String> =
-            known.iter().map(|k| k.as_str().map_or_else(|| k.to_string(), str::to_owned)).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        causes.push(Cause::unsupported(place, value, &known));
-    }
-    if let (Some(number), Some(least)) = (value.as_f64(), schema.get("minimum").and_then(Value::as_f64))
-        && number < least
-    {
-        let why = format!("{place} in body should be greater than or equal to {least}");
-        causes.push(Cause::invalid(place, value, &why));
-    }
-    if let (Some(number), Some(most)) = (value.as_f64(), schema.get("maximum").and_then(Value::as_f64))
-        && number > most
-    {
-        let why = format!("{place} in body should be less than or equal to {most}");
-        causes.push(Cause::invalid(place, value, &why));
-    }
-    match value {
-        Value::Object(map) => {
-            for (name, inner) in map {
-                // The metadata of the object itself is checked elsewhere.
-                if place.is_empty() && matches!(name.as_str(), "metadata" | "apiVersion" | "kind") {
-                    continue;
-                }
-                let property = schema.get("properties").and_then(|p| p.get(name));
-                if let Some(property) = property.or_else(|| schema.get("additionalProperties")) {
-                    structural(property, inner, &below(name), causes);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
-                if let Some(schema) = schema.get("items") {
-                    structural(schema, item, &format!("{place}[{at}]"), causes);
-                }
-            }
-        }
-        _ => {}
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::age::duration;
-use super::json_path::JsonPath;
+use crate::json_path::JsonPath;
 use crate::object;
 
 /// A column of a definition.

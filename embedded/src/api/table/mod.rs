@@ -5,7 +5,6 @@ mod age;
 mod cells;
 mod columns;
 mod custom;
-mod json_path;
 mod network;
 mod pod;
 
