@@ -15,6 +15,8 @@ use crate::report::manifests::ManifestFile;
 
 /// The name of the list.
 pub const LIST: &str = ".strata-render";
+/// What the names of rendered files end in.
+const ENDINGS: [&str; 2] = [".yaml", ".json"];
 /// Its first line.
 const HEADER: &str =
     "# Files that `strata render` wrote, with their SHA-256. It deletes them when they are no longer rendered.";
@@ -138,7 +140,9 @@ fn read_list(dir: &Path) -> Result<BTreeMap<String, String>, RenderError> {
         .map(|line| {
             let (sum, name) = line.split_once("  ").ok_or_else(bad)?;
             // A list is only text: it must not make us reach outside the directory.
-            let inside = name.ends_with(".yaml") && !name.starts_with('.') && !name.contains(['/', '\\']);
+            let inside = ENDINGS.iter().any(|ending| name.ends_with(ending))
+                && !name.starts_with('.')
+                && !name.contains(['/', '\\']);
             if inside { Ok((name.to_owned(), sum.to_owned())) } else { Err(bad()) }
         })
         .collect()

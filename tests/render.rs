@@ -47,6 +47,68 @@ fn rendering_again_touches_only_what_it_wrote() {
     assert_eq!(fs::read_to_string(story.path().join("other/00-0-namespace-shop.yaml")).unwrap(), "mine\n");
 }
 
+#[test]
+fn a_kustomization_lists_every_file_in_order() {
+    let story = small();
+    golden("render/kustomize.txt", story.transcript("render shop -e production --format kustomize --out-dir out"));
+    let text = fs::read_to_string(story.path().join("out/kustomization.yaml")).unwrap();
+    let list: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut files: Vec<String> = story.files().into_iter().filter(|file| file.starts_with("out/0")).collect();
+    files.sort();
+    let listed = list["resources"].as_array().unwrap().iter().map(|name| format!("out/{}", name.as_str().unwrap()));
+    assert_eq!(listed.collect::<Vec<_>>(), files);
+    assert_eq!((&list["kind"], &list["sortOptions"]["order"]), (&"Kustomization".into(), &"fifo".into()));
+    golden("render/kustomize-nowhere.txt", story.transcript("render shop -e production --format kustomize"));
+}
+
+#[test]
+fn a_small_stack_as_a_compose_file() {
+    let story = small();
+    story.edit("stacks/shop.yaml", "  mail: {tier: all, port: 9001}\n", "  mail: {tier: all, port: 9001, gpu: 1, \
+        depends_on: [cart], egress: [internet:443], gateway: {path: /}, env: {PRICE: $5}}\n  alone: {tier: all, port: 9002, \
+        replicas: 2}\n");
+    story.edit("environments/production.yaml", "image:", "gateway: {host: shop.example, ingress_class: nginx}\nimage:");
+    golden("render/compose.yaml", story.run(&["render", "shop", "-e", "production", "--format", "compose"]).1);
+}
+
+#[test]
+fn the_whole_fleet_as_a_compose_file() {
+    let story = Story::shipped();
+    let (code, text, _) = story.run(&["render", "sophia", "-e", "production", "--format", "compose", "--quiet"]);
+    assert_eq!(code, 0);
+    let file: Value = serde_saphyr::from_str(&text).unwrap();
+    let services = file["services"].as_object().unwrap();
+    assert_eq!(services.len(), 35);
+    let published: Vec<&String> =
+        services.iter().filter(|(_, one)| one.get("ports").is_some()).map(|(name, _)| name).collect();
+    assert_eq!(published, ["mcp-orchestrator-mcp"]);
+    let networks = file["networks"].as_object().unwrap();
+    for (name, service) in services {
+        let joined: Vec<&str> =
+            service["networks"].as_array().into_iter().flatten().map(|one| one.as_str().unwrap()).collect();
+        assert!(joined.iter().all(|network| networks.contains_key(*network)), "{name}");
+        assert_eq!(joined.is_empty(), service["network_mode"] == "none", "{name}");
+        for called in service["depends_on"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()) {
+            assert!(joined.contains(&called), "{name} cannot reach {called}");
+        }
+    }
+    let outward = networks.iter().filter(|(_, network)| network["internal"] != true).map(|(name, _)| name.as_str());
+    assert_eq!(outward.collect::<Vec<_>>(), ["outside"]);
+}
+
+#[test]
+fn the_registry_is_a_file_too() {
+    let story = Story::shipped();
+    let shown = story.run(&["check", "sophia", "-e", "staging", "--ports", "-o", "json"]).1;
+    let line = ["render", "sophia", "-e", "staging", "--quiet", "--format", "registry"];
+    assert_eq!(story.run(&line).1, shown);
+    story.run(&[&line[..], &["--out-dir", "config"]].concat());
+    let written = fs::read_to_string(story.path().join("config/unified_mcp_port_registry.json")).unwrap();
+    assert_eq!(written, shown);
+    // A second run knows the file as its own.
+    assert_eq!(story.run(&[&line[..], &["--out-dir", "config"]].concat()).0, 0);
+}
+
 fn small() -> Story {
     let story = Story::new();
     story

@@ -1,22 +1,45 @@
-//! `strata render`: the manifests of a stack in an environment.
+//! `strata render`: what a stack comes to in an environment, as files for other tools.
 
 use std::path::PathBuf;
 
-use super::{CommandResult, Context, StackArgs, Ui, findings};
+use anyhow::anyhow;
+
+use super::{CommandError, CommandResult, Context, StackArgs, Ui, findings};
+use crate::check::registry::Registry;
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::render;
-use crate::report::manifests;
+use crate::report::compose_file::compose_file;
+use crate::report::json_document;
+use crate::report::manifests::{self, ManifestFile};
 
-/// Write the manifests of a stack; no cluster is needed
+/// Write the manifests of a stack, or other files made of it; no cluster is needed
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --out-dir the manifests go to standard output, as one stream of YAML documents.")]
+#[command(
+    after_help = "Without --out-dir it goes to standard output; manifests then are one stream of YAML documents."
+)]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
-    /// Write one file an object into this directory, and delete what an earlier render left there
+    /// What to write
+    #[arg(long, value_enum, default_value_t = RenderFormat::Manifests)]
+    format: RenderFormat,
+    /// Write files into this directory, and delete what an earlier render left there
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RenderFormat {
+    /// Kubernetes manifests, one file an object
+    Manifests,
+    /// The same with a kustomization.yaml that lists them
+    Kustomize,
+    /// A Compose file for one machine with Docker
+    Compose,
+    /// The port registry, unified_mcp_port_registry.json
+    Registry,
 }
 
 /// Loads, checks, composes, writes.
@@ -24,10 +47,27 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let loaded = context.load(&args.stack, ui)?;
     let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
     let desired = findings::checked(&loaded, &args.stack, &cluster, ui)?;
+    let one = |name: &str, text: String| vec![ManifestFile { name: name.to_owned(), text }];
+    let files = match (args.format, &args.out_dir) {
+        (RenderFormat::Manifests, None) => {
+            ui.data(&manifests::stream(&desired)?)?;
+            return Ok(exit::OK);
+        }
+        (RenderFormat::Kustomize, None) => {
+            let error = anyhow!("a kustomization is several files");
+            return Err(CommandError::new(exit::ERROR, error).hint("name a directory for them with --out-dir"));
+        }
+        (RenderFormat::Manifests, Some(_)) => manifests::files(&desired)?,
+        (RenderFormat::Kustomize, Some(_)) => manifests::kustomization(&desired)?,
+        (RenderFormat::Compose, _) => one("compose.yaml", compose_file(&desired)?),
+        (RenderFormat::Registry, _) => {
+            one("unified_mcp_port_registry.json", json_document(&Registry::of(&loaded.stack, &loaded.environment)))
+        }
+    };
     match &args.out_dir {
-        None => ui.data(&manifests::stream(&desired)?)?,
+        None => files.iter().try_for_each(|file| ui.data(&file.text))?,
         Some(dir) => {
-            let render::Written { written, unchanged, deleted } = render::write(dir, &manifests::files(&desired)?)?;
+            let render::Written { written, unchanged, deleted } = render::write(dir, &files)?;
             ui.status(&format!("{}: {written} written, {unchanged} unchanged, {deleted} deleted", dir.display()));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
 use strata_components::desired::{Desired, Resource};
 use thiserror::Error;
 
@@ -31,12 +32,17 @@ pub struct ManifestFile {
 ///
 /// When the object holds something that YAML cannot say.
 pub fn manifest(resource: &Resource) -> Result<String, ManifestError> {
+    yaml(&resource.manifest, &resource.id.to_string())
+}
+
+/// A value as a YAML document; `name` says what it is, should it fail.
+pub(super) fn yaml(value: &Value, name: &str) -> Result<String, ManifestError> {
     let options = serde_saphyr::ser_options! {
         compact_list_indent: false,
         folded_wrap_chars: usize::MAX,
     };
-    let mut text = serde_saphyr::to_string_with_options(&resource.manifest, options)
-        .map_err(|source| ManifestError { object: resource.id.to_string(), source })?;
+    let mut text = serde_saphyr::to_string_with_options(value, options)
+        .map_err(|source| ManifestError { object: name.to_owned(), source })?;
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -88,6 +94,27 @@ pub fn files(desired: &Desired) -> Result<Vec<ManifestFile>, ManifestError> {
         .collect()
 }
 
+/// All objects, each a file, and a `kustomization.yaml` that lists them: a directory for `kubectl apply -k`, or for an
+/// overlay of one's own. Kustomize keeps the order of the list.
+///
+/// # Errors
+///
+/// When an object holds something that YAML cannot say.
+pub fn kustomization(desired: &Desired) -> Result<Vec<ManifestFile>, ManifestError> {
+    let mut files = files(desired)?;
+    let mut names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    names.sort_unstable();
+    let list = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": names,
+        "sortOptions": {"order": "fifo"},
+    });
+    let text = yaml(&list, "the kustomization")?;
+    files.push(ManifestFile { name: "kustomization.yaml".to_owned(), text });
+    Ok(files)
+}
+
 /// A name without anything that a file system or a shell takes for more than a name.
 fn file_name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '_' }).collect()
@@ -98,7 +125,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test should stop where it fails")]
 
     use proptest::prelude::*;
-    use serde_json::{Value, json};
     use strata_components::desired::{KUBERNETES, Kind, ResourceId};
 
     use super::*;

@@ -3,6 +3,7 @@
 //! Whatever came from a file or a cluster is cleaned once, by [`clean`], where it enters a report.
 
 pub mod clean;
+pub mod compose_file;
 pub mod findings;
 pub mod graph;
 pub mod manifests;

@@ -11,6 +11,7 @@ mod failing;
 mod faults;
 mod kubectl;
 mod lock;
+mod provided;
 mod refusals;
 mod service_leaves;
 mod side_by_side;
@@ -100,6 +101,11 @@ mod whole_fleet {
     fn testing() {
         story("sophia-testing", "testing");
     }
+}
+
+#[test]
+fn what_is_installed_beside_kubernetes() {
+    provided::story();
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! A stack as a Compose file, for a single machine with Docker.
+//!
+//! Compose knows less than Kubernetes, and the file says so where it matters: phases become an order of starting, not
+//! of being ready, because Compose asks for health with a program inside the container, and nobody knows which ones an
+//! image has. A service that others call has a network of its own with its callers, and no way out; those callers can
+//! reach each other there, which Compose cannot forbid. A service that declares a way out, or takes traffic in, is also
+//! on the network `outside`, whose members do not see each other. Any other has no network at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use strata_components::desired::{Desired, Resource};
+use strata_components::model::{Cpu, Memory};
+
+use super::manifests::{ManifestError, yaml};
+
+/// The network of what leaves the fleet, or comes in.
+const OUTSIDE: &str = "outside";
+
+/// The Compose file of a stack.
+///
+/// # Errors
+///
+/// When an object holds something that YAML cannot say.
+pub fn compose_file(desired: &Desired) -> Result<String, ManifestError> {
+    let fleet = Fleet::new(desired);
+    let services: Map<String, Value> =
+        fleet.deployments.values().map(|deployment| (deployment.id.name.clone(), fleet.service(deployment))).collect();
+    let networks: BTreeMap<&str, Value> = fleet
+        .called
+        .iter()
+        .filter_map(|name| Some((fleet.deployments.get(name)?.id.name.as_str(), json!({"internal": true}))))
+        .chain((!fleet.outward.is_empty()).then(|| (OUTSIDE, apart())))
+        .collect();
+    let file = json!({"name": desired.instance.name(), "services": services, "networks": networks});
+    yaml(&file, "the Compose file")
+}
+
+/// A network that leads out, whose members do not see each other.
+fn apart() -> Value {
+    json!({"driver_opts": {"com.docker.network.bridge.enable_icc": "false"}})
+}
+
+/// What a service's entry has to know of the others.
+struct Fleet<'a> {
+    /// By the service's name.
+    deployments: BTreeMap<&'a str, &'a Resource>,
+    /// The services that others depend on.
+    called: BTreeSet<&'a str>,
+    /// The services that connect to what lies outside, or are reached from there.
+    outward: BTreeSet<&'a str>,
+    /// The service that takes traffic in.
+    entered: BTreeSet<&'a str>,
+}
+
+impl<'a> Fleet<'a> {
+    fn new(desired: &'a Desired) -> Self {
+        let of_kind = |kinds: &'static [&str]| {
+            let resources = desired.resources.iter();
+            let of_kind = resources.filter(move |resource| kinds.contains(&resource.id.kind.kind.as_str()));
+            of_kind.filter_map(|resource| Some((resource.service.as_deref()?, resource)))
+        };
+        let deployments: BTreeMap<&str, &Resource> = of_kind(&["Deployment"]).collect();
+        let entered: BTreeSet<&str> = of_kind(&["Ingress", "HTTPRoute"]).map(|(name, _)| name).collect();
+        let called = desired.claims.edges.iter().map(|edge| edge.to.as_str());
+        let outward = desired.claims.egress.iter().map(|way| way.service.as_str());
+        Self {
+            called: called.filter(|name| deployments.contains_key(name)).collect(),
+            outward: outward.chain(entered.iter().copied()).collect(),
+            deployments,
+            entered,
+        }
+    }
+
+    fn service(&self, deployment: &Resource) -> Value {
+        let manifest = &deployment.manifest;
+        let pod = &manifest["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let name = deployment.service.as_deref().unwrap_or_default();
+        let mut entry = json!({
+            "image": container["image"],
+            "restart": "unless-stopped",
+            "read_only": true,
+            "tmpfs": ["/tmp:size=256m"],
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],
+            "environment": environment(container),
+            "deploy": self.deploy(manifest, name),
+        });
+        if let Some(user) = pod["securityContext"]["runAsUser"].as_i64() {
+            entry["user"] = json!(format!("{user}:{user}"));
+        }
+        if let Some(seconds) = pod["terminationGracePeriodSeconds"].as_i64() {
+            entry["stop_grace_period"] = json!(format!("{seconds}s"));
+        }
+        let ports = list(&container["ports"]).filter_map(|port| port["containerPort"].as_i64());
+        let ports: Vec<String> = ports.map(|port| port.to_string()).collect();
+        if let Some(port) = ports.first().filter(|_| self.entered.contains(name)) {
+            entry["ports"] = json!([format!("{port}:{port}")]);
+        }
+        entry["expose"] = json!(ports);
+        let depends_on: Vec<&Resource> =
+            deployment.depends_on.iter().filter_map(|other| self.deployments.get(other.as_str()).copied()).collect();
+        if !depends_on.is_empty() {
+            let started = |other: &&Resource| (other.id.name.clone(), json!({"condition": "service_started"}));
+            entry["depends_on"] = Value::Object(depends_on.iter().map(started).collect());
+        }
+        let own = self.called.contains(name).then_some(deployment.id.name.as_str());
+        let others = depends_on.iter().map(|other| other.id.name.as_str());
+        let outside = self.outward.contains(name).then_some(OUTSIDE);
+        let networks: BTreeSet<&str> = own.into_iter().chain(others).chain(outside).collect();
+        if networks.is_empty() {
+            entry["network_mode"] = json!("none");
+        } else {
+            entry["networks"] = json!(networks);
+        }
+        entry
+    }
+
+    /// How many containers, and what each may take. What takes traffic in has one, because one port of a machine leads
+    /// to one container.
+    fn deploy(&self, manifest: &Value, service: &str) -> Value {
+        let replicas = manifest["spec"]["replicas"].as_u64().unwrap_or(1);
+        let replicas = if self.entered.contains(service) { 1 } else { replicas };
+        let resources = &manifest["spec"]["template"]["spec"]["containers"][0]["resources"];
+        let mut reservations = amounts(&resources["requests"]);
+        let gpus = resources["limits"].as_object().into_iter().flatten();
+        let gpus =
+            gpus.filter(|(name, _)| name.contains('/')).find_map(|(_, count)| count.as_str()?.parse::<u32>().ok());
+        if let Some(count) = gpus {
+            let device = json!({"driver": "nvidia", "count": count, "capabilities": ["gpu"]});
+            reservations.insert("devices".to_owned(), json!([device]));
+        }
+        json!({"replicas": replicas, "resources": {"limits": amounts(&resources["limits"]), "reservations": reservations}})
+    }
+}
+
+/// The variables of a container. A dollar sign would be taken for one of Compose's own.
+fn environment(container: &Value) -> Map<String, Value> {
+    list(&container["env"])
+        .filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.replace('$', "$$").into())))
+        .collect()
+}
+
+/// CPU and memory in Compose's words.
+fn amounts(amounts: &Value) -> Map<String, Value> {
+    let text = |name: &str| amounts[name].as_str();
+    let cpu = text("cpu").and_then(|text| text.parse::<Cpu>().ok()).map(|cpu| {
+        let millis = cpu.millis();
+        let parts = format!("{}.{:03}", millis / 1000, millis % 1000);
+        ("cpus".to_owned(), Value::from(parts.trim_end_matches('0').trim_end_matches('.')))
+    });
+    let memory = text("memory").and_then(|text| text.parse::<Memory>().ok()).map(|memory| {
+        let bytes = memory.bytes();
+        let mebibytes = bytes.is_multiple_of(1 << 20).then(|| format!("{}m", bytes >> 20));
+        ("memory".to_owned(), Value::from(mebibytes.unwrap_or_else(|| format!("{bytes}b"))))
+    });
+    cpu.into_iter().chain(memory).collect()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
