@@ -91,6 +91,22 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Several errors in one text, each once.
+///
+/// Source: `k8s.io/apimachinery/pkg/util/errors`.
+pub(crate) fn together(errors: &[String]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for error in errors {
+        if !once.contains(&error.as_str()) {
+            once.push(error);
+        }
+    }
+    match once.as_slice() {
+        [one] => (*one).to_owned(),
+        many => format!("[{}]", many.join(", ")),
+    }
+}
+
 /// `deployments.apps`, or `pods` in the core group.
 pub(crate) fn qualified(group: &str, plural: &str) -> String {
     if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }

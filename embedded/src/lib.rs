@@ -5,6 +5,7 @@
 //! server is listed in the crate's README.
 
 mod access;
+mod admission;
 mod api;
 mod bootstrap;
 mod clock;

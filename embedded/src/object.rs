@@ -63,6 +63,11 @@ pub(crate) fn name(value: &Value) -> &str {
     text(value, "/metadata/name")
 }
 
+/// The `name` of an item of a list: a container, a reference.
+pub(crate) fn name_of(item: &Value) -> &str {
+    text(item, "/name")
+}
+
 /// `metadata.namespace`; empty for an object of the whole cluster.
 pub(crate) fn namespace(value: &Value) -> &str {
     text(value, "/metadata/namespace")

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::attributes::Attributes;
 use super::identity::{Identity, MASTERS, account_of};
 use super::rule::Rule;
-use crate::failure::Failure;
+use crate::failure::{Failure, together};
 use crate::object;
 use crate::store::{Key, Txn};
 
@@ -151,19 +151,5 @@ fn applies(subject: &Value, who: &Identity, namespace: &str) -> bool {
             !home.is_empty() && account_of(&who.name) == Some((home, name))
         }
         _ => false,
-    }
-}
-
-/// Several errors in one text, each once.
-fn together(errors: &[String]) -> String {
-    let mut once: Vec<&str> = Vec::new();
-    for error in errors {
-        if !once.contains(&error.as_str()) {
-            once.push(error);
-        }
-    }
-    match once.as_slice() {
-        [one] => (*one).to_owned(),
-        many => format!("[{}]", many.join(", ")),
     }
 }

@@ -39,6 +39,7 @@ use self::index::Index;
 pub(crate) use self::kubelet::log;
 use self::queue::{Queue, Work};
 pub(crate) use self::scheduler::bind;
+use crate::admission;
 use crate::failure::Failure;
 use crate::options::Controllers;
 use crate::rules::Rules;
@@ -199,6 +200,7 @@ fn reconcile(context: &mut Context<'_, '_>, work: &Work) -> Result<Again, Failur
         Work::Claim(namespace, name) => volumes::reconcile(context, namespace, name),
         Work::Volume(name) => volumes::volume(context, name),
         Work::Kubelet(namespace, name) => kubelet::reconcile(context, namespace, name),
+        Work::Quotas(namespace) => admission::recount(context.rules, context.txn, namespace).map(|()| None),
         Work::Budget(namespace, name) => budget::reconcile(context, namespace, name),
         Work::Schedule(turn) => scheduler::reconcile(context, turn),
         Work::Endpoints(namespace, name) => endpoints::reconcile(context, namespace, name),

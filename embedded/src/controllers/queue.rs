@@ -32,6 +32,8 @@ pub(super) enum Work {
     Volume(String),
     Kubelet(String, String),
     Budget(String, String),
+    /// What the quotas of a namespace have counted.
+    Quotas(String),
     Schedule(Turn),
     Endpoints(String, String),
     /// Are the owners of this object still there?
@@ -227,7 +229,23 @@ impl Queue {
             index.take(change);
             let (before, after) = (change.before.as_ref().map(|o| &o.value), change.after.as_ref().map(|o| &o.value));
             self.touch_kind(index, change, before, after);
+            self.touch_quotas(change, after);
             self.touch_ownership(registry, change, before, after);
+        }
+    }
+
+    /// The quotas that count the object. What is made or changed, admission has counted; what goes, or ends, has still
+    /// to be taken off.
+    fn touch_quotas(&mut self, change: &Change, after: Option<&Value>) {
+        let ended = |pod: &Value| matches!(object::text(pod, "/status/phase"), "Succeeded" | "Failed");
+        let counts = match &*change.key.resource {
+            "resourcequotas" => true,
+            "pods" => after.is_none_or(ended),
+            _ => after.is_none(),
+        };
+        let namespace = &change.key.namespace;
+        if counts && !namespace.is_empty() {
+            self.soon(Work::Quotas(namespace.to_string()));
         }
     }
 

@@ -53,7 +53,10 @@ pub(super) fn reconcile(context: &mut Context<'_, '_>, namespace: &str, name: &s
         pods::is_active(&pod.value) && labels.and_then(Value::as_object).into_iter().flatten().all(carries)
     });
     let mut conditions: Vec<Value> = object::items(set, "/status/conditions").to_vec();
+    // The message names the pod of the first attempt; that of each later one has another name.
+    let told = object::condition_is_true(set, "ReplicaFailure");
     match &failed {
+        Some(_) if told => {}
         Some(message) => {
             let condition = json!({
                 "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message});

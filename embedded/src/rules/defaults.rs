@@ -190,7 +190,7 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
         "StorageClass" => rows(value, STORAGE_CLASS),
         "EndpointSlice" => rows(value, ENDPOINT_SLICE),
         "CustomResourceDefinition" => definition(value),
-        _ => {}
+        kind => super::defaults_admission::apply(kind, value),
     }
 }
 

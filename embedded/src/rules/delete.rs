@@ -57,7 +57,7 @@ impl Rules {
         let old = &live.value;
         check(resource, old, options)?;
         if resource.is("", "Namespace") {
-            super::admission::may_delete_namespace(object::name(old))?;
+            crate::admission::may_delete_namespace(object::name(old))?;
         }
         let mut new = old.clone();
         if let Some(propagation) = options.propagation.or_else(|| default_propagation(resource)) {

@@ -1,12 +1,13 @@
 //! What the server does to an object on its way into the store: system fields, defaults, admission, validation,
 //! field ownership, generation. The same way for a client's request and for a controller's write.
 
-mod admission;
 mod allocate;
 mod custom;
 mod defaults;
+mod defaults_admission;
 mod delete;
 mod naming;
+pub(crate) mod quality;
 pub(crate) mod quantity;
 mod validate;
 mod validate_metadata;
@@ -19,8 +20,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(crate) use self::delete::{CLEANUP, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
-pub(crate) use self::naming::hash as template_hash;
+pub(crate) use self::naming::{hash as template_hash, letters};
 use crate::access::{self, Identity};
+use crate::admission::{self, Write};
 use crate::decoding;
 use crate::failure::{Cause, Failure};
 use crate::merging;
@@ -96,7 +98,12 @@ impl Rules {
             object::set(&mut new, "/status", status);
         }
         let mut warnings = Vec::new();
-        admission::admit(txn, resource, &mut new)?;
+        let write = Write { rules: self, resource, subresource: author.subresource, old: None, named: false };
+        admission::change(txn, write, &mut new)?;
+        if resource.is("", "Pod") {
+            let quality = quality::of(&new);
+            object::set(&mut new, "/status/qosClass", json!(quality));
+        }
         access::check_escalation(txn, &self.who, resource, None, &new)?;
         let mut causes = validate_metadata::on_create(resource, &new);
         allocate::on_create(txn, resource, &mut new, &mut causes);
@@ -105,6 +112,7 @@ impl Rules {
         if !causes.is_empty() {
             return Err(Failure::invalid(&resource.group, &resource.kind, &name, causes));
         }
+        admission::approve(txn, write, &new)?;
         let key = resource.key(object::namespace(&new), &name);
         if txn.get(&key).is_some() {
             return Err(Failure::already_exists(&resource.group, &resource.plural, &name));
@@ -135,6 +143,8 @@ impl Rules {
             new = track(asked, Some(old), new, author, txn.now())?;
         }
         decoding::settle(resource, &mut new);
+        let write = Write { rules: self, resource, subresource: author.subresource, old: Some(old), named: true };
+        admission::change(txn, write, &mut new)?;
         allocate::on_update(resource, old, &mut new);
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
@@ -151,6 +161,7 @@ impl Rules {
                 return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
             }
         }
+        admission::approve(txn, write, &new)?;
         object::metadata(&mut new)
             .insert("resourceVersion".to_owned(), json!(object::text(old, "/metadata/resourceVersion")));
         if new == *old {
@@ -292,7 +303,8 @@ fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subreso
 
 /// Counts `metadata.generation` up when anything but metadata and status has changed.
 fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
-    if !resource.counts_generations {
+    // A PriorityClass begins with a generation, and keeps it.
+    if !resource.counts_generations || resource.is("scheduling.k8s.io", "PriorityClass") {
         return;
     }
     let relevant = |value: &Value| -> Vec<(String, Value)> {

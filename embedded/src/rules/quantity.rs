@@ -67,6 +67,22 @@ impl Quantity {
         Ok(Quantity { nano: if negative { -nano } else { nano }, form })
     }
 
+    /// A whole number.
+    pub(crate) fn count(number: i128) -> Quantity {
+        Quantity { nano: number.saturating_mul(NANO), form: Form::Decimal }
+    }
+
+    /// The sum, written as the first of the two that is not zero.
+    pub(crate) fn plus(self, other: Quantity) -> Quantity {
+        let form = if self.nano == 0 { other.form } else { self.form };
+        Quantity { nano: self.nano.saturating_add(other.nano), form }
+    }
+
+    /// What is left when `other` is taken away; nothing where that is more.
+    pub(crate) fn minus_or_zero(self, other: Quantity) -> Quantity {
+        Quantity { nano: self.nano.saturating_sub(other.nano).max(0), form: self.form }
+    }
+
     /// Billionths.
     pub(crate) fn nano(self) -> i128 {
         self.nano

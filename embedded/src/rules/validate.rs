@@ -43,9 +43,20 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
         "PersistentVolumeClaim" => claim(value, &mut causes),
         "ResourceQuota" => quota(value, &mut causes),
         "CustomResourceDefinition" => causes.extend(custom::check_definition(value)),
+        "ServiceAccount" => deprecated(value, warnings),
         _ => {}
     }
     causes
+}
+
+/// An annotation of accounts that is on its way out.
+fn deprecated(account: &Value, warnings: &mut Vec<String>) {
+    const ENFORCED: &str = "kubernetes.io/enforce-mountable-secrets";
+    if object::annotation(account, ENFORCED).is_some() {
+        warnings.push(format!(
+            "metadata.annotations[{ENFORCED}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+        ));
+    }
 }
 
 /// A changed object: as for a new one, and what may not change has not.
@@ -386,10 +397,10 @@ fn priority_class(value: &Value, causes: &mut Vec<Cause>) {
     let amount = object::number(value, "/value").unwrap_or(0);
     let system = ["system-node-critical", "system-cluster-critical"].contains(&name);
     if name.starts_with("system-") && !system {
-        causes.push(Cause::forbidden(
-            "metadata.name",
-            "priority class names with 'system-' prefix are reserved for system use only. error: unknown system class",
-        ));
+        let why = format!(
+            "priority class names with 'system-' prefix are reserved for system use only. error: {name} is not a known system priority class"
+        );
+        causes.push(Cause::forbidden("metadata.name", &why));
     }
     if !system && amount > 1_000_000_000 {
         let why = "maximum allowed value of a user defined priority is 1000000000";
