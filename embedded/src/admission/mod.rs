@@ -8,6 +8,7 @@ mod amounts;
 mod classes;
 mod lifecycle;
 mod limits;
+mod pod_security;
 mod priority;
 mod quota;
 mod service_account;
@@ -78,9 +79,15 @@ pub(crate) fn change(txn: &mut Txn<'_>, write: Write<'_>, new: &mut Value) -> Re
 }
 
 /// Asks the plugins that only say yes or no, when the object has been found valid.
-pub(crate) fn approve(txn: &mut Txn<'_>, write: Write<'_>, new: &Value) -> Result<(), Failure> {
+pub(crate) fn approve(
+    txn: &mut Txn<'_>,
+    write: Write<'_>,
+    new: &Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), Failure> {
     let write = Write { named: true, ..write };
     limits::check(txn, write, new)?;
+    pod_security::check(txn, write, new, warnings)?;
     priority::check_class(txn, write, new)?;
     classes::check(txn, write, new)?;
     quota::check(txn, write, new)

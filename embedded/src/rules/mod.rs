@@ -112,7 +112,7 @@ impl Rules {
         if !causes.is_empty() {
             return Err(Failure::invalid(&resource.group, &resource.kind, &name, causes));
         }
-        admission::approve(txn, write, &new)?;
+        admission::approve(txn, write, &new, &mut warnings)?;
         let key = resource.key(object::namespace(&new), &name);
         if txn.get(&key).is_some() {
             return Err(Failure::already_exists(&resource.group, &resource.plural, &name));
@@ -161,7 +161,7 @@ impl Rules {
                 return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
             }
         }
-        admission::approve(txn, write, &new)?;
+        admission::approve(txn, write, &new, &mut warnings)?;
         object::metadata(&mut new)
             .insert("resourceVersion".to_owned(), json!(object::text(old, "/metadata/resourceVersion")));
         if new == *old {

@@ -52,7 +52,7 @@ mod tests {
         check(&[json!({})], "BestEffort");
         check(&[json!({"limits": {"nvidia.com/gpu": "1"}})], "BestEffort");
         check(&[json!({"requests": {"cpu": "0"}})], "BestEffort");
-        check(&[full.clone()], "Guaranteed");
+        check(std::slice::from_ref(&full), "Guaranteed");
         check(&[full.clone(), json!({"limits": {"cpu": "1", "memory": "1Gi"}})], "Guaranteed");
         check(&[full.clone(), json!({"limits": {"cpu": "1"}})], "Burstable");
         check(&[full, json!({})], "Burstable");
