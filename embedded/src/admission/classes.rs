@@ -1,8 +1,8 @@
 //! Classes: the default one of storage and of ingress for an object that names none, what a runtime class asks of its
-//! pods, and which claims can grow.
+//! pods, and which claims can grow. And the marks that keep a volume or a claim while it is in use.
 //!
 //! Source: `k8s.io/kubernetes/plugin/pkg/admission/` `storage/storageclass/setdefault`,
-//! `storage/persistentvolume/resize`, `network/defaultingressclass` and
+//! `storage/storageobjectinuseprotection`, `storage/persistentvolume/resize`, `network/defaultingressclass` and
 //! `runtimeclass`.
 
 use serde_json::{Value, json};
@@ -13,6 +13,11 @@ use crate::failure::Failure;
 use crate::object;
 use crate::store::{Key, Txn};
 
+/// Keeps a claim that a pod uses.
+const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
+/// Keeps a volume that a claim is bound to.
+const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
+
 /// A new object.
 pub(super) fn set_defaults(txn: &Txn<'_>, write: Write<'_>, new: &mut Value) -> Result<(), Failure> {
     if write.makes("", "PersistentVolumeClaim") {
@@ -22,6 +27,9 @@ pub(super) fn set_defaults(txn: &Txn<'_>, write: Write<'_>, new: &mut Value) -> 
         if !classed && let Some(class) = default(txn, "storage.k8s.io/storageclasses", &marks) {
             object::set(new, "/spec/storageClassName", json!(class));
         }
+        keep(new, CLAIM_IN_USE);
+    } else if write.makes("", "PersistentVolume") {
+        keep(new, VOLUME_IN_USE);
     } else if write.makes("networking.k8s.io", "Ingress") {
         let classed = new.pointer("/spec/ingressClassName").is_some()
             || object::annotation(new, "kubernetes.io/ingress.class").is_some();
@@ -33,6 +41,14 @@ pub(super) fn set_defaults(txn: &Txn<'_>, write: Write<'_>, new: &mut Value) -> 
         runtime(txn, write, new)?;
     }
     Ok(())
+}
+
+fn keep(new: &mut Value, finalizer: &str) {
+    if !object::finalizers(new).contains(&finalizer)
+        && let Some(metadata) = new.get_mut("metadata")
+    {
+        push(metadata, "finalizers", json!(finalizer));
+    }
 }
 
 /// The class that an annotation marks as the default: the newest, then the first by name.

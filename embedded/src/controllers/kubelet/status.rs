@@ -6,6 +6,7 @@ use super::life::{Life, State};
 use super::{is_sidecar, object_name};
 use crate::controllers::writing::set_condition;
 use crate::object;
+use crate::rules::quality;
 
 /// The whole status.
 pub(super) fn status(life: &Life<'_>, state: &State, host: &str, address: &str) -> Value {
@@ -21,7 +22,7 @@ pub(super) fn status(life: &Life<'_>, state: &State, host: &str, address: &str) 
         ("hostIPs", json!([{"ip": host}])),
         ("podIP", json!(address)),
         ("podIPs", json!([{"ip": address}])),
-        ("qosClass", json!(quality(pod))),
+        ("qosClass", json!(quality::of(pod))),
     ];
     let first = inits(life, state);
     if !first.is_empty() {
@@ -151,23 +152,4 @@ fn shown(pod: &Value, container: &Value, state: &State) -> Value {
         "state": now,
         "lastState": state.last,
     })
-}
-
-/// `Guaranteed`, `Burstable` or `BestEffort`. Source: `k8s.io/kubernetes/pkg/apis/core/v1/helper/qos`.
-fn quality(pod: &Value) -> &'static str {
-    let containers = object::items(pod, "/spec/containers").iter().chain(object::items(pod, "/spec/initContainers"));
-    let (mut any, mut all) = (false, true);
-    for container in containers {
-        for name in ["cpu", "memory"] {
-            let request = container.pointer("/resources/requests").and_then(|r| r.get(name));
-            let limit = container.pointer("/resources/limits").and_then(|l| l.get(name));
-            any |= request.is_some() || limit.is_some();
-            all &= limit.is_some() && (request.is_none() || request == limit);
-        }
-    }
-    match (any, all) {
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
-        (false, _) => "BestEffort",
-    }
 }
