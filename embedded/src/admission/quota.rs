@@ -4,6 +4,7 @@
 //! Source: `k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go` and
 //! `k8s.io/kubernetes/pkg/controller/resourcequota`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -117,7 +118,12 @@ pub(crate) fn recount(rules: &Rules, txn: &mut Txn<'_>, namespace: &str) -> Resu
     for quota in txn.list(QUOTAS, namespace) {
         let hard = amounts::read(&quota.value, "/spec/hard");
         let mut used: Amounts = hard.keys().map(|name| (name.clone(), Quantity::count(0))).collect();
+        // A resource that is served in several versions is counted once.
+        let mut stores = BTreeSet::new();
         for resource in rules.registry.resources().iter().filter(|resource| resource.namespaced) {
+            if !stores.insert(Arc::clone(&resource.storage)) {
+                continue;
+            }
             if !hard.keys().any(|name| usage::counts_as(resource, name)) {
                 continue;
             }
