@@ -9,6 +9,7 @@ mod capacity;
 mod composed;
 mod gateway;
 mod hardening;
+pub mod isolation;
 mod mesh;
 mod names;
 mod order;
@@ -71,6 +72,7 @@ pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<
             findings.extend(ports::check_claims(desired, loaded));
             findings.extend(gateway::check_objects(desired, loaded));
             findings.extend(hardening::check_objects(desired, loaded));
+            findings.extend(isolation::check(desired, loaded, &[]));
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
             if let Some(nodes) = capacity::nodes::described(&loaded.environment, target) {
                 findings.extend(capacity::check(desired, loaded, &nodes));

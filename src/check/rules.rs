@@ -161,6 +161,45 @@ rules! {
     OFFSET_UNKNOWN = "S-ports-008" Warning, "the port registry does not know this environment",
         "The stack lists the offsets of environments for the registry, but not of this one.",
         "Add the environment to `port_offsets` of the stack.";
+    NOT_ISOLATED = "S-reach-001" Error, "no policy closes a service",
+        "Pods that no NetworkPolicy selects for a direction are open to everybody in that direction; pods on the network \
+         of their node are beyond policies.",
+        "Select its pods by a policy that denies all, and keep them off the node's network.";
+    EDGE_CLOSED = "S-reach-002" Error, "a declared dependency is closed",
+        "The service waits for another and could not talk to it: some policy does not let it out, or does not let it in.",
+        "Let a policy of each of the two name the other, and the port of its pods.";
+    UNDECLARED_OPEN = "S-reach-003" Error, "services can talk to each other that do not declare it",
+        "What is open beyond the declared dependencies helps an intruder to get from one server to the next.",
+        "Declare the dependency, or narrow the policy that is named.";
+    OUTSIDE_REACHES = "S-reach-004" Error, "something outside the fleet reaches a service",
+        "Pods of other namespaces and addresses outside the cluster get in through the gateway alone.",
+        "Narrow the policy that is named.";
+    WAY_OUT_OPEN = "S-reach-005" Error, "a service reaches what it does not declare",
+        "A server that is taken over can then carry data away, or ask the metadata service of the cloud for credentials.",
+        "Declare the way out in `egress`, or narrow the policy that is named.";
+    WAY_OUT_CLOSED = "S-reach-006" Error, "a declared way out is closed",
+        "The service could not call what it exists to call.",
+        "Let a policy of its pods name the addresses and the port.";
+    DNS_CLOSED = "S-reach-007" Error, "a service cannot ask for names",
+        "Without the cluster's DNS, over UDP and over TCP for long answers, no other service is found.",
+        "Let every pod reach the pods that `network.dns` of the environment names.";
+    GATEWAY_CLOSED = "S-reach-008" Error, "the gateway gets no traffic",
+        "The pods of the ingress controller cannot reach the service that takes traffic from outside.",
+        "Let the pods in that `gateway.controller` of the environment names.";
+    WIDER_THAN_DECLARED = "S-reach-009" Error, "a policy is wider than what is declared",
+        "A connection needs the policies of both ends; here one end would let more through than is declared, and only \
+         the other still stops it.",
+        "Narrow the policy that is named to what is declared.";
+    OPEN_BY_DEFAULT = "S-reach-010" Error, "a namespace does not deny by default",
+        "A pod that is put into the namespace later, by whomever, would be open to everybody and could reach everything.",
+        "Add a policy that selects every pod of the namespace and opens nothing.";
+    SCRAPE_CLOSED = "S-reach-011" Error, "a service cannot be scraped",
+        "Prometheus cannot reach its health port, or the mesh refuses it there: no figures, and alerts about its absence.",
+        "Let the pods in that `monitoring.prometheus` of the environment names, in the clear where there is a mesh.";
+    MESH_CLOSED = "S-reach-012" Error, "a policy cuts pods off from their mesh",
+        "Sidecars get certificates from the control plane; in an ambient mesh the kubelet's probes have an address of \
+         their own. Without either no pod becomes ready.",
+        "Let its pods reach the control plane, and let the probes in.";
     AUTOSCALE_RANGE = "S-replicas-001" Error, "an autoscaler's minimum lies above its maximum",
         "The range of replicas is empty.",
         "Lower `min` or raise `max`.";

@@ -88,6 +88,13 @@ pub(super) fn check_environment(more: &str, shop: (&str, &str), expect: Inline) 
     compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{PRODUCTION}{more}\n"), None, None), expect);
 }
 
+/// The good stack, and what it composes to.
+pub(super) fn shop() -> (Loaded, Desired) {
+    let loaded = loaded(SHOP, PRODUCTION, None);
+    let desired = prove(&loaded, "local", None).desired.unwrap();
+    (loaded, desired)
+}
+
 /// Puts the good stack with one change on these nodes, and compares all that is found.
 #[track_caller]
 pub(super) fn check_nodes(nodes: &str, more: &str, shop: (&str, &str), expect: Inline) {

@@ -18,6 +18,7 @@ pub mod graph;
 mod interrupt;
 pub mod plan;
 mod progress;
+pub mod reach;
 pub mod render;
 pub mod schema;
 mod session;
@@ -78,6 +79,7 @@ enum Command {
     Destroy(up::DestroyArgs),
     Status(status::Args),
     Graph(graph::Args),
+    Reach(reach::Args),
     Schema(schema::Args),
     Cluster(cluster::Args),
     Completions(completions::Args),
@@ -121,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
         Command::Destroy(args) => up::destroy(args, &context, &mut ui),
         Command::Status(args) => status::run(args, &context, &mut ui),
         Command::Graph(args) => graph::run(args, &context, &mut ui),
+        Command::Reach(args) => reach::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),
         Command::Cluster(args) => cluster::run(args, &context, &mut ui),
         Command::Completions(args) => completions::run(args, &mut ui),

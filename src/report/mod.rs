@@ -10,6 +10,7 @@ pub mod manifests;
 pub mod outcome;
 pub mod plan;
 pub mod ports;
+pub mod reach;
 pub mod status;
 pub mod table;
 

@@ -87,6 +87,13 @@ impl Addresses {
         self.v4.is_empty() && self.v6.is_empty()
     }
 
+    /// The lowest address.
+    #[must_use]
+    pub fn first(&self) -> Option<IpAddr> {
+        let v4 = self.v4.iter().next().map(|(first, _)| Ipv4Addr::from(first).into());
+        v4.or_else(|| self.v6.iter().next().map(|(first, _)| Ipv6Addr::from(first).into()))
+    }
+
     /// Adds all of another set.
     pub fn extend(&mut self, other: &Self) {
         self.v4.extend(&other.v4);

@@ -12,9 +12,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::addresses::Addresses;
-use super::network::{Network, Peer, Pods, PortRule, Rule, Target};
-use super::ports::PortSet;
+use super::mesh::{self, Guard};
+use super::network::{Network, Peer, Pods, PortRule, Rule, ServicePort, Target};
+use super::ports::{PortSet, Protocol};
 use super::selector::{Condition, Selector};
 
 /// The connections that a network lets through.
@@ -23,6 +26,7 @@ pub struct Reach<'a> {
     network: &'a Network,
     incoming: Vec<Side>,
     outgoing: Vec<Side>,
+    guards: Vec<Guard>,
 }
 
 /// What the policies of one direction let through for some pods.
@@ -34,8 +38,8 @@ pub struct Side {
     pub any: PortSet,
     /// Ports that are open towards some pods, by their place in the network.
     pub pods: BTreeMap<usize, PortSet>,
-    /// Ports that are open towards addresses, with the policy that says so.
-    pub blocks: Vec<(usize, Addresses, PortSet)>,
+    /// Ports that are open towards addresses.
+    pub blocks: Vec<(Addresses, PortSet)>,
     /// Ports that are open towards some address that a pod may have.
     inside: PortSet,
 }
@@ -62,11 +66,26 @@ impl Side {
     }
 
     /// Ports that are open towards addresses, whichever rule opens them: every address first, then blocks.
-    pub fn addresses(&self) -> impl Iterator<Item = (Option<usize>, Addresses, PortSet)> + '_ {
-        let any = (!self.any.is_empty()).then(|| (self.policies.first().copied(), Addresses::all(), self.any.clone()));
-        let blocks = self.blocks.iter().map(|(policy, block, ports)| (Some(*policy), block.clone(), ports.clone()));
-        any.into_iter().chain(blocks)
+    pub fn addresses(&self) -> impl Iterator<Item = (Addresses, PortSet)> + '_ {
+        let any = (!self.any.is_empty()).then(|| (Addresses::all(), self.any.clone()));
+        any.into_iter().chain(self.blocks.iter().cloned())
     }
+}
+
+/// A port of a Service and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Translation {
+    /// The Service, by namespace and name.
+    pub service: String,
+    /// The name of its port.
+    pub name: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port of the Service.
+    pub port: u16,
+    /// The port of the pods behind it; nothing where they have none of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_port: Option<u16>,
 }
 
 /// Pods that may talk to others.
@@ -184,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds what one rule lets through to a side of the pods `own`.
-    fn add(&mut self, side: &mut Side, (policy, namespace): (usize, &'a str), rule: &'a Rule, own: Option<&Pods>) {
+    fn add(&mut self, side: &mut Side, namespace: &'a str, rule: &'a Rule, own: Option<&Pods>) {
         let network = self.index.network;
         // What a rule of ingress names are ports of the pods themselves; a rule of egress names those of the peer.
         let fixed = own.map_or_else(|| numbered(rule), |own| ports_of(rule, own));
@@ -218,7 +237,7 @@ impl<'a> Reader<'a> {
                         side.inside.extend(&fixed);
                     }
                     if !block.is_empty() && !fixed.is_empty() {
-                        side.blocks.push((policy, block.clone(), fixed.clone()));
+                        side.blocks.push((block.clone(), fixed.clone()));
                     }
                 }
             }
@@ -235,7 +254,7 @@ impl<'a> Reach<'a> {
         let mut incoming: Vec<Side> = (0..count).map(|_| Side::default()).collect();
         let mut outgoing: Vec<Side> = (0..count).map(|_| Side::default()).collect();
         for (number, policy) in network.policies.iter().enumerate() {
-            let here = (number, policy.namespace.as_str());
+            let here = policy.namespace.as_str();
             for at in reader.index.select(&policy.pods, |namespace| namespace == policy.namespace) {
                 let Some(pods) = network.pods.get(at).filter(|pods| !pods.host_network) else { continue };
                 if let (Some(rules), Some(side)) = (&policy.ingress, incoming.get_mut(at)) {
@@ -252,7 +271,7 @@ impl<'a> Reach<'a> {
             side.any = PortSet::all();
             side.inside = PortSet::all();
         }
-        Self { network, incoming, outgoing }
+        Self { network, incoming, outgoing, guards: Guard::all(network) }
     }
 
     /// The network that was read.
@@ -282,9 +301,14 @@ impl<'a> Reach<'a> {
     #[must_use]
     pub fn certain(&self, from: usize, to: usize) -> PortSet {
         match (self.outgoing.get(from), self.incoming.get(to)) {
-            (Some(out), Some(into)) => out.certain(to).and(&into.certain(from)),
+            (Some(out), Some(into)) => self.in_mesh(from, to, out.certain(to).and(&into.certain(from)), true),
             _ => PortSet::default(),
         }
+    }
+
+    /// What a mesh leaves of the ports that policies let through.
+    pub(super) fn in_mesh(&self, from: usize, to: usize, open: PortSet, sure: bool) -> PortSet {
+        if open.is_empty() { open } else { mesh::filter(self.network, &self.guards, from, to, open, sure) }
     }
 
     /// The ports of `to` that may be open to `from`. Traffic between a node and its pods is never stopped by
@@ -295,7 +319,7 @@ impl<'a> Reach<'a> {
             return PortSet::all();
         }
         match (self.outgoing.get(from), self.incoming.get(to)) {
-            (Some(out), Some(into)) => out.possible(to).and(&into.possible(from)),
+            (Some(out), Some(into)) => self.in_mesh(from, to, out.possible(to).and(&into.possible(from)), false),
             _ => PortSet::default(),
         }
     }
@@ -321,6 +345,23 @@ impl<'a> Reach<'a> {
             }));
         }
         pairs
+    }
+
+    /// The ports of a Service with the ports of these pods that they lead to.
+    #[must_use]
+    pub fn through(&self, namespace: &str, service: &str, pods: usize) -> Vec<Translation> {
+        let found = self.network.services.get(&(namespace.to_owned(), service.to_owned()));
+        let pods = self.network.pods.get(pods).filter(|_| self.network.behind(namespace, service).contains(&pods));
+        let translate = |port: &ServicePort| {
+            Some(Translation {
+                service: format!("{namespace}/{service}"),
+                name: port.name.clone(),
+                protocol: port.protocol,
+                port: port.port,
+                pod_port: pods?.resolve(port.protocol, &port.target),
+            })
+        };
+        found.into_iter().flat_map(|service| &service.ports).filter_map(translate).collect()
     }
 
     /// The port that a connection to a Service's port ends on, for each kind of pods behind it; nothing where those

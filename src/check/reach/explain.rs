@@ -33,6 +33,9 @@ pub struct Explanation {
     pub into: Option<Half>,
     /// The ports that both let through.
     pub open: PortSet,
+    /// Ports that the policies let through and the mesh refuses: it demands mutual TLS, or authorises others only.
+    #[serde(skip_serializing_if = "PortSet::is_empty")]
+    pub refused: PortSet,
     /// Ports that may be open beside those, because a policy names addresses that pods may have, or because an end is
     /// on the network of its node.
     #[serde(skip_serializing_if = "PortSet::is_empty")]
@@ -148,7 +151,13 @@ pub fn explain(reach: &Reach<'_>, from: End, to: End) -> Option<Explanation> {
         of(&out).and(&of(&into))
     };
     let on_host = [&out, &into].into_iter().flatten().any(|half| half.host_network);
-    let open = both(false);
-    let perhaps = if on_host { PortSet::all() } else { both(true) }.without(&open);
-    Some(Explanation { from: name(from)?, to: name(to)?, out, into, open, perhaps })
+    let meshed = |ports: PortSet, sure: bool| match (from, to) {
+        (End::Pods(from), End::Pods(to)) => reach.in_mesh(from, to, ports, sure),
+        _ => ports,
+    };
+    let by_policies = both(false);
+    let open = meshed(by_policies.clone(), true);
+    let perhaps = if on_host { PortSet::all() } else { meshed(both(true), false) }.without(&open);
+    let refused = by_policies.without(&open);
+    Some(Explanation { from: name(from)?, to: name(to)?, out, into, open, perhaps, refused })
 }

@@ -7,13 +7,14 @@ mod addresses;
 mod evaluate;
 mod explain;
 mod intervals;
+pub mod mesh;
 mod network;
 mod ports;
 mod selector;
 pub mod strangers;
 
 pub use addresses::{Addresses, INSIDE};
-pub use evaluate::{Pair, Reach, Side};
+pub use evaluate::{Pair, Reach, Side, Translation};
 pub use explain::{End, Explanation, Half, Opening, Ruling, explain};
 pub use intervals::{Intervals, Point};
 pub use network::{

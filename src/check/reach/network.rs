@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::addresses::Addresses;
+use super::mesh::{Authentication, Authorization};
 use super::ports::Protocol;
 use super::selector::{Labels, Selector};
 
@@ -30,6 +31,10 @@ pub struct Network {
     pub services: BTreeMap<(String, String), Service>,
     /// The policies, in the order they were read.
     pub policies: Vec<Policy>,
+    /// Where a mesh demands mutual TLS.
+    pub authentications: Vec<Authentication>,
+    /// Whom a mesh authorises.
+    pub authorizations: Vec<Authorization>,
 }
 
 /// Pods that are alike.
@@ -263,6 +268,15 @@ impl Network {
                     let shown = format!("NetworkPolicy {namespace}/{name}");
                     self.policies.push(Policy::read(shown, namespace, spec));
                 }
+            }
+            ("security.istio.io/v1" | "security.istio.io/v1beta1", "PeerAuthentication") => {
+                let spec = object.get("spec").unwrap_or(&Value::Null);
+                self.authentications.push(Authentication::read(namespace, spec));
+            }
+            ("security.istio.io/v1" | "security.istio.io/v1beta1", "AuthorizationPolicy") => {
+                let spec = object.get("spec").unwrap_or(&Value::Null);
+                let shown = format!("AuthorizationPolicy {namespace}/{name}");
+                self.authorizations.extend(Authorization::read(shown, namespace, spec));
             }
             _ => {
                 let template = template_pointer(&kind).and_then(|at| part::<PodTemplateSpec>(object, at));

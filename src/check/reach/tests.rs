@@ -289,8 +289,8 @@ proptest! {
                 for (ingress, side) in [(true, reach.incoming(at).unwrap()), (false, reach.outgoing(at).unwrap())] {
                     for port in ASKED {
                         let expect = lets(&policies, ingress, *own, Other::Address(ip), "TCP", port);
-                        let mut open = side.addresses().filter(|(_, block, _)| block.contains(ip.into()));
-                        let found = open.any(|(_, _, ports)| ports.contains(Protocol::Tcp, port));
+                        let mut open = side.addresses().filter(|(block, _)| block.contains(ip.into()));
+                        let found = open.any(|(_, ports)| ports.contains(Protocol::Tcp, port));
                         prop_assert_eq!(found, expect, "{:?} {} {} ingress {}", own, address, port, ingress);
                         let (pods, ip) = (End::Pods(at), End::Address(ip.into()));
                         let (from, to) = if ingress { (ip, pods) } else { (pods, ip) };

@@ -1,0 +1,344 @@
+//! The policies of stacks, taken away and widened one by one: each time the proof fails.
+
+#![allow(clippy::unwrap_used, reason = "a failing test should stop where it fails")]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use snapbox::str;
+use strata_components::desired::Desired;
+use strata_components::model::{Mesh, MeshMode};
+
+use super::super::prove;
+use super::super::tests::{check_composed, object, shop};
+use super::check as isolation;
+use crate::load::{Loaded, Root};
+
+const CART: &str = "shop/cart/network-policy";
+const WEB: &str = "shop/web/network-policy";
+
+fn spec<'a>(desired: &'a mut Desired, address: &str) -> &'a mut Value {
+    &mut object(desired, address).manifest["spec"]
+}
+
+fn remove(desired: &mut Desired, address: &str) {
+    let before = desired.resources.len();
+    desired.resources.retain(|resource| resource.address != address);
+    assert_eq!(desired.resources.len(), before - 1, "{address}");
+}
+
+#[test]
+fn what_is_declared_is_open() {
+    check_composed(
+        |desired| remove(desired, CART),
+        str![[r#"
+error S-reach-002 shop:12:3 web depends on cart and cannot reach it on TCP 9000: NetworkPolicy shop/default-deny does not let it in [let a policy of each of the two name the other and the port of its pods]
+
+"#]],
+    );
+    check_composed(
+        |desired| remove(desired, WEB),
+        str![[r#"
+error S-reach-002 shop:12:3 web depends on cart and cannot reach it on TCP 9000: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/allow-dns lets it out [let a policy of each of the two name the other and the port of its pods]
+error S-reach-008 shop:12:3 the gateway web gets no traffic on TCP 9010: NetworkPolicy shop/default-deny does not let it in [let the pods of the ingress controller in]
+
+"#]],
+    );
+    check_composed(
+        |desired| remove(desired, "shop/dns"),
+        str![[r#"
+error S-reach-007 shop:10:3 cart cannot ask for names on TCP 53, UDP 53: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/cart-mcp lets it out [let every pod reach the cluster's DNS]
+error S-reach-007 shop:11:3 mail cannot ask for names on TCP 53, UDP 53: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/mail-mcp lets it out [let every pod reach the cluster's DNS]
+error S-reach-007 shop:12:3 web cannot ask for names on TCP 53, UDP 53: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/web-mcp lets it out [let every pod reach the cluster's DNS]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, "shop/dns")["egress"][0]["ports"] = json!([{"port": 53}]),
+        str![[r#"
+error S-reach-007 shop:10:3 cart cannot ask for names on UDP 53: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/allow-dns, NetworkPolicy shop/cart-mcp lets it out [let every pod reach the cluster's DNS]
+error S-reach-007 shop:11:3 mail cannot ask for names on UDP 53: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/allow-dns, NetworkPolicy shop/mail-mcp lets it out [let every pod reach the cluster's DNS]
+error S-reach-007 shop:12:3 web cannot ask for names on UDP 53: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/allow-dns, NetworkPolicy shop/web-mcp lets it out [let every pod reach the cluster's DNS]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, WEB)["ingress"] = json!([]),
+        str![[r#"
+error S-reach-008 shop:12:3 the gateway web gets no traffic on TCP 9010: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/web-mcp lets it in [let the pods of the ingress controller in]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, CART)["ingress"][0]["ports"][0]["port"] = 80.into(),
+        str![[r#"
+error S-reach-009 shop:10:3 cart would let web to cart on TCP 80, which nothing declares: NetworkPolicy shop/cart-mcp (rule 1) lets it in, and only the policies of web stop it [narrow the policy to what is declared]
+error S-reach-002 shop:12:3 web depends on cart and cannot reach it on TCP 9000: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/cart-mcp lets it in [let a policy of each of the two name the other and the port of its pods]
+
+"#]],
+    );
+    check_composed(
+        |desired| {
+            let selector = &mut object(desired, "shop/cart/service").manifest["spec"]["selector"];
+            *selector = json!({"app.kubernetes.io/name": "nobody"});
+        },
+        str![[r#"
+error S-reach-003 shop:10:3 web can reach cart on TCP 9000, which nothing declares: NetworkPolicy shop/web-mcp (rule 1) lets it out and NetworkPolicy shop/cart-mcp (rule 1) lets it in [declare the dependency, or narrow the policy]
+error S-reach-002 shop:12:3 web cannot reach cart: its Service leads to no pods [let the Service select its pods]
+
+"#]],
+    );
+    check_composed(
+        |desired| object(desired, "shop/cart/service").manifest["spec"]["ports"][0]["targetPort"] = "nothing".into(),
+        str![[r#"
+error S-reach-003 shop:10:3 web can reach cart on TCP 9000, which nothing declares: NetworkPolicy shop/web-mcp (rule 1) lets it out and NetworkPolicy shop/cart-mcp (rule 1) lets it in [declare the dependency, or narrow the policy]
+error S-reach-002 shop:12:3 web cannot reach cart: cart has no port that its Service leads to [name the port in the pods]
+
+"#]],
+    );
+}
+
+#[test]
+fn what_is_not_declared_is_closed() {
+    check_composed(
+        |desired| remove(desired, "shop/default-deny"),
+        str![[r#"
+error S-reach-010 any other pod of namespace shop is closed by no policy for what comes in [add a policy that selects every pod of the namespace and opens nothing]
+
+"#]],
+    );
+    // One end alone opens nothing yet; both do.
+    check_composed(
+        |desired| spec(desired, CART)["ingress"][0]["from"] = json!([{"podSelector": {}}]),
+        str![[r#"
+error S-reach-009 shop:10:3 cart would let cart to cart on TCP 9000, which nothing declares: NetworkPolicy shop/cart-mcp (rule 1) lets it in, and only the policies of cart stop it [narrow the policy to what is declared]
+
+"#]],
+    );
+    check_composed(
+        |desired| {
+            spec(desired, CART)["ingress"][0]["from"] = json!([{"podSelector": {}}]);
+            spec(desired, "shop/mail/network-policy")["egress"] = json!([{"to": [{"podSelector": {}}]}]);
+        },
+        str![[r#"
+error S-reach-003 shop:10:3 mail can reach cart on TCP 9000, which nothing declares: NetworkPolicy shop/mail-mcp (rule 1) lets it out and NetworkPolicy shop/cart-mcp (rule 1) lets it in [declare the dependency, or narrow the policy]
+error S-reach-009 shop:10:3 cart would let cart to cart on TCP 9000, which nothing declares: NetworkPolicy shop/cart-mcp (rule 1) lets it in, and only the policies of cart stop it [narrow the policy to what is declared]
+error S-reach-009 shop:11:3 mail would let mail to cart on TCP 1-8999, TCP 9001-65535, every UDP port, every SCTP port, which nothing declares: NetworkPolicy shop/mail-mcp (rule 1) lets it out, and only the policies of cart stop it [narrow the policy to what is declared]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, CART)["ingress"][0]["from"] = json!([]),
+        str![[r#"
+error S-reach-004 shop:10:3 cart can be reached from every address on TCP 9000: NetworkPolicy shop/cart-mcp (rule 1) lets it in [let nothing in from outside the fleet but through the gateway]
+error S-reach-004 shop:10:3 the DNS in kube-system can reach cart on TCP 9000, from outside the fleet: NetworkPolicy shop/cart-mcp (rule 1) lets it in; so can 4 more [let nothing in from outside the fleet but through the gateway]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, CART)["ingress"][0]["from"] = json!([{"namespaceSelector": {}}]),
+        str![[r#"
+error S-reach-004 shop:10:3 the DNS in kube-system can reach cart on TCP 9000, from outside the fleet: NetworkPolicy shop/cart-mcp (rule 1) lets it in; so can 6 more [let nothing in from outside the fleet but through the gateway]
+error S-reach-009 shop:10:3 cart would let cart to cart on TCP 9000, which nothing declares: NetworkPolicy shop/cart-mcp (rule 1) lets it in, and only the policies of cart stop it [narrow the policy to what is declared]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, CART)["ingress"][0]["from"] = json!([{"ipBlock": {"cidr": "0.0.0.0/0"}}]),
+        str![[r#"
+error S-reach-004 shop:10:3 cart can be reached from 0.0.0.0-255.255.255.255 on TCP 9000: NetworkPolicy shop/cart-mcp (rule 1) lets it in [let nothing in from outside the fleet but through the gateway]
+error S-reach-002 shop:12:3 web depends on cart and cannot reach it on TCP 9000: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/cart-mcp lets it in [let a policy of each of the two name the other and the port of its pods]
+
+"#]],
+    );
+    check_composed(
+        |desired| spec(desired, WEB)["egress"][0] = json!({"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}),
+        str![[r#"
+error S-reach-002 shop:12:3 web depends on cart and cannot reach it on TCP 9000: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/allow-dns, NetworkPolicy shop/web-mcp lets it out [let a policy of each of the two name the other and the port of its pods]
+error S-reach-005 shop:12:3 web can reach 203.0.113.0-203.0.113.255 on every port, which it does not declare: NetworkPolicy shop/web-mcp (rule 1) lets it out [declare the way out in `egress`, or narrow the policy]
+
+"#]],
+    );
+    check_composed(
+        |desired| {
+            let egress = spec(desired, WEB)["egress"].as_array_mut().unwrap();
+            egress.push(json!({"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], "ports": [{"port": 80}]}));
+        },
+        str![[r#"
+error S-reach-005 shop:12:3 web can reach 169.254.169.254 on TCP 80, which it does not declare: NetworkPolicy shop/web-mcp (rule 2) lets it out [declare the way out in `egress`, or narrow the policy]
+
+"#]],
+    );
+    check_composed(
+        |desired| {
+            let pod = &mut object(desired, "shop/mail/deployment").manifest["spec"]["template"]["spec"];
+            pod["hostNetwork"] = true.into();
+        },
+        str![[r#"
+error S-hardening-001 shop:11:3 Deployment shop/mail-mcp: Host Namespaces: spec.template.spec.hostNetwork is set [remove `hostNetwork`]
+error S-reach-001 shop:11:3 mail: Deployment shop/mail-mcp is on the network of its node, where policies do not hold [select its pods by a policy that denies all]
+
+"#]],
+    );
+}
+
+/// The fleet as it ships, in an environment.
+fn sophia(environment: &str) -> (Loaded, Desired) {
+    let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let loaded = root.load("sophia", environment).unwrap();
+    let desired = prove(&loaded, "local", None).desired.unwrap();
+    (loaded, desired)
+}
+
+#[test]
+fn every_environment_of_the_fleet_is_proven() {
+    for environment in ["production", "staging", "development", "testing"] {
+        let (loaded, desired) = sophia(environment);
+        assert_eq!(isolation(&desired, &loaded, &[]), [], "{environment}");
+    }
+}
+
+/// All that is said of the fleet in production, with its mesh and monitoring, after a change: how often by rule, and
+/// the first of each.
+#[track_caller]
+fn check_mesh(mode: MeshMode, change: impl FnOnce(&mut Desired), expect: snapbox::data::Inline) {
+    let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut loaded = root.load("sophia", "production").unwrap();
+    loaded.environment.mesh = Some(Mesh { limits: mode == MeshMode::Sidecar, cni: true, ..Mesh::new(mode) });
+    let mut desired = prove(&loaded, "local", None).desired.unwrap();
+    change(&mut desired);
+    let found = isolation(&desired, &loaded, &[]);
+    let mut first: std::collections::BTreeMap<&str, (usize, String)> = std::collections::BTreeMap::new();
+    for finding in found {
+        first.entry(finding.rule).or_insert((0, finding.message)).0 += 1;
+    }
+    let told: String =
+        first.into_iter().map(|(rule, (count, text))| format!("{count} {rule}, first: {text}\n")).collect();
+    snapbox::Assert::new().action_env(snapbox::assert::DEFAULT_ACTION_ENV).eq(told, expect);
+}
+
+#[test]
+fn the_policies_of_a_mesh_are_part_of_the_proof() {
+    for mode in [MeshMode::Sidecar, MeshMode::Ambient] {
+        check_mesh(mode, |_| (), str![[r#""#]]);
+    }
+    let object = |desired: &mut Desired, kind: &str, name: &str| {
+        let found = desired.resources.iter().position(|one| one.id.kind.kind == kind && one.id.name == name);
+        found.unwrap_or_else(|| panic!("{kind} {name}"))
+    };
+    // Without the exception the scrape would have to speak mutual TLS.
+    check_mesh(
+        MeshMode::Sidecar,
+        |desired| {
+            let at = object(desired, "PeerAuthentication", "gong-mcp");
+            desired.resources.remove(at);
+        },
+        str![[r#"
+1 S-reach-011, first: gong cannot be scraped on TCP 9121: the mesh refuses TCP 9121, because it demands mutual TLS or authorises others only
+
+"#]],
+    );
+    check_mesh(
+        MeshMode::Sidecar,
+        |desired| {
+            let at = object(desired, "AuthorizationPolicy", "ai-memory-mcp");
+            desired.resources[at].manifest["spec"]["rules"][0]["from"][0]["source"]["principals"] = json!(["nobody"]);
+        },
+        str![[r#"
+1 S-reach-002, first: mcp_orchestrator depends on ai_memory and cannot reach it on TCP 9000: the mesh refuses TCP 9000, because it demands mutual TLS or authorises others only
+
+"#]],
+    );
+    check_mesh(
+        MeshMode::Sidecar,
+        |desired| {
+            let at = object(desired, "NetworkPolicy", "allow-mesh");
+            desired.resources.remove(at);
+        },
+        str![[r#"
+35 S-reach-012, first: the sidecar of data_science cannot reach its control plane on TCP 15012: none of NetworkPolicy mcp-servers/default-deny, NetworkPolicy mcp-servers/allow-dns, NetworkPolicy mcp-servers/data-science-mcp lets it out
+
+"#]],
+    );
+    // Tunnels are closed, and so are the probes.
+    check_mesh(
+        MeshMode::Ambient,
+        |desired| {
+            let at = object(desired, "NetworkPolicy", "ai-memory-mcp");
+            desired.resources[at].manifest["spec"]["ingress"] = json!([]);
+        },
+        str![[r#"
+1 S-reach-002, first: mcp_orchestrator depends on ai_memory and cannot reach it on TCP 9000: none of NetworkPolicy mcp-servers/default-deny, NetworkPolicy mcp-servers/ai-memory-mcp lets it in
+1 S-reach-011, first: ai_memory cannot be scraped on TCP 9100: none of NetworkPolicy mcp-servers/default-deny, NetworkPolicy mcp-servers/ai-memory-mcp lets it in
+1 S-reach-012, first: ai_memory cannot be probed from 169.254.7.127 on TCP 9100
+
+"#]],
+    );
+    // In a tunnel only identities tell ports apart.
+    check_mesh(
+        MeshMode::Ambient,
+        |desired| {
+            let at = object(desired, "AuthorizationPolicy", "ai-memory-mcp");
+            desired.resources.remove(at);
+        },
+        str![[r#"
+1 S-reach-003, first: mcp_orchestrator can reach ai_memory on TCP 1-8999, TCP 9001-9099, TCP 9101-15007, TCP 15009-65535, which nothing declares: 
+
+"#]],
+    );
+}
+
+/// Takes away each policy and widens each of its rules, in every way that is given: a key of a rule (`peers` for
+/// `from` and `to`) and what it becomes.
+fn every_change_is_found(loaded: &Loaded, desired: &Desired, ways: &[(&str, Value)]) {
+    let policies: Vec<usize> =
+        (0..desired.resources.len()).filter(|at| desired.resources[*at].id.kind.kind == "NetworkPolicy").collect();
+    assert!(policies.len() > desired.claims.compute.len(), "each service has a policy, and the namespace its own");
+    let mut changed = desired.clone();
+    for at in policies {
+        let name = desired.resources[at].id.to_string();
+        let manifest = desired.resources[at].manifest.clone();
+        let mut fails = |what: String, manifest: Value| {
+            changed.resources[at].manifest = manifest;
+            assert_ne!(isolation(&changed, loaded, &[]), [], "{name}: {what}");
+        };
+        // A policy that opens nothing, of a service that needs nothing, repeats what the namespace's own says.
+        let opens = ["ingress", "egress"].iter().any(|rules| !manifest["spec"][rules].is_null());
+        if opens || name.ends_with("/default-deny") {
+            fails("taken away".to_owned(), Value::Null);
+        }
+        for (rules, peers) in [("ingress", "from"), ("egress", "to")] {
+            for rule in 0..manifest["spec"][rules].as_array().map_or(0, Vec::len) {
+                for (key, value) in ways {
+                    let key = if *key == "peers" { peers } else { key };
+                    let mut wider = manifest.clone();
+                    wider["spec"][rules][rule][key] = value.clone();
+                    fails(format!("rule {} of {rules} with {key} {value}", rule + 1), wider);
+                }
+            }
+        }
+        changed.resources[at].manifest = manifest;
+    }
+}
+
+#[test]
+fn every_policy_of_the_fleet_is_needed_and_none_may_be_wider() {
+    let (loaded, desired) = sophia("testing");
+    every_change_is_found(&loaded, &desired, &[("ports", Value::Null), ("peers", Value::Null)]);
+}
+
+#[test]
+fn every_policy_of_a_small_stack_is_needed_and_none_may_be_wider() {
+    let (loaded, desired) = shop();
+    let ways = [
+        ("ports", Value::Null),
+        ("ports", json!([{"port": 1, "endPort": 65535}])),
+        ("peers", Value::Null),
+        ("peers", json!([])),
+        ("peers", json!([{"podSelector": {}}, {"namespaceSelector": {}}])),
+        ("peers", json!([{"namespaceSelector": {"matchLabels": {"team": "ops"}}}])),
+        ("peers", json!([{"ipBlock": {"cidr": "0.0.0.0/0"}}])),
+        ("peers", json!([{"ipBlock": {"cidr": "10.0.0.0/8"}}])),
+    ];
+    every_change_is_found(&loaded, &desired, &ways);
+}
