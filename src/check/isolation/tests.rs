@@ -282,7 +282,7 @@ fn the_policies_of_a_mesh_are_part_of_the_proof() {
             desired.resources.remove(at);
         },
         str![[r#"
-1 S-reach-003, first: mcp_orchestrator can reach ai_memory on TCP 1-8999, TCP 9001-9099, TCP 9101-15007, TCP 15009-65535, which nothing declares: 
+1 S-reach-003, first: mcp_orchestrator can reach ai_memory on TCP 1-8999, TCP 9001-9099, TCP 9101-15007, TCP 15009-65535, which nothing declares: a tunnel of the mesh lets it through, and no AuthorizationPolicy keeps it to single ports
 
 "#]],
     );
