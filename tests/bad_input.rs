@@ -50,7 +50,7 @@ fn the_good_input_is_good() {
     story.file("stacks/shop.yaml", SHOP).file("environments/production.yaml", PRODUCTION);
     assert_eq!(
         story.run(&["check", "shop", "-e", "production"]),
-        (0, "shop in production: 3 services in 2 phases, 3 pods, 0 GPUs; no findings\n".into(), String::new())
+        (0, "shop in production: 3 services in 2 phases, 3 pods, 0 GPUs; no findings\ncritical path: cart → web, 2m at the most\n".into(), String::new())
     );
 }
 

@@ -108,7 +108,6 @@ impl ServiceSpec {
         notes.extend(fewer_gpus(name, count, gpus, environment));
         let usual_resources =
             if count.get() > 0 { stack.gpu_resources } else { tier.resources.unwrap_or(stack.resources) };
-        let usual_limit = if count.get() > 0 { Duration::from_secs(300) } else { Duration::from_secs(60) };
         let image = changed.and_then(|changed| changed.image.as_ref()).or(service.image.as_ref());
         Some(Self {
             name: name.clone(),
@@ -121,7 +120,7 @@ impl ServiceSpec {
             port,
             health_port,
             health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),
-            startup_limit: service.startup_limit.unwrap_or(usual_limit),
+            startup_limit: service.startup_limit_with(count),
             priority: service.priority.unwrap_or(tier.priority),
             image: image.map_or_else(|| environment.image.image_of(name), ToString::to_string),
             user: service.run_as_user.unwrap_or(stack.run_as_user),

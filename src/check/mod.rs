@@ -12,7 +12,7 @@ mod hardening;
 pub mod isolation;
 mod mesh;
 mod names;
-mod order;
+pub mod order;
 mod ports;
 pub mod reach;
 pub mod registry;

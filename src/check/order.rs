@@ -1,7 +1,11 @@
-//! Order in time: cycles, and phases pinned against the dependencies.
+//! Order in time: cycles, phases pinned against the dependencies, and the critical path.
 //!
 //! The rules themselves are [`strata_components::phases`]; here they become findings with their places.
 
+use std::fmt;
+
+use serde::Serialize;
+use strata_components::desired::Desired;
 use strata_components::model::ServiceName;
 use strata_components::phases::{PhaseError, schedule};
 
@@ -64,6 +68,54 @@ fn finding(error: &PhaseError, loaded: &Loaded) -> Option<Finding> {
         }
     };
     Some(found.path(path))
+}
+
+/// What decides how long it takes until a whole fleet is ready: of each phase the service that may take the longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CriticalPath {
+    /// The services, phase by phase. Of several that may take as long, one that the next waits for.
+    pub services: Vec<String>,
+    /// How long they may take until the last answers for the first time, in seconds.
+    pub seconds: u64,
+}
+
+impl CriticalPath {
+    /// The critical path of what a stack composes to; nothing where it has no services.
+    #[must_use]
+    pub fn of(desired: &Desired, loaded: &Loaded) -> Option<Self> {
+        let limit = |name: &str| {
+            let Some((name, service)) = loaded.stack.services.get_key_value(name) else { return 0 };
+            let changed = loaded.change(name).and_then(|(_, change)| change.gpu);
+            let limit = service.startup_limit_with(changed.unwrap_or(service.gpu));
+            limit.as_std().as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+        };
+        let waits = |from: &str, to: &str| desired.claims.edges.iter().any(|edge| edge.from == from && edge.to == to);
+        let mut services: Vec<String> = Vec::new();
+        let mut seconds = 0;
+        for phase in desired.phases.iter().rev() {
+            let Some(longest) = phase.services.iter().map(|name| limit(name)).max() else { continue };
+            let slow = phase.services.iter().filter(|name| limit(name) == longest);
+            let next = services.last().cloned();
+            let awaited = |name: &&String| next.as_ref().is_some_and(|next| waits(next, name));
+            let chosen = slow.clone().find(awaited).or_else(|| slow.clone().next());
+            services.extend(chosen.cloned());
+            seconds = u64::saturating_add(seconds, longest);
+        }
+        services.reverse();
+        (!services.is_empty()).then_some(Self { services, seconds })
+    }
+}
+
+impl fmt::Display for CriticalPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (minutes, seconds) = (self.seconds / 60, self.seconds % 60);
+        let time = match (minutes, seconds) {
+            (0, seconds) => format!("{seconds}s"),
+            (minutes, 0) => format!("{minutes}m"),
+            (minutes, seconds) => format!("{minutes}m{seconds}s"),
+        };
+        write!(f, "{}, {time} at the most", self.services.join(" → "))
+    }
 }
 
 /// Where a service says that it waits for another: its own list, or that of its tier.

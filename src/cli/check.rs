@@ -4,6 +4,7 @@ use strata_components::desired::Desired;
 
 use super::format::Format;
 use super::{CommandResult, Context, StackArgs, Ui};
+use crate::check::order::CriticalPath;
 use crate::check::registry::Registry;
 use crate::check::{Proven, prove};
 use crate::cluster::connect::Choice;
@@ -60,7 +61,7 @@ fn print(args: &Args, found: &[Finding], sources: &Sources, ui: &mut Ui) -> std:
     ui.data(&text)
 }
 
-/// What was proven, in a line.
+/// What was proven, in a line, and what the start of the fleet waits for.
 fn closing(loaded: &Loaded, proven: &Proven) -> String {
     let Proven { desired, findings } = proven;
     let whole = |desired: &Desired| {
@@ -78,5 +79,7 @@ fn closing(loaded: &Loaded, proven: &Proven) -> String {
     };
     let what = desired.as_ref().map_or_else(|| "cannot be composed".to_owned(), whole);
     let (stack, environment) = (&loaded.stack.stack, &loaded.environment.environment);
-    format!("{stack} in {environment}: {what}; {}\n", Tally::of(findings))
+    let path = desired.as_ref().and_then(|desired| CriticalPath::of(desired, loaded));
+    let path = path.map_or_else(String::new, |path| format!("critical path: {path}\n"));
+    format!("{stack} in {environment}: {what}; {}\n{path}", Tally::of(findings))
 }

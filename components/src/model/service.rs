@@ -140,4 +140,10 @@ impl Service {
             rate_limit: None,
         }
     }
+
+    /// How long it may take to answer for the first time, where each of its pods needs that many GPUs.
+    #[must_use]
+    pub fn startup_limit_with(&self, gpus: GpuCount) -> Duration {
+        self.startup_limit.unwrap_or(Duration::from_secs(if gpus.get() > 0 { 300 } else { 60 }))
+    }
 }
