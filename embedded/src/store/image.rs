@@ -1,6 +1,7 @@
 //! The cluster's objects in memory, as they were after the last durable commit: read by every request, changed only by
 //! the writer. Keeps the recent changes too, so that a watch can go on from an earlier version.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -8,10 +9,12 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use serde_json::Value;
 
+use super::disk::{DiskError, Loaded, Row};
 use crate::object;
 
-/// Which object: its resource (`apps/deployments`), namespace (empty for the whole cluster) and name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Which object: its resource (`apps/deployments`), namespace (empty for the whole cluster) and name. Ordered as a
+/// server orders them, by the path `NAMESPACE/NAME`: `a-b/x` comes before `a/x`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) resource: Arc<str>,
     pub(crate) namespace: Arc<str>,
@@ -22,6 +25,26 @@ impl Key {
     /// The key of an object.
     pub(crate) fn new(resource: &str, namespace: &str, name: &str) -> Key {
         Key { resource: resource.into(), namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Key) -> Ordering {
+        let namespaces = || {
+            if self.namespace == other.namespace {
+                return Ordering::Equal;
+            }
+            let end = [b'/'];
+            let (mine, theirs) = (self.namespace.bytes().chain(end), other.namespace.bytes().chain(end));
+            mine.cmp(theirs)
+        };
+        self.resource.cmp(&other.resource).then_with(namespaces).then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Key) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -65,14 +88,29 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// An image of what was read from the store.
-    pub(crate) fn loaded(objects: Objects, revision: u64, window: usize) -> Image {
-        let mut image = Image { revision, history_starts: revision, window, ..Image::default() };
-        for (key, object) in objects {
-            image.own(&key, &object);
-            image.objects.insert(key, object);
+    /// An image of what was read from the store, and the versions in it that nobody can ask for. Of the changes it keeps
+    /// the last `window`.
+    pub(crate) fn loaded(loaded: Loaded, window: usize) -> Result<(Image, Vec<u64>), DiskError> {
+        let mut image = Image { history_starts: loaded.window, window, ..Image::default() };
+        let mut changes = Vec::new();
+        for row in loaded.rows {
+            let revision = row.revision;
+            let before = image.objects.get(&row.key).cloned();
+            let key = row.key.clone();
+            let after = read(row)?;
+            if before.is_none() && after.is_none() {
+                return Err(DiskError::Torn(format!("version {revision} deletes {key:?}, which was not there")));
+            }
+            let change = Change { revision, key, before, after };
+            image.take(&change);
+            if revision > loaded.window {
+                changes.push(change);
+            }
         }
-        image
+        image.history = changes.into();
+        image.revision = loaded.revision;
+        let forgotten = image.shorten();
+        Ok((image, forgotten))
     }
 
     /// The objects of a resource in one namespace, or in all where `namespace` is empty, by namespace and name.
@@ -103,29 +141,42 @@ impl Image {
         self.history_starts
     }
 
-    /// Takes over committed changes.
-    pub(crate) fn publish(&mut self, changes: Vec<Change>, revision: u64) {
+    /// Takes over committed changes. Returns the versions that nobody can ask for any more.
+    pub(crate) fn publish(&mut self, changes: Vec<Change>, revision: u64) -> Vec<u64> {
         for change in changes {
-            if let Some(before) = &change.before {
-                self.disown(&change.key, before);
-            }
-            match &change.after {
-                Some(after) => {
-                    self.own(&change.key, after);
-                    self.objects.insert(change.key.clone(), Arc::clone(after));
-                }
-                None => {
-                    self.objects.remove(&change.key);
-                }
-            }
+            self.take(&change);
             self.history.push_back(change);
         }
-        while self.history.len() > self.window {
-            if let Some(oldest) = self.history.pop_front() {
-                self.history_starts = oldest.revision;
+        self.revision = revision;
+        self.shorten()
+    }
+
+    fn take(&mut self, change: &Change) {
+        if let Some(before) = &change.before {
+            self.disown(&change.key, before);
+        }
+        match &change.after {
+            Some(after) => {
+                self.own(&change.key, after);
+                self.objects.insert(change.key.clone(), Arc::clone(after));
+            }
+            None => {
+                self.objects.remove(&change.key);
             }
         }
-        self.revision = revision;
+    }
+
+    /// Lets go of the changes that are too many. Returns the versions that nobody can ask for any more: what an object
+    /// was before a change that is let go, and a deletion itself.
+    fn shorten(&mut self) -> Vec<u64> {
+        let mut forgotten = Vec::new();
+        while self.history.len() > self.window {
+            let Some(oldest) = self.history.pop_front() else { break };
+            self.history_starts = oldest.revision;
+            forgotten.extend(oldest.before.map(|before| before.revision));
+            forgotten.extend(oldest.after.is_none().then_some(oldest.revision));
+        }
+        forgotten
     }
 
     fn own(&mut self, key: &Key, object: &Object) {
@@ -144,6 +195,24 @@ impl Image {
             }
         }
     }
+}
+
+/// The object that a row holds; none where it says that the object was deleted.
+fn read(row: Row) -> Result<Option<Arc<Object>>, DiskError> {
+    let Row { revision, key, json } = row;
+    if json.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |what: String| {
+        let Key { resource, namespace, name } = &key;
+        DiskError::Torn(format!("object {namespace}/{name} of {resource} cannot be read: {what}"))
+    };
+    let value: Value = serde_json::from_slice(&json).map_err(|error| wrong(error.to_string()))?;
+    let says = object::text(&value, "/metadata/resourceVersion");
+    if says != revision.to_string() {
+        return Err(wrong(format!("it stands at version {revision} and says {says:?}")));
+    }
+    Ok(Some(Arc::new(Object { value, json: Bytes::from(json), revision })))
 }
 
 /// The uids of an object's owners.

@@ -2,6 +2,7 @@
 //! whole batch of them durable with a single commit before any of them is answered. Knows nothing of Kubernetes' rules.
 
 mod disk;
+mod file;
 mod image;
 mod txn;
 
@@ -11,7 +12,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 
-use self::disk::Disk;
+use self::disk::{Commit, Disk, Loaded};
 pub(crate) use self::disk::{DiskError, holder_path};
 pub(crate) use self::image::{Change, Image, Key, Object};
 pub(crate) use self::txn::Txn;
@@ -52,17 +53,16 @@ pub(crate) struct Store {
 impl Store {
     /// Opens a durable store, or an empty one in memory where `path` is none.
     pub(crate) fn open(path: Option<&Path>, window: usize, clock: Arc<dyn Clock>) -> Result<Store, DiskError> {
-        let (disk, image) = match path {
-            Some(path) => {
-                let (disk, objects, revision) = Disk::open(path)?;
-                (Some(disk), Image::loaded(objects, revision, window))
-            }
-            None => (None, Image::loaded(Default::default(), 0, window)),
+        let (disk, loaded) = match path {
+            Some(path) => Disk::open(path).map(|(disk, loaded)| (Some(disk), loaded))?,
+            None => (None, Loaded::default()),
         };
+        let (image, forgotten) = Image::loaded(loaded, window)?;
         let (revision_sender, revision) = watch::channel(image.revision);
         let image = Arc::new(RwLock::new(image));
         let (sender, receiver) = mpsc::channel();
-        let writer = Writer { image: Arc::clone(&image), revision: revision_sender, disk, clock: Arc::clone(&clock) };
+        let writer =
+            Writer { image: Arc::clone(&image), revision: revision_sender, disk, clock: Arc::clone(&clock), forgotten };
         let thread = std::thread::Builder::new()
             .name("cluster-writer".to_owned())
             .spawn(move || writer.run(&receiver))
@@ -142,10 +142,12 @@ struct Writer {
     revision: watch::Sender<u64>,
     disk: Option<Disk>,
     clock: Arc<dyn Clock>,
+    /// Versions that the next commit takes off the disk.
+    forgotten: Vec<u64>,
 }
 
 impl Writer {
-    fn run(self, messages: &mpsc::Receiver<Message>) {
+    fn run(mut self, messages: &mpsc::Receiver<Message>) {
         let mut stop = false;
         while !stop {
             let Ok(first) = messages.recv() else { return };
@@ -167,8 +169,8 @@ impl Writer {
         }
     }
 
-    fn commit(&self, batch: Vec<Work>) {
-        let (answers, changes, revision) = {
+    fn commit(&mut self, batch: Vec<Work>) {
+        let (answers, changes, revision, window) = {
             let image = self.image.read().unwrap_or_else(PoisonError::into_inner);
             let mut txn = Txn::over(&image, self.clock.now());
             let mut answers = Vec::with_capacity(batch.len());
@@ -177,23 +179,25 @@ impl Writer {
                 answers.push(work(&mut txn));
             }
             let (changes, revision) = txn.into_changes();
-            (answers, changes, revision)
+            (answers, changes, revision, image.oldest_version())
         };
-        let mut outcome = Ok(());
-        if !changes.is_empty() {
-            if let Some(disk) = &self.disk
-                && let Err(error) = disk.commit(&changes, revision)
-            {
-                tracing::error!(%error, "a batch could not be committed");
-                outcome = Err(CommitError::Disk(error.to_string()));
-            }
-            if outcome.is_ok() {
-                self.image.write().unwrap_or_else(PoisonError::into_inner).publish(changes, revision);
-                self.revision.send_replace(revision);
-            }
-        }
+        let outcome = if changes.is_empty() { Ok(()) } else { self.store(changes, revision, window) };
         for answer in answers {
             answer(outcome.clone());
         }
+    }
+
+    /// Makes changes durable, and then known.
+    fn store(&mut self, changes: Vec<Change>, revision: u64, window: u64) -> Result<(), CommitError> {
+        if let Some(disk) = &self.disk {
+            let commit = Commit { changes: &changes, revision, window, forgotten: &self.forgotten };
+            if let Err(error) = disk.commit(&commit) {
+                tracing::error!(%error, "a batch could not be committed");
+                return Err(CommitError::Disk(error.to_string()));
+            }
+        }
+        self.forgotten = self.image.write().unwrap_or_else(PoisonError::into_inner).publish(changes, revision);
+        self.revision.send_replace(revision);
+        Ok(())
     }
 }
