@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
     pub(crate) details: Option<Map<String, Value>>,
+    /// Where a list can be gone on with although its version is gone.
+    pub(crate) resume: Option<String>,
 }
 
 /// One field that is wrong, and how.
@@ -124,7 +126,7 @@ fn details(group: &str, kind: &str, name: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: u16, reason: &'static str, message: String) -> Failure {
-        Failure { code, reason, message, details: None }
+        Failure { code, reason, message, details: None, resume: None }
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Failure {
@@ -259,6 +261,12 @@ impl Failure {
         Failure::new(410, "Expired", message.into())
     }
 
+    /// 410: the version of a list's first page is gone; `resume` goes on at the newest.
+    pub(crate) fn expired_page(resume: String) -> Failure {
+        let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+        Failure { resume: Some(resume), ..Failure::expired(message) }
+    }
+
     /// 415: a body in a form the server does not read.
     pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Failure {
         Failure::new(415, "UnsupportedMediaType", message.into())
@@ -332,6 +340,9 @@ impl Failure {
         if let Some(map) = status.as_object_mut() {
             if self.reason.is_empty() {
                 map.remove("reason");
+            }
+            if let Some(resume) = &self.resume {
+                map.insert("metadata".to_owned(), json!({"continue": resume}));
             }
             if let Some(details) = &self.details {
                 map.insert("details".to_owned(), Value::Object(details.clone()));

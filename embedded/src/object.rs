@@ -4,20 +4,6 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// An object as text, its kind and version first as the server writes them, so that a list can leave them out.
-pub(crate) fn kind_first(value: &Value) -> String {
-    let Value::Object(map) = value else { return value.to_string() };
-    let mut text = String::from("{");
-    let first = ["kind", "apiVersion"].into_iter().filter_map(|key| map.get_key_value(key));
-    let rest = map.iter().filter(|(key, _)| !matches!(key.as_str(), "kind" | "apiVersion"));
-    for (at, (key, value)) in first.chain(rest).enumerate() {
-        let separator = if at > 0 { "," } else { "" };
-        text.push_str(&format!("{separator}{}:{value}", Value::from(key.as_str())));
-    }
-    text.push('}');
-    text
-}
-
 /// A time in the form Kubernetes keeps it: RFC 3339, whole seconds, UTC.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -293,6 +293,11 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
+    /// The one name that an object has to have.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.iter().find(|(key, _, equal)| *equal && key == "metadata.name").map(|(_, name, _)| name.as_str())
+    }
+
     /// Does the object match?
     pub(crate) fn matches(&self, value: &Value) -> bool {
         self.0.iter().all(|(key, wanted, equal)| {

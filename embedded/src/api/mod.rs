@@ -1,9 +1,11 @@
 //! The HTTP side: takes a request, finds out what it asks for, and calls the verb. No rule of a kind stands here.
 
 pub(crate) mod body;
+mod bookmark;
 mod delete;
 mod discovery;
 mod json_patch;
+mod list;
 mod openapi;
 mod patch;
 mod path;
@@ -248,8 +250,7 @@ async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response, Failure> {
     }
     match (method.as_str(), call.target.name.is_empty()) {
         ("GET", true) if call.params.flag("watch") => watch::watch(call),
-        ("GET", true) => read::list(call),
-        ("GET", false) if call.params.flag("watch") => watch::watch(call),
+        ("GET", true) => list::list(call),
         ("GET", false) => read::get(call),
         ("POST", true) if call.resource.namespaced && call.target.namespace.is_empty() => {
             Err(Failure::method_not_allowed())

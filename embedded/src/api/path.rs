@@ -2,6 +2,7 @@
 //! options. Looks nothing up.
 
 use std::collections::BTreeMap;
+use std::num::IntErrorKind;
 
 use axum::extract::Query;
 use http::Uri;
@@ -118,14 +119,31 @@ impl Params {
         self.0.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Was the parameter given?
+    /// Was the parameter given, whatever its value?
     pub(crate) fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }
 
-    /// Was the parameter given, and as true? An empty value counts as true.
+    /// Was the parameter given, and neither as `false` nor as `0`? An empty value counts as true.
+    ///
+    /// Source: `Convert_Slice_string_To_bool` in `k8s.io/apimachinery/pkg/runtime`.
     pub(crate) fn flag(&self, key: &str) -> bool {
-        self.has(key) && matches!(self.text(key), "" | "1" | "true" | "True" | "t" | "T")
+        self.has(key) && self.text(key) != "0" && !self.text(key).eq_ignore_ascii_case("false")
+    }
+
+    /// A number that may be negative.
+    pub(crate) fn signed(&self, key: &str) -> Result<Option<i64>, Failure> {
+        let text = self.text(key);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
+            let why = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            Failure::bad_request(format!("strconv.ParseInt: parsing \"{text}\": {why}"))
+        })
     }
 
     /// A number.

@@ -152,8 +152,8 @@ impl Disk {
         {
             let mut changes = write.open_table(CHANGES)?;
             for change in commit.changes {
-                let json: &[u8] = change.after.as_ref().map_or(b"", |after| &after.json);
-                changes.insert(change.revision, (encode(&change.key).as_str(), json))?;
+                let json = change.after.as_ref().map(|after| after.json()).unwrap_or_default();
+                changes.insert(change.revision, (encode(&change.key).as_str(), &*json))?;
             }
             for revision in commit.forgotten {
                 changes.remove(revision)?;

@@ -1,15 +1,16 @@
 //! The cluster's objects in memory, as they were after the last durable commit: read by every request, changed only by
-//! the writer. Keeps the recent changes too, so that a watch can go on from an earlier version.
+//! the writer. Keeps the recent changes too, so that a watch can go on from an earlier version and
+//! a list can be read as it was.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use serde_json::Value;
 
 use super::disk::{DiskError, Loaded, Row};
+use super::stored::Object;
 use crate::object;
 
 /// Which object: its resource (`apps/deployments`), namespace (empty for the whole cluster) and name. Ordered as a
@@ -48,17 +49,6 @@ impl PartialOrd for Key {
     }
 }
 
-/// One stored object.
-#[derive(Debug)]
-pub(crate) struct Object {
-    /// The object, `metadata.resourceVersion` included.
-    pub(crate) value: Value,
-    /// The same as JSON text, ready to be sent.
-    pub(crate) json: Bytes,
-    /// The version it was last changed at.
-    pub(crate) revision: u64,
-}
-
 /// One change of one object.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
@@ -70,6 +60,9 @@ pub(crate) struct Change {
     /// The object after; none when it was deleted.
     pub(crate) after: Option<Arc<Object>>,
 }
+
+/// Objects of one resource, in order.
+pub(crate) type Listed<'a> = Vec<(&'a Key, &'a Arc<Object>)>;
 
 /// Every object, by key.
 pub(crate) type Objects = BTreeMap<Key, Arc<Object>>;
@@ -139,6 +132,25 @@ impl Image {
     /// The oldest version a watch can go on from.
     pub(crate) fn oldest_version(&self) -> u64 {
         self.history_starts
+    }
+
+    /// The objects of a resource in one namespace, or in all, as they were at an earlier version, by namespace and name;
+    /// none where the window no longer holds all changes since then.
+    pub(crate) fn list_at<'a>(&'a self, revision: u64, resource: &'a str, namespace: &'a str) -> Option<Listed<'a>> {
+        let mut then: BTreeMap<&Key, Option<&Arc<Object>>> = BTreeMap::new();
+        for change in self.changes_after(revision)? {
+            let Key { resource: of, namespace: within, .. } = &change.key;
+            if &**of == resource && (namespace.is_empty() || &**within == namespace) {
+                // The first change after the version tells how it was at the version.
+                then.entry(&change.key).or_insert(change.before.as_ref());
+            }
+        }
+        let mut found: Vec<_> = self.list(resource, namespace).filter(|(key, _)| !then.contains_key(key)).collect();
+        if !then.is_empty() {
+            found.extend(then.into_iter().filter_map(|(key, object)| Some((key, object?))));
+            found.sort_by_key(|(key, _)| *key);
+        }
+        Some(found)
     }
 
     /// Takes over committed changes. Returns the versions that nobody can ask for any more.
@@ -212,7 +224,7 @@ fn read(row: Row) -> Result<Option<Arc<Object>>, DiskError> {
     if says != revision.to_string() {
         return Err(wrong(format!("it stands at version {revision} and says {says:?}")));
     }
-    Ok(Some(Arc::new(Object { value, json: Bytes::from(json), revision })))
+    Ok(Some(Arc::new(Object::new(value, revision))))
 }
 
 /// The uids of an object's owners.

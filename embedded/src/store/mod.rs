@@ -4,6 +4,7 @@
 mod disk;
 mod file;
 mod image;
+mod stored;
 mod txn;
 
 use std::path::Path;
@@ -14,7 +15,8 @@ use tokio::sync::{oneshot, watch};
 
 use self::disk::{Commit, Disk, Loaded};
 pub(crate) use self::disk::{DiskError, holder_path};
-pub(crate) use self::image::{Change, Image, Key, Object};
+pub(crate) use self::image::{Change, Image, Key, Listed};
+pub(crate) use self::stored::Object;
 pub(crate) use self::txn::Txn;
 use crate::clock::Clock;
 

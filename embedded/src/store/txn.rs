@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::image::{self, Change, Image, Key, Object};
+use super::image::{self, Change, Image, Key};
+use super::stored::Object;
 use crate::object;
 
 /// A transaction over an image.
@@ -110,7 +110,7 @@ impl<'a> Txn<'a> {
     pub(crate) fn put(&mut self, key: Key, mut value: Value) -> Arc<Object> {
         self.revision += 1;
         object::metadata(&mut value).insert("resourceVersion".to_owned(), json!(self.revision.to_string()));
-        let stored = stored(value, self.revision);
+        let stored = Arc::new(Object::new(value, self.revision));
         let before = self.get(&key);
         let after = Some(Arc::clone(&stored));
         for uid in image::owner_uids(&stored.value) {
@@ -127,7 +127,7 @@ impl<'a> Txn<'a> {
         self.revision += 1;
         let mut value = before.value.clone();
         object::metadata(&mut value).insert("resourceVersion".to_owned(), json!(self.revision.to_string()));
-        let last = stored(value, self.revision);
+        let last = Arc::new(Object::new(value, self.revision));
         self.staged.insert(key.clone(), None);
         self.changes.push(Change { revision: self.revision, key: key.clone(), before: Some(before), after: None });
         Some(last)
@@ -157,9 +157,4 @@ impl<'a> Txn<'a> {
     pub(crate) fn into_changes(self) -> (Vec<Change>, u64) {
         (self.changes, self.revision)
     }
-}
-
-fn stored(value: Value, revision: u64) -> Arc<Object> {
-    let json = Bytes::from(object::kind_first(&value));
-    Arc::new(Object { value, json, revision })
 }
