@@ -6,6 +6,8 @@ mod filter;
 mod picture;
 mod preemption;
 mod score;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +79,8 @@ pub(super) fn reconcile(context: &mut Context<'_, '_>, turn: &Turn) -> Result<Ag
         }
     };
     let facts = PodFacts::of(Arc::clone(&pod));
-    match place(context, &facts, &volumes.suits) {
+    let budgets = || context.txn.list("policy/poddisruptionbudgets", "");
+    match place(&context.index.picture, &facts, &volumes.suits, budgets) {
         Placing::On(node) => {
             volumes::provide(context, &pod.value, &volumes.waiting, &node)?;
             assign(context, &pod, &node)
@@ -121,8 +124,7 @@ enum Placing {
     },
 }
 
-fn place(context: &Context<'_, '_>, pod: &PodFacts, volumes: &[Value]) -> Placing {
-    let picture = &context.index.picture;
+fn place(picture: &Picture, pod: &PodFacts, volumes: &[Value], budgets: impl FnOnce() -> Vec<Arc<Object>>) -> Placing {
     let nodes = picture.machines().count();
     if nodes == 0 {
         return Placing::Nowhere { message: "no nodes available to schedule pods".to_owned(), keeps_hope: false };
@@ -156,8 +158,7 @@ fn place(context: &Context<'_, '_>, pod: &PodFacts, volumes: &[Value]) -> Placin
         *reasons.entry(reason.clone()).or_default() += 1;
     }
     let message = format!("0/{nodes} nodes are available:{}", histogram(&reasons));
-    let budgets = context.txn.list("policy/poddisruptionbudgets", "");
-    match preemption::find(pod, picture, &counts, &verdicts, &budgets) {
+    match preemption::find(pod, picture, &counts, &verdicts, &budgets()) {
         Ok(found) => Placing::AfterGoing { node: found.node, victims: found.victims, message },
         Err(why) => {
             let keeps_hope = why.starts_with("not eligible");
