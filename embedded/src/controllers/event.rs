@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::queue::Work;
 use super::{Again, Context};
 use crate::failure::Failure;
 use crate::object;
@@ -123,10 +124,10 @@ fn involved(about: &Value) -> Value {
     involved
 }
 
-/// Removes events that are older than the options allow; looks again when the next one will be.
+/// Removes events that are older than the options allow; looks again when the next ones will be, at most once a minute.
 pub(super) fn expire(context: &mut Context<'_, '_>) -> Result<Again, Failure> {
     let lifetime = context.rules.settings.event_lifetime;
-    let mut next = None;
+    let mut next: Again = None;
     for event in context.txn.list("events", "") {
         let told = object::time(&event.value, "/series/lastObservedTime")
             .or_else(|| object::time(&event.value, "/lastTimestamp"))
@@ -139,5 +140,9 @@ pub(super) fn expire(context: &mut Context<'_, '_>) -> Result<Again, Failure> {
             next = Some(next.map_or(until, |next| until.min(next)));
         }
     }
-    Ok(next)
+    if let Some(next) = next {
+        let soonest = context.now() + std::time::Duration::from_secs(60);
+        context.queue.chore(next.max(soonest), Work::Events);
+    }
+    Ok(None)
 }

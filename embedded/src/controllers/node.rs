@@ -229,12 +229,15 @@ fn evict(context: &mut Context<'_, '_>, node: &Arc<Object>) -> Result<Again, Fai
 /// Until when a pod may stay; none where it may stay for ever.
 fn tolerated_until(pod: &Value, taints: &[&Value], first_seen: Timestamp) -> Again {
     let tolerations = object::items(pod, "/spec/tolerations");
+    let placed = object::condition(pod, "PodScheduled").and_then(|c| object::time(c, "/lastTransitionTime"));
+    let came = placed.or_else(|| object::time(pod, "/metadata/creationTimestamp")).unwrap_or(first_seen);
     let mut until: Again = None;
     for taint in taints {
-        let since = object::time(taint, "/timeAdded").unwrap_or(first_seen);
+        // From when both are there.
+        let since = object::time(taint, "/timeAdded").unwrap_or(first_seen).max(came);
         let mut covering = tolerations.iter().filter(|toleration| tolerates(toleration, taint)).peekable();
         if covering.peek().is_none() {
-            return Some(first_seen.min(since));
+            return Some(since);
         }
         let seconds = covering.filter_map(|toleration| object::number(toleration, "/tolerationSeconds")).min();
         if let Some(seconds) = seconds {

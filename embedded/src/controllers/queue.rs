@@ -308,7 +308,7 @@ impl Queue {
             "services" => self.soon(Work::Endpoints(namespace, name)),
             "pods" => self.touch_pod(index, &namespace, &name, before, after),
             "nodes" => self.touch_node(index, name, before, after),
-            "events" if after.is_some() && !self.due.contains_key(&Work::Events) => self.soon(Work::Events),
+            "events" if after.is_some() && !self.chores.contains_key(&Work::Events) => self.soon(Work::Events),
             _ => {}
         }
         if change.after.is_none() && !change.key.namespace.is_empty() {
