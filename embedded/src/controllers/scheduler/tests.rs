@@ -13,8 +13,7 @@ use super::{Picture, Placing, place};
 use crate::store::{Change, Key, Object};
 
 fn stored(value: Value) -> Arc<Object> {
-    let json = value.to_string().into();
-    Arc::new(Object { value, json, revision: 1 })
+    Arc::new(Object::new(value, 1))
 }
 
 fn node(number: usize, cpu: i64, zone: usize, tainted: bool, gpus: i64) -> Value {
