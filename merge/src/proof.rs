@@ -4,6 +4,8 @@
 //! builds nothing. Where it says no, nothing is proven: the whole algorithm has to decide. Where it says yes, the whole
 //! algorithm leaves the object as it is; a property test compares the two.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Value};
 
 use crate::apply::ApplyOptions;
@@ -36,12 +38,13 @@ fn owners_stay(ty: &TypeRef, live: &Value, config: &Value, options: &ApplyOption
             && !text("apiVersion").is_empty()
             && (options.versions.is_none() || text("apiVersion") == object::api_version(config));
         let Some(fields) = entry.get("fieldsV1").and_then(Value::as_object).filter(|_| in_order) else { return false };
-        if fields.is_empty() || !is_settled(&ty.arena, ty.id, fields) {
-            return false;
-        }
         let is_mine =
             text("operation") == "Apply" && text("manager") == name && text("subresource") == options.subresource;
         if is_mine && (mine.replace(fields).is_some() || text("apiVersion") != object::api_version(config)) {
+            return false;
+        }
+        // What is just the fields of a configuration is settled.
+        if fields.is_empty() || !(is_mine || is_settled(&ty.arena, ty.id, fields)) {
             return false;
         }
     }
@@ -85,6 +88,7 @@ impl Covered<'_> {
     fn value(&self, id: TypeId, live: &Value, config: &Value) -> bool {
         match (self.arena.shape(id, Some(config)), live, config) {
             (Shape::Map(map), Value::Object(live), Value::Object(config)) if !map.atomic => {
+                let mut live = Lookup::new(live);
                 config.iter().all(|(key, config)| match (map.type_of(key), live.get(key)) {
                     (Some(id), Some(live)) => self.value(id, live, config),
                     _ => false,
@@ -138,6 +142,43 @@ impl<'a> Left<'a> {
     }
 }
 
+/// Looks keys up in a map; quick where they come in the order of the map's own keys.
+struct Lookup<'a> {
+    map: &'a Map<String, Value>,
+    rest: std::iter::Peekable<serde_json::map::Iter<'a>>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(map: &'a Map<String, Value>) -> Self {
+        Self { map, rest: map.iter().peekable() }
+    }
+
+    fn get(&mut self, key: &str) -> Option<&'a Value> {
+        self.ahead(|next| next.cmp(key)).or_else(|| self.map.get(key))
+    }
+
+    /// What a `fieldsV1` has under the name of a field; `memory` is written over.
+    fn get_field(&mut self, name: &str, memory: &mut String) -> Option<&'a Value> {
+        let order = |next: &str| next.strip_prefix("f:").map_or_else(|| next.cmp("f:"), |next| next.cmp(name));
+        self.ahead(order).or_else(|| {
+            memory.clear();
+            memory.push_str("f:");
+            memory.push_str(name);
+            self.map.get(memory.as_str())
+        })
+    }
+
+    /// Goes on to a key; stops where the next one would come after it.
+    fn ahead(&mut self, order: impl Fn(&str) -> Ordering) -> Option<&'a Value> {
+        while let Some((key, value)) = self.rest.next_if(|(key, _)| order(key) != Ordering::Greater) {
+            if order(key) == Ordering::Equal {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
 /// Compares the fields of a configuration with a `fieldsV1`, without building either.
 struct Owned<'a> {
     arena: &'a Arena,
@@ -173,15 +214,13 @@ impl Owned<'_> {
     ) -> Option<usize> {
         static NOTHING: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         let mut count = 0;
+        let mut lookup = Lookup::new(fields);
         for (key, value) in entries {
             let (goes, all_goes, rest) = left.at(key);
             if all_goes {
                 continue;
             }
-            self.key.clear();
-            self.key.push_str("f:");
-            self.key.push_str(key);
-            let found = fields.get(&self.key).map(|found| found.as_object());
+            let found = lookup.get_field(key, &mut self.key).map(|found| found.as_object());
             let below = match found {
                 Some(found) => found?,
                 None => &NOTHING,
