@@ -181,8 +181,8 @@ proptest! {
         }
         let meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
         let document = json!({"$defs": {meta: whole, "spec": spec, "": schema}});
-        let _ = Schema::from_definitions("1.0", &document).map(|schema| schema.kinds().count());
-        let _ = Schema::from_definitions("1.0", &schema).map_err(|error| error.to_string());
+        let _ = Schema::from_openapi("1.0", &document).map(|schema| schema.kinds().count());
+        let _ = Schema::from_openapi("1.0", &schema).map_err(|error| error.to_string());
         let _ = write_archive([("1.0", &document)]);
     }
 

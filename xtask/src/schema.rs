@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// How many versions to keep, counted from the newest
     #[arg(long, value_name = "N", default_value_t = 6)]
     versions: usize,
+    /// Write nothing; fail where the file is not what would be written
+    #[arg(long)]
+    check: bool,
     /// Where to write
     #[arg(long, value_name = "FILE", default_value = "merge/kubernetes.types")]
     out: PathBuf,
@@ -38,9 +41,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let archive =
         structured_merge::schema::write_archive(documents.iter().map(|(version, doc)| (version.as_str(), doc)))
             .context("distilling the definitions")?;
-    fs::write(&args.out, &archive).with_context(|| format!("writing {}", args.out.display()))?;
     let versions: Vec<&str> = documents.iter().map(|(version, _)| version.as_str()).collect();
-    crate::report(&format!("wrote {}: {} bytes, Kubernetes {}", args.out.display(), archive.len(), versions.join(", ")))
+    let summary = format!("{} bytes, Kubernetes {}", archive.len(), versions.join(", "));
+    if args.check {
+        let found = fs::read(&args.out).with_context(|| format!("reading {}", args.out.display()))?;
+        if found != archive {
+            bail!("{} is not what these definitions give ({summary}); write it anew", args.out.display());
+        }
+        return crate::report(&format!("{} is what these definitions give: {summary}", args.out.display()));
+    }
+    fs::write(&args.out, &archive).with_context(|| format!("writing {}", args.out.display()))?;
+    crate::report(&format!("wrote {}: {summary}", args.out.display()))
 }
 
 /// The definitions under a path, each with its version; the version is part of a directory's name, `v1.37.0-local`.

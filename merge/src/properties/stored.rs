@@ -95,11 +95,12 @@ impl Draw {
             "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": meta,
             "io.k8s.apimachinery.pkg.api.resource.Quantity": text,
             "io.k8s.apimachinery.pkg.util.intstr.IntOrString": text,
-            "Thing": {"type": "object", "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "Thing"}],
+            "io.k8s.api.test.v1.Thing": {"type": "object",
+                "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "Thing"}],
                 "properties": {"apiVersion": text, "kind": text, "spec": spec,
                     "metadata": {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}}},
         }});
-        Schema::from_definitions("1.0", &document).unwrap().kind("", "v1", "Thing").unwrap()
+        Schema::from_openapi("1.0", &document).unwrap().kind("", "v1", "Thing").unwrap()
     }
 
     fn value(&mut self, ty: &TypeRef) -> Value {

@@ -169,11 +169,35 @@ impl Schema {
         TypeRef { arena, id }
     }
 
-    /// Types read from a document of named Kubernetes definitions: an object with `$defs` or `definitions`.
+    /// Types read from OpenAPI: an object with `definitions` (version 2, as a server gives under `/openapi/v2`),
+    /// `components.schemas` (version 3, `/openapi/v3/apis/...`) or `$defs`. Kinds are the definitions with an
+    /// `x-kubernetes-group-version-kind`; references may lead to any definition of the document, and what they lead to
+    /// that is not there may be anything and is owned whole.
     ///
     /// # Errors
-    /// When a definition cannot be read, or there are none.
-    pub fn from_definitions(version: &str, document: &Value) -> Result<Self, SchemaError> {
+    /// When a definition cannot be read, or there are none, or `ObjectMeta` is not among them.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use structured_merge::Schema;
+    /// let document = json!({"components": {"schemas": {
+    ///     "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": {"type": "object", "properties": {"name": {"type": "string"}}},
+    ///     "com.example.v1.Thing": {
+    ///         "type": "object",
+    ///         "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Thing"}],
+    ///         "properties": {
+    ///             "metadata": {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"},
+    ///             "ports": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port"],
+    ///                 "items": {"type": "object", "properties": {"port": {"type": "integer", "default": 80}}}},
+    ///         },
+    ///     },
+    /// }}});
+    /// let schema = Schema::from_openapi("1.0", &document)?;
+    /// let ports = schema.kind("example.com", "v1", "Thing").unwrap().at(["ports"]).unwrap();
+    /// assert_eq!(ports.list_key_defaults(), [("port", &json!(80))]);
+    /// # Ok::<(), structured_merge::schema::SchemaError>(())
+    /// ```
+    pub fn from_openapi(version: &str, document: &Value) -> Result<Self, SchemaError> {
         read_release(version, document).map(Self::from_release)
     }
 
@@ -193,7 +217,7 @@ fn major_and_minor(version: &str) -> Option<(u32, u32)> {
 /// Writes documents of named Kubernetes definitions, newest version first, as the compressed file that the crate ships.
 ///
 /// # Errors
-/// As for [`Schema::from_definitions`].
+/// As for [`Schema::from_openapi`].
 pub fn write_archive<'a>(documents: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<Vec<u8>, SchemaError> {
     let releases: Result<Vec<Release>, SchemaError> =
         documents.into_iter().map(|(version, document)| read_release(version, document)).collect();
@@ -202,8 +226,9 @@ pub fn write_archive<'a>(documents: impl IntoIterator<Item = (&'a str, &'a Value
 
 fn read_release(version: &str, document: &Value) -> Result<Release, SchemaError> {
     let error = |what| SchemaError { name: format!("Kubernetes {version}"), what };
-    let named = document.get("$defs").or_else(|| document.get("definitions")).and_then(Value::as_object);
-    let named = named.ok_or_else(|| error("has neither $defs nor definitions"))?;
+    let places = ["/$defs", "/definitions", "/components/schemas"];
+    let named = places.iter().find_map(|place| document.pointer(place)?.as_object());
+    let named = named.ok_or_else(|| error("has neither $defs nor definitions nor components.schemas"))?;
     let mut release = Release { version: version.to_owned(), ..Release::default() };
     for (name, schema) in named {
         release.definitions.insert(name.clone(), openapi::read_kubernetes(name, schema)?);

@@ -26,8 +26,12 @@ pub(crate) fn read_kubernetes(name: &str, schema: &Value) -> Result<Definition, 
         return Ok(definition);
     }
     let mut definition = read_definition(schema, false, name)?;
+    if !tables::is_built_in(name) {
+        return Ok(definition);
+    }
     for field in definition.map.iter_mut().flat_map(|map| &mut map.fields) {
-        field.default = tables::key_default(name, &field.name).or_else(|| zero_of_required(name, field));
+        let known = || tables::key_default(name, &field.name).or_else(|| zero_of_required(name, field));
+        field.default = field.default.clone().or_else(known);
         field.write_only = tables::is_write_only(name, &field.name);
         field.always_present = field.required || tables::is_always_present(name, &field.name);
     }

@@ -75,6 +75,16 @@ const WRITE_ONLY: &[(&str, &str)] = &[
 /// Fields that every built-in type holds in place wherever it has them (same source).
 const ALWAYS_PRESENT_EVERYWHERE: &[&str] = &["metadata", "spec", "status"];
 
+/// Where the definitions of types that are built into the server have their names from. Everything else is a custom
+/// resource, of which the server keeps what was written and nothing more.
+const BUILT_IN: &[&str] =
+    &["io.k8s.api.", "io.k8s.apimachinery.", "io.k8s.apiextensions-apiserver.", "io.k8s.kube-aggregator."];
+
+/// Whether a definition is of a type that is built into the server.
+pub(crate) fn is_built_in(definition: &str) -> bool {
+    BUILT_IN.iter().any(|prefix| definition.starts_with(prefix))
+}
+
 /// What an absent field of a definition means where it is a key of a list map.
 pub(crate) fn key_default(definition: &str, field: &str) -> Option<Value> {
     KEY_DEFAULTS.iter().find(|row| row.0 == definition && row.1 == field).map(|row| Value::from(row.2))
