@@ -24,11 +24,21 @@ pub enum FieldsV1Error {
         found: &'static str,
     },
     /// A key without a `:` in the second place.
-    #[error("reading a field set: {0:?} is no path element; expected one such as f:name")]
-    MissingColon(String),
+    #[error("reading a field set at {at:?}: {key:?} is no path element; expected one such as f:name")]
+    MissingColon {
+        /// The keys that lead there.
+        at: String,
+        /// What stands there.
+        key: String,
+    },
     /// A key whose part after the colon cannot be read.
-    #[error("reading a field set: the path element {0:?} is malformed")]
-    Malformed(String),
+    #[error("reading a field set at {at:?}: the path element {key:?} is malformed")]
+    Malformed {
+        /// The keys that lead there.
+        at: String,
+        /// What stands there.
+        key: String,
+    },
 }
 
 impl FieldSet {
@@ -49,7 +59,7 @@ impl FieldSet {
     pub fn from_fields_v1(fields: &Value) -> Result<Self, FieldsV1Error> {
         match fields {
             Value::Null => Ok(Self::new()),
-            other => read(other, "").map(|(set, _)| set),
+            other => read(other, &mut Vec::new()).map(|(set, _)| set),
         }
     }
 
@@ -105,10 +115,10 @@ fn write_text(set: &FieldSet, member: bool, out: &mut String) {
     out.push('}');
 }
 
-/// Reads one object: the set below it, and whether the path that leads to it is a member.
-fn read(fields: &Value, at: &str) -> Result<(FieldSet, bool), FieldsV1Error> {
+/// Reads one object: the set below it, and whether the path that leads to it is a member. `at` are the keys so far.
+fn read<'a>(fields: &'a Value, at: &mut Vec<&'a str>) -> Result<(FieldSet, bool), FieldsV1Error> {
     let Value::Object(map) = fields else {
-        return Err(FieldsV1Error::NotAnObject { at: at.to_owned(), found: type_name(fields) });
+        return Err(FieldsV1Error::NotAnObject { at: at.join(" "), found: type_name(fields) });
     };
     let mut member = map.is_empty();
     let mut nodes = Vec::with_capacity(map.len());
@@ -117,17 +127,19 @@ fn read(fields: &Value, at: &str) -> Result<(FieldSet, bool), FieldsV1Error> {
             member = true;
             continue;
         }
-        let Some(element) = parse_element(key)? else { continue };
-        let (children, child_is_member) = read(below, key)?;
+        let Some(element) = parse_element(key, at)? else { continue };
+        at.push(key);
+        let (children, child_is_member) = read(below, at)?;
+        at.pop();
         nodes.push(Node { element, member: child_is_member, children });
     }
     Ok((FieldSet::from_nodes(nodes), member))
 }
 
-fn parse_element(key: &str) -> Result<Option<PathElement>, FieldsV1Error> {
-    let malformed = || FieldsV1Error::Malformed(key.to_owned());
+fn parse_element(key: &str, at: &[&str]) -> Result<Option<PathElement>, FieldsV1Error> {
+    let malformed = || FieldsV1Error::Malformed { at: at.join(" "), key: key.to_owned() };
     let Some((sort, rest)) = key.split_at_checked(2).filter(|(sort, _)| sort.ends_with(':')) else {
-        return Err(FieldsV1Error::MissingColon(key.to_owned()));
+        return Err(FieldsV1Error::MissingColon { at: at.join(" "), key: key.to_owned() });
     };
     Ok(Some(match sort {
         "f:" => PathElement::Field(rest.to_owned()),
@@ -203,12 +215,25 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         check(json!([]), Err("reading a field set at \"\": expected an object, found a list"));
-        check(json!({"f:a": {"f:b": 1}}), Err("reading a field set at \"f:b\": expected an object, found a number"));
-        check(json!({"a": {}}), Err("reading a field set: \"a\" is no path element; expected one such as f:name"));
-        check(json!({"": {}}), Err("reading a field set: \"\" is no path element; expected one such as f:name"));
-        check(json!({"k:{": {}}), Err("reading a field set: the path element \"k:{\" is malformed"));
-        check(json!({"k:[]": {}}), Err("reading a field set: the path element \"k:[]\" is malformed"));
-        check(json!({"i:-1": {}}), Err("reading a field set: the path element \"i:-1\" is malformed"));
+        check(
+            json!({"f:a": {"f:b": 1}}),
+            Err("reading a field set at \"f:a f:b\": expected an object, found a number"),
+        );
+        check(
+            json!({"a": {}}),
+            Err("reading a field set at \"\": \"a\" is no path element; expected one such as f:name"),
+        );
+        check(
+            json!({"": {}}),
+            Err("reading a field set at \"\": \"\" is no path element; expected one such as f:name"),
+        );
+        check(json!({"k:{": {}}), Err("reading a field set at \"\": the path element \"k:{\" is malformed"));
+        check(json!({"k:[]": {}}), Err("reading a field set at \"\": the path element \"k:[]\" is malformed"));
+        check(
+            json!({"f:a": {"f:b": {"v:x": {}}}}),
+            Err("reading a field set at \"f:a f:b\": the path element \"v:x\" is malformed"),
+        );
+        check(json!({"i:-1": {}}), Err("reading a field set at \"\": the path element \"i:-1\" is malformed"));
     }
 
     #[test]
