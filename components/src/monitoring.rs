@@ -199,13 +199,16 @@ pub(crate) fn prometheus_rule(
     let absent = watched.services.iter().map(|spec| {
         let name = spec.object_name();
         let text = format!("No pod of {name} has been scraped for five minutes.");
-        alert(
+        let mut rule = alert(
             "McpServerAbsent",
             format!("absent(up{{namespace=\"{namespace}\", service=\"{name}\"}})"),
             "5m",
             Some(spec.priority),
             (&format!("{name} is not there"), &text),
-        )
+        );
+        // Two alerts of one name must differ in a label.
+        rule.labels.insert("service", name);
+        rule
     });
     rules.extend(absent);
     let scaled: Vec<_> = watched.services.iter().filter(|spec| spec.autoscale.is_some()).collect();
