@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+mod external;
 mod openapi;
 mod protobuf;
 mod schema;
@@ -16,6 +17,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    External(external::Args),
     Openapi(openapi::Args),
     Protobuf(protobuf::Args),
     Schema(schema::Args),
@@ -23,6 +25,7 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
+        Chore::External(args) => external::run(&args),
         Chore::Openapi(args) => openapi::run(&args),
         Chore::Protobuf(args) => protobuf::run(&args),
         Chore::Schema(args) => schema::run(&args),
