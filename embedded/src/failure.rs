@@ -214,6 +214,12 @@ impl Failure {
         Failure::new(403, "Forbidden", format!("{subject}forbidden: {why}")).about(group, plural, name)
     }
 
+    /// 403: a webhook says no.
+    pub(crate) fn denied_by_webhook(name: &str, why: &str) -> Failure {
+        let why = if why.is_empty() { " without explanation".to_owned() } else { format!(": {why}") };
+        Failure::new(403, "Forbidden", format!("admission webhook {name:?} denied the request{why}"))
+    }
+
     /// 403: the namespace is going away.
     pub(crate) fn terminating(group: &str, plural: &str, name: &str, namespace: &str) -> Failure {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
@@ -291,8 +297,8 @@ impl Failure {
 
     /// 500: something of the server's own went wrong.
     pub(crate) fn internal(message: impl std::fmt::Display) -> Failure {
-        let message = format!("Internal error occurred: {message}");
-        let mut failure = Failure::new(500, "InternalError", message.clone());
+        let message = message.to_string();
+        let mut failure = Failure::new(500, "InternalError", format!("Internal error occurred: {message}"));
         failure.details = Some(Map::new());
         failure.causes(vec![json!({"message": message})])
     }

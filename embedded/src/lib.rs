@@ -31,6 +31,7 @@ mod system;
 mod versions;
 
 pub use access::Identity;
+pub use admission::webhook::{WebhookAnswer, WebhookRequest, Webhooks};
 pub use clock::{Clock, Sleep, SystemClock, TestClock};
 pub use cluster::{Cluster, OpenError};
 pub use holder::Holder;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Identity;
+use crate::admission::webhook::Webhooks;
 use crate::clock::{Clock, SystemClock};
 
 /// Where the cluster keeps its objects.
@@ -39,6 +40,8 @@ pub struct Options {
     /// Users beside the administrator, by the token that each of them shows. What they may do is up to the roles that
     /// are bound to them; to begin with, next to nothing.
     pub identities: BTreeMap<String, Identity>,
+    /// Who answers for the webhooks of stored configurations. To begin with nobody: each of them is unreachable.
+    pub webhooks: Webhooks,
 }
 
 /// Who works in a cluster beside its clients.
@@ -63,6 +66,7 @@ impl Default for Options {
             event_lifetime: Duration::from_secs(3600),
             controllers: Controllers::default(),
             identities: BTreeMap::new(),
+            webhooks: Webhooks::default(),
         }
     }
 }
@@ -76,6 +80,7 @@ impl fmt::Debug for Options {
             .field("watch_window", &self.watch_window)
             .field("event_lifetime", &self.event_lifetime)
             .field("controllers", &self.controllers)
+            .field("webhooks", &self.webhooks)
             // The tokens must reach no log.
             .field("identities", &self.identities.values().collect::<Vec<_>>())
             .finish_non_exhaustive()

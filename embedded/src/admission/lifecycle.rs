@@ -29,7 +29,7 @@ pub(super) fn check(txn: &Txn<'_>, write: Write<'_>, new: &Value) -> Result<(), 
 }
 
 /// May the namespace be deleted at all?
-pub(crate) fn may_delete_namespace(name: &str) -> Result<(), Failure> {
+pub(super) fn may_delete_namespace(name: &str) -> Result<(), Failure> {
     if IMMORTAL.contains(&name) {
         return Err(Failure::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }

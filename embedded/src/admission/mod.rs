@@ -14,10 +14,10 @@ mod quota;
 mod service_account;
 mod tolerations;
 mod usage;
+pub(crate) mod webhook;
 
 use serde_json::{Value, json};
 
-pub(crate) use self::lifecycle::may_delete_namespace;
 pub(crate) use self::quota::recount;
 use crate::failure::Failure;
 use crate::object;
@@ -64,8 +64,25 @@ fn known_name(value: &Value) -> &str {
     }
 }
 
-/// Lets the plugins that change objects have the object.
-pub(crate) fn change(txn: &mut Txn<'_>, write: Write<'_>, new: &mut Value) -> Result<(), Failure> {
+/// Lets the plugins that change objects have the object, the webhooks last; and once more, when a webhook has changed
+/// it. Says whether one has.
+pub(crate) fn change(
+    txn: &Txn<'_>,
+    write: Write<'_>,
+    new: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<bool, Failure> {
+    let mut rounds = webhook::Rounds::default();
+    change_in_tree(txn, write, new)?;
+    let changed = webhook::mutate(txn, write, new, warnings, &mut rounds)?;
+    if changed {
+        change_in_tree(txn, write, new)?;
+        webhook::mutate(txn, write, new, warnings, &mut rounds)?;
+    }
+    Ok(changed)
+}
+
+fn change_in_tree(txn: &Txn<'_>, write: Write<'_>, new: &mut Value) -> Result<(), Failure> {
     lifecycle::check(txn, write, new)?;
     limits::set_defaults(txn, write, new);
     if write.makes("", "Pod") {
@@ -90,7 +107,17 @@ pub(crate) fn approve(
     pod_security::check(txn, write, new, warnings)?;
     priority::check_class(txn, write, new)?;
     classes::check(txn, write, new)?;
+    webhook::validate(txn, write, Some(new), warnings)?;
     quota::check(txn, write, new)
+}
+
+/// May the object be deleted? Warnings of webhooks are lost: an answer to a deletion has no place for them yet.
+pub(crate) fn remove(txn: &Txn<'_>, write: Write<'_>) -> Result<(), Failure> {
+    let old = write.old.unwrap_or(&Value::Null);
+    if write.resource.is("", "Namespace") {
+        lifecycle::may_delete_namespace(object::name(old))?;
+    }
+    webhook::remove(txn, write)
 }
 
 /// Appends to a list, making it where there is none.

@@ -11,7 +11,7 @@ use super::{Call, body, read, request_options, write};
 use crate::failure::Failure;
 use crate::object;
 use crate::registry::Resource;
-use crate::rules::{DeleteOptions, Deleted, Propagation};
+use crate::rules::{DeleteOptions, Deleted, Propagation, Rules};
 
 /// The options, from the query and then the body, and whether it is a dry run.
 pub(crate) fn options(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
@@ -96,7 +96,8 @@ pub(crate) async fn one(call: &Arc<Call>) -> Result<Response, Failure> {
     let deleted = write::run(call, dry, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
         let live = txn.get(&key).ok_or_else(|| shared.not_found())?;
-        shared.rules().delete(txn, &shared.resource, &live, &options)
+        let rules = Rules { dry_run: dry, ..shared.rules() };
+        rules.delete(txn, &shared.resource, &live, &options)
     })
     .await?;
     match deleted {
@@ -133,10 +134,11 @@ pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
     let shared = Arc::clone(call);
     let (items, revision) = write::run(call, dry, move |txn| {
         let mut items = Vec::new();
+        let rules = Rules { dry_run: dry, ..shared.rules() };
         for live in txn.list(&shared.resource.storage, &shared.target.namespace) {
             if selection.matches(&live.value) {
                 let (Deleted::Gone(object) | Deleted::Marked(object)) =
-                    shared.rules().delete(txn, &shared.resource, &live, &options)?;
+                    rules.delete(txn, &shared.resource, &live, &options)?;
                 items.push(read::as_item(&shared, object.value.clone()));
             }
         }

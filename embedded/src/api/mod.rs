@@ -87,6 +87,7 @@ impl Call {
             registry: Arc::clone(&self.registry),
             settings: Arc::clone(&self.system.settings),
             who: Arc::clone(&self.who),
+            dry_run: !self.params.all("dryRun").is_empty(),
         }
     }
 

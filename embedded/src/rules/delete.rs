@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Rules;
+use crate::admission::{self, Write};
 use crate::failure::Failure;
 use crate::object;
 use crate::registry::Resource;
@@ -56,9 +57,8 @@ impl Rules {
     ) -> Result<Deleted, Failure> {
         let old = &live.value;
         check(resource, old, options)?;
-        if resource.is("", "Namespace") {
-            crate::admission::may_delete_namespace(object::name(old))?;
-        }
+        let write = Write { rules: self, resource, subresource: "", old: Some(old), named: true };
+        admission::remove(txn, write)?;
         let mut new = old.clone();
         if let Some(propagation) = options.propagation.or_else(|| default_propagation(resource)) {
             propagate(&mut new, propagation);

@@ -39,6 +39,8 @@ pub(crate) struct Rules {
     pub(crate) settings: Arc<Options>,
     /// Whose request is carried out.
     pub(crate) who: Arc<Identity>,
+    /// Is it only tried? The transaction is then thrown away, and webhooks are told.
+    pub(crate) dry_run: bool,
 }
 
 /// Who writes, and through which subresource.
@@ -69,7 +71,8 @@ pub(crate) struct Outcome {
 impl Rules {
     /// The rules for the cluster's own writes: its first objects, and what its controllers do.
     pub(crate) fn own(registry: Arc<Registry>, settings: Arc<Options>) -> Rules {
-        Rules { registry, settings, who: Arc::new(Identity::user("system:apiserver", ["system:masters"])) }
+        let who = Arc::new(Identity::user("system:apiserver", ["system:masters"]));
+        Rules { registry, settings, who, dry_run: false }
     }
 
     /// Stores a new object, given in the resource's version.
@@ -99,7 +102,7 @@ impl Rules {
         }
         let mut warnings = Vec::new();
         let write = Write { rules: self, resource, subresource: author.subresource, old: None, named: false };
-        admission::change(txn, write, &mut new)?;
+        admission::change(txn, write, &mut new, &mut warnings)?;
         if resource.is("", "Pod") {
             let quality = quality::of(&new);
             object::set(&mut new, "/status/qosClass", json!(quality));
@@ -144,11 +147,13 @@ impl Rules {
         }
         decoding::settle(resource, &mut new);
         let write = Write { rules: self, resource, subresource: author.subresource, old: Some(old), named: true };
-        admission::change(txn, write, &mut new)?;
+        let mut warnings = Vec::new();
+        if admission::change(txn, write, &mut new, &mut warnings)? {
+            keep_times(old, &mut new);
+        }
         allocate::on_update(resource, old, &mut new);
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
-        let mut warnings = Vec::new();
         if author.subresource == "status" {
             let causes = custom::check_status(resource, &new);
             if !causes.is_empty() {
@@ -217,6 +222,34 @@ fn track(
         None => object::metadata(&mut new).remove("managedFields"),
     };
     Ok(new)
+}
+
+/// Brings an object that a webhook has changed into the stored form, as a body that was sent.
+pub(crate) fn settle(resource: &Resource, value: &mut Value) -> Result<(), Failure> {
+    if let Some(wrong) = decoding::conform(resource, value).wrong {
+        return Err(Failure::internal(wrong.decoded));
+    }
+    defaults::apply(resource, value);
+    decoding::settle(resource, value);
+    Ok(())
+}
+
+/// Puts the old times of ownership back where a webhook has undone all that was to change.
+fn keep_times(old: &Value, new: &mut Value) {
+    let timeless = |value: &Value| {
+        let mut value = value.clone();
+        let entries = value.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+        entries.into_iter().flatten().for_each(|entry| {
+            object::as_map(entry).remove("time");
+        });
+        object::metadata(&mut value).remove("resourceVersion");
+        value
+    };
+    if timeless(old) == timeless(new)
+        && let Some(managed) = old.pointer("/metadata/managedFields")
+    {
+        object::set(new, "/metadata/managedFields", managed.clone());
+    }
 }
 
 /// The fields that the server alone sets, for a new object.
