@@ -98,3 +98,16 @@ fn waivers() {
     stack("waiver-refused", 4, mail, &with("S-ports-002", "both listen on one port since ever"));
     stack("waiver-without-reason", 1, mail, &with("S-arch-001", "no"));
 }
+
+/// What others have taken of the nodes is not there for a second instance.
+#[test]
+fn a_live_cluster_counts_with_what_runs_there() {
+    let story = Story::new();
+    story.file("stacks/shop.yaml", SHOP).file("environments/production.yaml", PRODUCTION);
+    story.edit("stacks/shop.yaml", MAIL, "mail: {tier: back, port: 9001, gpu: 1, replicas: 2}");
+    let (code, _, err) = story.run(&["up", "shop", "-e", "production", "--yes", "--quiet"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    golden("proofs/live-own.txt", story.transcript("check shop -e production --live"));
+    golden("proofs/live-others.txt", story.transcript("check shop -e production --instance second --live"));
+    assert_eq!(story.run(&["check", "shop", "-e", "production", "--instance", "second"]).0, 0, "there would be room");
+}

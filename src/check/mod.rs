@@ -5,7 +5,7 @@
 //! [`crate::load`].
 
 mod architecture;
-mod capacity;
+pub(crate) mod capacity;
 mod composed;
 mod gateway;
 mod hardening;
@@ -27,6 +27,7 @@ use strata_components::desired::Desired;
 
 use crate::finding::{Finding, Level, settle};
 use crate::load::Loaded;
+use crate::observe::Surroundings;
 
 /// What a stack composes to where it can be composed, and everything that is found.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +58,17 @@ pub fn prove(loaded: &Loaded, target: &str, suffix: Option<&str>) -> Proven {
 /// Everything that is found in a stack, an environment and what they compose to, or fail to.
 #[must_use]
 pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<Finding> {
+    check_among(loaded, composed, None)
+}
+
+/// The same on a live cluster: held against its nodes with what others have left of them, and with the policies of
+/// others that are in force in the instance's namespaces.
+#[must_use]
+pub fn check_among(
+    loaded: &Loaded,
+    composed: Result<&Desired, &ComposeError>,
+    around: Option<&Surroundings>,
+) -> Vec<Finding> {
     let mut findings = loaded.findings.clone();
     findings.extend(mesh::check(loaded));
     findings.extend(names::check(loaded));
@@ -72,9 +84,11 @@ pub fn check(loaded: &Loaded, composed: Result<&Desired, &ComposeError>) -> Vec<
             findings.extend(ports::check_claims(desired, loaded));
             findings.extend(gateway::check_objects(desired, loaded));
             findings.extend(hardening::check_objects(desired, loaded));
-            findings.extend(isolation::check(desired, loaded, &[]));
+            let foreign = around.map(|around| around.policies.as_slice()).unwrap_or_default();
+            findings.extend(isolation::check(desired, loaded, foreign));
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
-            if let Some(nodes) = capacity::nodes::described(&loaded.environment, target) {
+            let live = around.map(|around| capacity::nodes::live(&around.nodes));
+            if let Some(nodes) = live.or_else(|| capacity::nodes::described(&loaded.environment, target)) {
                 findings.extend(capacity::check(desired, loaded, &nodes));
                 findings.extend(architecture::check(desired, loaded, &nodes));
             }

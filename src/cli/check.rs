@@ -1,24 +1,28 @@
-//! `strata check`: proofs over a stack in an environment; no cluster is needed.
+//! `strata check`: proofs over a stack in an environment; no cluster is needed, but for `--live`.
 
 use strata_components::desired::Desired;
 
 use super::format::Format;
+use super::session::connected;
 use super::{CommandResult, Context, StackArgs, Ui};
 use crate::check::order::CriticalPath;
 use crate::check::registry::Registry;
-use crate::check::{Proven, prove};
+use crate::check::{Proven, check_among, prove};
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::finding::{Finding, Sources, Tally};
 use crate::load::Loaded;
 use crate::report::{self, findings};
 
-/// Prove a stack without a cluster: ports, dependencies, phases, sizes, the gateway
+/// Prove a stack: ports, dependencies, phases, sizes, who can talk to whom, whether everything fits
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 no errors, 1 the files cannot be read, 4 errors were found.")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
+    /// Prove it on the live cluster too: on its nodes, beside what else runs there and the policies of others
+    #[arg(long, conflicts_with = "ports")]
+    live: bool,
     /// Print the port registry instead, with what is free
     #[arg(long)]
     ports: bool,
@@ -44,8 +48,14 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         })?;
         return Ok(exit::OK);
     }
-    let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let proven = prove(&loaded, &cluster, args.stack.instance.as_deref());
+    let (cluster, choice) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
+    let mut proven = prove(&loaded, &cluster, args.stack.instance.as_deref());
+    if let Some(desired) = proven.desired.as_ref().filter(|_| args.live) {
+        let around = connected(context, &loaded.environment, (cluster, choice), async |cluster| {
+            Ok(cluster.survey(desired).await?)
+        })?;
+        proven.findings = check_among(&loaded, Ok(desired), Some(&around));
+    }
     print(args, &proven.findings, &loaded.sources(), ui)?;
     if args.output == Format::Terminal {
         ui.data(&closing(&loaded, &proven))?;

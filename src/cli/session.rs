@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use kube_embedded::OpenError;
 use strata_components::desired::{Desired, Phase};
+use strata_components::model::Environment;
 
 use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::cluster::connect::{Choice, ConnectError, Connection};
@@ -51,20 +52,9 @@ impl Session {
         let loaded = context.load(args, ui)?;
         let (name, choice) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
         let desired = findings::checked(&loaded, args, &name, ui)?;
-        let store = store_path(context.root(), loaded.environment.environment.as_str());
-        block_on(async {
-            let connection = Connection::open(&choice, &store).await.map_err(connect_hint)?;
-            let settings = Settings {
-                name,
-                control_namespace: loaded.environment.control_namespace.to_string(),
-                guard: connection.guard.clone(),
-                holder: holder(),
-            };
-            let session = Self { desired, cluster: Cluster::new(connection.client.clone(), settings) };
-            let result = work(&session, ui).await;
-            drop(session);
-            connection.close().await;
-            result
+        connected(context, &loaded.environment, (name, choice), async |cluster| {
+            let session = Self { desired, cluster };
+            work(&session, ui).await
         })
     }
 
@@ -82,6 +72,28 @@ impl Session {
         let phases = phases.into_iter().map(|phase| Phase { services: Vec::new(), ..phase }).collect();
         Desired { instance, namespaces, phases, resources: Vec::new(), claims: Default::default(), notes: Vec::new() }
     }
+}
+
+/// Reaches a cluster of an environment, and does `work` with it.
+pub(super) fn connected<T>(
+    context: &Context<'_>,
+    environment: &Environment,
+    (name, choice): (String, Choice),
+    work: impl AsyncFnOnce(Cluster) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let store = store_path(context.root(), environment.environment.as_str());
+    block_on(async {
+        let connection = Connection::open(&choice, &store).await.map_err(connect_hint)?;
+        let settings = Settings {
+            name,
+            control_namespace: environment.control_namespace.to_string(),
+            guard: connection.guard.clone(),
+            holder: holder(),
+        };
+        let result = work(Cluster::new(connection.client.clone(), settings)).await;
+        connection.close().await;
+        result
+    })
 }
 
 /// Where an environment's embedded cluster is stored.

@@ -13,6 +13,7 @@ mod pods;
 mod provided;
 mod readiness;
 mod request;
+mod survey;
 mod wait;
 mod webhooks;
 

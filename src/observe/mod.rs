@@ -3,8 +3,10 @@
 //! A provider takes it (see [`crate::provider`]); nothing here reads anything. A snapshot serialises, so that a
 //! wrong plan becomes a file that a test replays.
 
+mod nodes;
 mod snapshot;
 
+pub use nodes::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings};
 pub use snapshot::{
     Confirmation, FieldChange, FieldConflict, FieldOwner, Health, LiveObject, Owner, Preview, Previewed, Readiness,
     SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,

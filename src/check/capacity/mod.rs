@@ -1,9 +1,9 @@
 //! Whether everything fits on the nodes: at the fewest pods, while a service is rolled out, and at the most pods that
-//! autoscalers may start. Held against what the environment describes.
+//! autoscalers may start. Held against what the environment describes or, of a live cluster, what others have left.
 
 pub(super) mod nodes;
 mod packing;
-pub(super) mod placement;
+pub(crate) mod placement;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,12 +185,13 @@ impl<'a> Fleet<'a> {
     fn help(&self, want: &Want<'_>, others: &[Demand], count: u32) -> String {
         let mut kinds: Vec<&Node> = Vec::new();
         for node in self.nodes.iter().filter(|node| placement::admits(node, &want.pod).is_ok()) {
-            if !kinds.iter().any(|kind| kind.free == node.free && kind.taints == node.taints) {
+            if !kinds.iter().any(|kind| kind.whole == node.whole && kind.taints == node.taints) {
                 kinds.push(node);
             }
         }
         let enough = |kind: &Node, more: usize| {
-            let all: Vec<Node> = self.nodes.iter().cloned().chain(std::iter::repeat_n(kind.clone(), more)).collect();
+            let fresh = Node { free: kind.whole.clone(), ..kind.clone() };
+            let all: Vec<Node> = self.nodes.iter().cloned().chain(std::iter::repeat_n(fresh, more)).collect();
             let stretch = |demand: &Demand| Demand {
                 // What may go to a node may go to another like it.
                 eligible: demand

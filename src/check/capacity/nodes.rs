@@ -1,10 +1,12 @@
-//! The nodes that pods are held against: those that an environment describes.
+//! The nodes that pods are held against: those that an environment describes, or those of a live cluster with what
+//! others have taken of them.
 
 use std::collections::BTreeMap;
 
 use strata_components::model::{Cluster, Environment, NodeGroup, PageSize, TaintEffect};
 
 use super::super::reach::Labels;
+use crate::observe::LiveNode;
 
 /// The label with a node's processor architecture.
 pub(in crate::check) const ARCHITECTURE: &str = "kubernetes.io/arch";
@@ -16,6 +18,8 @@ pub(in crate::check) struct Node {
     pub(in crate::check) name: String,
     /// What is free of each resource, by its Kubernetes name: CPU in thousandths of a core, memory in bytes.
     pub(in crate::check) free: BTreeMap<String, u64>,
+    /// The same of a node like it on which nothing runs.
+    pub(in crate::check) whole: BTreeMap<String, u64>,
     pub(in crate::check) labels: Labels,
     /// Keys, values and effects of taints that keep pods away; those that only prefer other nodes are left out.
     pub(in crate::check) taints: Vec<(String, String, String)>,
@@ -64,7 +68,28 @@ fn of_group(group: &NodeGroup) -> Vec<Node> {
         labels.insert(ARCHITECTURE.to_owned(), group.architecture.as_str().to_owned());
         labels.insert(HOSTNAME.to_owned(), name.clone());
         let large_pages = group.page_size == PageSize::Large;
-        Node { name, free: free.clone(), labels, taints: taints.clone(), large_pages }
+        Node { name, free: free.clone(), whole: free.clone(), labels, taints: taints.clone(), large_pages }
     };
     group.node_names().into_iter().map(node).collect()
+}
+
+/// The nodes of a live cluster that take pods, with what others have left of them.
+pub(in crate::check) fn live(nodes: &[LiveNode]) -> Vec<Node> {
+    let node = |node: &LiveNode| {
+        let free = node.allocatable.iter().map(|(resource, amount)| {
+            let taken = node.taken.get(resource).copied().unwrap_or(0);
+            (resource.clone(), amount.saturating_sub(taken))
+        });
+        let taints = node.taints.iter().filter(|taint| taint.effect != "PreferNoSchedule");
+        Node {
+            name: node.name.clone(),
+            free: free.collect(),
+            whole: node.allocatable.clone(),
+            labels: node.labels.clone(),
+            taints: taints.map(|taint| (taint.key.clone(), taint.value.clone(), taint.effect.clone())).collect(),
+            // Kernels with large pages are called so: 6.8.0-1013-nvidia-64k.
+            large_pages: node.kernel.split('-').any(|part| part == "64k"),
+        }
+    };
+    nodes.iter().filter(|node| !node.unschedulable).map(node).collect()
 }

@@ -73,7 +73,7 @@ fn tolerates(toleration: &Toleration, key: &str, value: &str, effect: &str) -> b
 }
 
 /// What a pod asks for, by resource: CPU in thousandths of a core, memory in bytes, and one pod.
-pub(in crate::check) fn requests(pod: &PodSpec) -> BTreeMap<String, u64> {
+pub(crate) fn requests(pod: &PodSpec) -> BTreeMap<String, u64> {
     let mut sum: BTreeMap<String, u64> = BTreeMap::new();
     let mut most = BTreeMap::new();
     let add = |total: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>| {
@@ -221,7 +221,14 @@ mod tests {
     fn check(more: Value, expect: Result<(), &str>) {
         let labels = [("gpu", "true"), ("size", "8")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let taints = vec![("nvidia.com/gpu".to_owned(), "present".to_owned(), "NoSchedule".to_owned())];
-        let node = Node { name: "gh200".into(), free: BTreeMap::new(), labels, taints, large_pages: false };
+        let node = Node {
+            name: "gh200".into(),
+            free: BTreeMap::new(),
+            whole: BTreeMap::new(),
+            labels,
+            taints,
+            large_pages: false,
+        };
         let mut tolerating = json!({"tolerations": [{"operator": "Exists"}]});
         for (key, value) in more.as_object().unwrap() {
             tolerating[key] = value.clone();

@@ -342,3 +342,15 @@ fn every_policy_of_a_small_stack_is_needed_and_none_may_be_wider() {
     ];
     every_change_is_found(&loaded, &desired, &ways);
 }
+
+#[test]
+fn policies_of_others_in_the_same_namespace_count() {
+    let (loaded, desired) = shop();
+    let foreign = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "debug", "namespace": "shop"},
+        "spec": {"podSelector": {}, "ingress": [{}]},
+    });
+    let found: Vec<String> = isolation(&desired, &loaded, &[foreign]).into_iter().map(|one| one.message).collect();
+    assert!(found.iter().any(|one| one.contains("NetworkPolicy shop/debug (rule 1) lets it in")), "{found:#?}");
+}
