@@ -38,6 +38,11 @@ impl Cause {
         Cause { reason: "FieldValueInvalid", message: format!("Invalid value: {shown}: {why}"), field: field.into() }
     }
 
+    /// A value of the wrong shape, as the server prints it.
+    pub(crate) fn invalid_as(field: impl Into<String>, shown: &str, why: &str) -> Cause {
+        Cause { reason: "FieldValueInvalid", message: format!("Invalid value: {shown}: {why}"), field: field.into() }
+    }
+
     /// A value that is not there but must be.
     pub(crate) fn required(field: impl Into<String>, why: &str) -> Cause {
         let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
@@ -51,10 +56,22 @@ impl Cause {
         Cause { reason: "FieldValueNotSupported", message, field: field.into() }
     }
 
+    /// A value outside a fixed list, as the server prints it.
+    pub(crate) fn unsupported_as(field: impl Into<String>, shown: &str, known: &[&str]) -> Cause {
+        let known: Vec<String> = known.iter().map(|k| format!("\"{k}\"")).collect();
+        let message = format!("Unsupported value: {shown}: supported values: {}", known.join(", "));
+        Cause { reason: "FieldValueNotSupported", message, field: field.into() }
+    }
+
     /// A value that another item has already.
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Cause {
         let message = format!("Duplicate value: {}", shown(value));
         Cause { reason: "FieldValueDuplicate", message, field: field.into() }
+    }
+
+    /// A value that another item has already, as the server prints it.
+    pub(crate) fn duplicate_of(field: impl Into<String>, shown: &str) -> Cause {
+        Cause { reason: "FieldValueDuplicate", message: format!("Duplicate value: {shown}"), field: field.into() }
     }
 
     /// A field that may not be set, or not in this way.

@@ -25,10 +25,34 @@ pub(crate) fn options(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
     if call.body.is_empty() {
         return finish(options, &dry);
     }
-    let body = body::read(&call.headers, &call.body, "DeleteOptions")?;
+    let body = read_body(call)?;
     read_options(&body, &mut options)?;
     dry = object::items(&body, "/dryRun").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     finish(options, &dry)
+}
+
+/// The body as `DeleteOptions`, refused in the words of the scheme that reads nothing else.
+fn read_body(call: &Call) -> Result<Value, Failure> {
+    let headless = |why: String| Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"));
+    let media = body::media_type(&call.headers);
+    if !matches!(media, "" | "application/json") {
+        return body::read(&call.headers, &call.body, "DeleteOptions");
+    }
+    let options = body::json_value(&call.body).map_err(headless)?;
+    let (version, kind) = (object::text(&options, "/apiVersion"), object::text(&options, "/kind"));
+    if !matches!(kind, "" | "DeleteOptions") {
+        let scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
+        let text = format!("no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}");
+        return Err(Failure::bad_request(text));
+    }
+    if let Some(wrong) = options.get("gracePeriodSeconds").filter(|given| !given.is_i64() && !given.is_null()) {
+        let found = crate::decoding::shape(wrong);
+        let text = format!(
+            "json: cannot unmarshal {found} into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
+        );
+        return Err(Failure::bad_request(text));
+    }
+    Ok(options)
 }
 
 fn finish(options: DeleteOptions, dry: &[String]) -> Result<(DeleteOptions, bool), Failure> {
@@ -43,6 +67,12 @@ pub(crate) fn read_options(body: &Value, options: &mut DeleteOptions) -> Result<
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     options.uid = text("/preconditions/uid");
     options.resource_version = text("/preconditions/resourceVersion");
+    if body.get("orphanDependents").is_some_and(|given| !given.is_null()) && text("/propagationPolicy").is_some() {
+        let shown = json!(text("/propagationPolicy"));
+        let why = "orphanDependents and deletionPropagation cannot be both set";
+        let cause = crate::failure::Cause::invalid("propagationPolicy", &shown, why);
+        return Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
+    }
     if let Some(policy) = text("/propagationPolicy") {
         options.propagation = propagation(&policy)?;
     }
@@ -137,9 +167,8 @@ pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
         let rules = Rules { dry_run: dry, ..shared.rules() };
         for live in txn.list(&shared.resource.storage, &shared.target.namespace) {
             if selection.matches(&live.value) {
-                let (Deleted::Gone(object) | Deleted::Marked(object)) =
-                    rules.delete(txn, &shared.resource, &live, &options)?;
-                items.push(read::as_item(&shared, object.value.clone()));
+                rules.delete(txn, &shared.resource, &live, &options)?;
+                items.push(read::as_item(&shared, live.value.clone()));
             }
         }
         Ok((items, txn.revision()))

@@ -177,7 +177,7 @@ fn plain(
         }
         FieldValidation::Strict | FieldValidation::Warn => faults,
     };
-    write::check_name(call, &new)?;
+    write::check_name(call, object::name(&new))?;
     write::place(call, &mut new)?;
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: &call.target.subresource };
@@ -198,15 +198,10 @@ fn apply(
         let (group, version) = version.split_once('/').unwrap_or(("", version));
         return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
     }
-    if !object::name(&config).is_empty() {
-        write::check_name(call, &config)?;
-    }
+    let named = object::name(&config).to_owned();
     if !object::items(&config, "/metadata/managedFields").is_empty() {
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
-    // The namespace of the path is the object's, and no part of what is applied.
-    let mut placed = config.clone();
-    write::place(call, &mut placed)?;
     let name = Value::from(call.target.name.as_str());
     object::metadata(&mut config).insert("name".to_owned(), name);
     let key = resource.key(&call.target.namespace, &call.target.name);
@@ -226,19 +221,22 @@ fn apply(
         if !author.subresource.is_empty() {
             return Err(call.not_found());
         }
-        let uid = object::uid(&config);
-        if !uid.is_empty() {
-            let why =
-                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
-            return Err(Failure::conflict(&resource.group, &resource.plural, &call.target.name, &why));
-        }
         call.may_create(txn)?;
     }
     merging::restrict(resource, &mut config, author.subresource);
     let seen = live.as_ref().and_then(|live| versions::seen(resource, &live.value));
     let seen = seen.as_ref().or(live.as_ref().map(|live| &live.value));
     let mut merged = merging::apply(resource, seen, &config, author, force, txn.now())?;
+    let uid = object::uid(&config);
+    if live.is_none() && !uid.is_empty() {
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        return Err(Failure::conflict(&resource.group, &resource.plural, &call.target.name, &why));
+    }
+    // The namespace of the path is the object's, and no part of what is applied.
     write::place(call, &mut merged)?;
+    if !named.is_empty() {
+        write::check_name(call, &named)?;
+    }
     decoding::conform(resource, &mut merged);
     let outcome = match live {
         Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied)?,

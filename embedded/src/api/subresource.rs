@@ -177,9 +177,14 @@ async fn evict(call: &Arc<Call>) -> Result<Response, Failure> {
 async fn bind(call: &Arc<Call>) -> Result<Response, Failure> {
     let binding = body::read(&call.headers, &call.body, "Binding")?;
     let node = object::text(&binding, "/target/name").to_owned();
+    // These two are no refusals of the store but plain errors, which a server gives no reason.
     if node.is_empty() {
-        let cause = Cause::required("target.name", "");
-        return Err(Failure::invalid("", "Binding", &call.target.name, vec![cause]));
+        return Err(Failure::unnamed("target.name: Required value".to_owned()));
+    }
+    if !matches!(object::text(&binding, "/target/kind"), "" | "Node") {
+        let shown = crate::decoding::quote(object::text(&binding, "/target/kind"));
+        let text = format!("target.kind: Unsupported value: {shown}: supported values: \"Node\", \"<empty>\"");
+        return Err(Failure::unnamed(text));
     }
     let dry = request_options::read(&call.params, "CreateOptions", None)?.dry_run;
     let shared = Arc::clone(call);

@@ -53,7 +53,7 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
         let text = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
         return Err(Failure::bad_request(text));
     }
-    check_name(call, &new)?;
+    check_name(call, object::name(&new))?;
     place(call, &mut new)?;
     let dry_run = options.dry_run;
     let shared = Arc::clone(call);
@@ -68,7 +68,7 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
             let author = Author { manager: &manager, subresource: "" };
             return shared.rules().create(txn, &shared.resource, new, author, Ownership::Tracked);
         };
-        precondition(&shared, &live.value, &new)?;
+        precondition(&shared, &live.value, &new, dry_run)?;
         let version = object::text(&new, "/metadata/resourceVersion");
         if version.is_empty() && needs_version(&shared.resource) {
             let cause = crate::failure::Cause {
@@ -216,8 +216,8 @@ pub(crate) fn kind_fault(resource: &Resource, version: &str, kind: &str) -> Stri
 }
 
 /// Does the body name the object of the path?
-pub(crate) fn check_name(call: &Call, new: &Value) -> Result<(), Failure> {
-    let (name, wanted) = (object::name(new), &call.target.name);
+pub(crate) fn check_name(call: &Call, name: &str) -> Result<(), Failure> {
+    let wanted = &call.target.name;
     if name == wanted {
         return Ok(());
     }
@@ -226,11 +226,13 @@ pub(crate) fn check_name(call: &Call, new: &Value) -> Result<(), Failure> {
 }
 
 /// A replacement that names another identity or no possible version is refused before anything else.
-fn precondition(call: &Call, live: &Value, new: &Value) -> Result<(), Failure> {
+fn precondition(call: &Call, live: &Value, new: &Value, dry_run: bool) -> Result<(), Failure> {
     let resource = &call.resource;
     let (wanted, found) = (object::uid(new), object::uid(live));
     if !wanted.is_empty() && wanted != found {
         let key = storage_key(resource, object::namespace(live), object::name(live));
+        // A dry run knows its place below the root only.
+        let key = if dry_run { key.trim_start_matches("/registry").to_owned() } else { key };
         let why = format!(
             "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
         );

@@ -323,6 +323,10 @@ pub(crate) fn shape(value: &Value) -> &'static str {
 
 /// Where Go says that base64 breaks off.
 fn offset(text: &str, error: &base64::DecodeError) -> usize {
+    let strange = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+    if let Some(at) = text.bytes().position(strange) {
+        return at;
+    }
     match error {
         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol { offset: at, .. } => *at,
         _ => text.len(),

@@ -28,12 +28,16 @@ pub(super) fn on_create(txn: &Txn<'_>, resource: &Resource, new: &mut Value, cau
     }
 }
 
-/// For a changed object: what was handed out stays.
-pub(super) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
+/// For a changed object: what was handed out stays, as long as the type of a Service has it.
+pub(super) fn on_update(txn: &Txn<'_>, resource: &Resource, old: &Value, new: &mut Value) {
     if resource.is("", "Secret") {
         secret(new);
     }
-    if !resource.is("", "Service") || object::text(new, "/spec/type") == "ExternalName" {
+    if !resource.is("", "Service") {
+        return;
+    }
+    give_back(old, new);
+    if object::text(new, "/spec/type") == "ExternalName" {
         return;
     }
     for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
@@ -42,6 +46,45 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
         if let (true, Some(kept)) = (unset, old.pointer(&pointer)) {
             object::set(new, &pointer, kept.clone());
         }
+    }
+    node_ports(txn, new);
+}
+
+/// Takes out what the new type of a Service does not have, where the client has left it as it was.
+///
+/// Source: `dropTypeDependentFields` of `k8s.io/kubernetes/pkg/registry/core/service`.
+fn give_back(old: &Value, new: &mut Value) {
+    let outside = |value: &Value| matches!(object::text(value, "/spec/type"), "NodePort" | "LoadBalancer");
+    let mut gone: Vec<&str> = Vec::new();
+    if outside(old) && !outside(new) {
+        gone.extend(["externalTrafficPolicy", "healthCheckNodePort"]);
+        let before: Vec<Option<i64>> =
+            object::items(old, "/spec/ports").iter().map(|port| object::number(port, "/nodePort")).collect();
+        let ports = new.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+        for (port, before) in ports.into_iter().flatten().zip(before) {
+            if object::number(port, "/nodePort") == before {
+                object::remove(port, "/nodePort");
+            }
+        }
+    }
+    if object::text(old, "/spec/type") == "LoadBalancer" && object::text(new, "/spec/type") != "LoadBalancer" {
+        gone.extend(["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if object::text(old, "/spec/type") != "ExternalName" && object::text(new, "/spec/type") == "ExternalName" {
+        gone.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]);
+    }
+    for field in gone {
+        let pointer = format!("/spec/{field}");
+        if old.pointer(&pointer) == new.pointer(&pointer) {
+            object::remove(new, &pointer);
+        }
+    }
+}
+
+/// What a Secret's client wrote as text is its data, before anyone owns it.
+pub(super) fn take_texts(resource: &Resource, new: &mut Value) {
+    if resource.is("", "Secret") {
+        secret(new);
     }
 }
 
@@ -87,6 +130,12 @@ fn service(txn: &Txn<'_>, new: &mut Value, causes: &mut Vec<Cause>) {
     spec.insert("clusterIP".to_owned(), json!(address));
     object::default_to(spec, "ipFamilies", json!(["IPv4"]));
     object::default_to(spec, "ipFamilyPolicy", json!("SingleStack"));
+    node_ports(txn, new);
+}
+
+/// Ports of the nodes, for a Service that is reached through them.
+fn node_ports(txn: &Txn<'_>, new: &mut Value) {
+    let services = txn.list("services", "");
     if matches!(object::text(new, "/spec/type"), "NodePort" | "LoadBalancer") {
         let mut taken: BTreeSet<i64> = services
             .iter()

@@ -4,8 +4,12 @@
 use serde_json::{Value, json};
 
 use super::custom;
+use super::quantity::Quantity;
 use crate::object::{self, default_to};
 use crate::registry::Resource;
+
+/// The annotation that older clients read the generation of a DaemonSet's template from.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// A row: where the map is that gets the default (`*` means every item or entry), the key in it, and the JSON value.
 /// A map that is not there gets nothing.
@@ -92,6 +96,7 @@ const JOB: &[Row] = &[
     ("spec", "suspend", "false"),
     ("spec", "podReplacementPolicy", r#""TerminatingOrFailed""#),
     ("spec", "backoffLimit", "6"),
+    ("spec", "manualSelector", "false"),
 ];
 const CRON_JOB: &[Row] = &[
     ("spec", "concurrencyPolicy", r#""Allow""#),
@@ -149,6 +154,14 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
             rows(value, POD);
             pod_spec(value.get_mut("spec"));
             requests_from_limits(value);
+            // One address stands beside the list of all.
+            let address = object::text(value, "/status/podIP").to_owned();
+            if !address.is_empty() && object::items(value, "/status/podIPs").is_empty() {
+                object::set(value, "/status/podIPs", json!([{"ip": address}]));
+            }
+            if object::number(value, "/spec/terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
+                object::set(value, "/spec/terminationGracePeriodSeconds", json!(1));
+            }
         }
         "Deployment" => {
             rows(value, DEPLOYMENT);
@@ -166,6 +179,10 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
         }
         "DaemonSet" => {
             rows(value, DAEMON_SET);
+            let generation = format!("/metadata/annotations/{TEMPLATE_GENERATION}");
+            if value.pointer(&generation).is_none() {
+                object::set(value, &generation, json!("1"));
+            }
             rolling_update(value, "/spec/updateStrategy", json!({"maxUnavailable": 1, "maxSurge": 0}));
             template(value);
         }
@@ -198,12 +215,13 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
 /// ownership has been worked out, because nobody owns them.
 ///
 /// Source: the Go types of `k8s.io/api` (fields without `omitempty`), seen from kube-apiserver 1.36.
-pub(super) fn first_status(resource: &Resource) -> Option<Value> {
+pub(super) fn first_status(resource: &Resource, value: &Value) -> Option<Value> {
     if resource.custom.is_some() {
         return None;
     }
     Some(match resource.kind.as_str() {
-        "Pod" | "PersistentVolumeClaim" | "PersistentVolume" => json!({"phase": "Pending"}),
+        "Pod" => json!({"phase": "Pending", "qosClass": quality(value)}),
+        "PersistentVolumeClaim" | "PersistentVolume" => json!({"phase": "Pending"}),
         "Namespace" => json!({"phase": "Active"}),
         "Service" | "Ingress" => json!({"loadBalancer": {}}),
         "Deployment" | "Job" | "CronJob" | "ResourceQuota" => json!({}),
@@ -226,6 +244,30 @@ pub(super) fn first_status(resource: &Resource) -> Option<Value> {
     })
 }
 
+/// How a pod is treated when memory runs out. Source: `ComputePodQOS` in `k8s.io/kubernetes/pkg/apis/core/helper/qos`.
+fn quality(pod: &Value) -> &'static str {
+    let mut asked = false;
+    let mut guaranteed = true;
+    for list in ["containers", "initContainers"] {
+        for container in object::items(pod, &format!("/spec/{list}")) {
+            let amount = |kind: &str, name: &str| {
+                let text = object::text(container, &format!("/resources/{kind}/{name}"));
+                Quantity::parse(text).map(Quantity::nano).unwrap_or(0)
+            };
+            for name in ["cpu", "memory"] {
+                let (request, limit) = (amount("requests", name), amount("limits", name));
+                asked |= request > 0 || limit > 0;
+                guaranteed &= limit > 0 && request == limit;
+            }
+        }
+    }
+    match (asked, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
 /// Applies rows to a map.
 fn rows(value: &mut Value, rows: &[Row]) {
     for (place, key, text) in rows {
@@ -236,7 +278,12 @@ fn rows(value: &mut Value, rows: &[Row]) {
             if default.is_null() {
                 object::as_map(map).entry((*key).to_owned()).or_insert(Value::Null);
             } else {
-                default_to(object::as_map(map), key, default.clone());
+                let map = object::as_map(map);
+                // An empty text is nothing to a server, which cannot tell the two apart.
+                if map.get(*key).is_some_and(|given| *given == json!("")) {
+                    map.remove(*key);
+                }
+                default_to(map, key, default.clone());
             }
         });
     }
@@ -343,16 +390,25 @@ fn job(value: &mut Value) {
         default_to(object::as_map(spec), "parallelism", json!(1));
     }
     rows(value, JOB);
-    if object::truth(value, "/spec/manualSelector") {
-        template(value);
-        return;
-    }
     template(value);
-    // Source: `generateSelector` of `registry/batch/job/strategy.go`.
-    let (uid, name) = (object::uid(value).to_owned(), object::name(value).to_owned());
-    if uid.is_empty() || value.pointer("/spec/selector").is_some() {
+    label_like_pods(value);
+}
+
+/// A Job without labels has those of its pods. Source: `SetDefaults_Job`.
+fn label_like_pods(value: &mut Value) {
+    if object::entries(value, "/metadata/labels").next().is_none()
+        && let Some(labels) = value.pointer("/spec/template/metadata/labels").cloned()
+    {
+        object::set(value, "/metadata/labels", labels);
+    }
+}
+
+/// A Job selects the pods that carry its own identity. Source: `generateSelector` of `registry/batch/job/strategy.go`.
+fn select_own_pods(value: &mut Value) {
+    if object::truth(value, "/spec/manualSelector") {
         return;
     }
+    let (uid, name) = (object::uid(value).to_owned(), object::name(value).to_owned());
     for (key, text) in [("controller-uid", &uid), ("job-name", &name)] {
         for prefix in ["", "batch.kubernetes.io/"] {
             let pointer = format!("/spec/template/metadata/labels/{}{key}", prefix.replace('/', "~1"));
@@ -360,6 +416,7 @@ fn job(value: &mut Value) {
         }
     }
     object::set(value, "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid", json!(uid));
+    label_like_pods(value);
 }
 
 fn service(value: &mut Value) {
@@ -404,10 +461,19 @@ fn namespace(value: &mut Value) {
     }
 }
 
-/// A new Namespace does not go before it is emptied. Nobody owns that mark.
+/// What the server sets in a new object after it has worked out who owns what: nobody owns these.
+pub(super) fn untracked(resource: &Resource, value: &mut Value) {
+    if resource.is("", "Namespace") {
+        guard_namespace(value);
+    } else if resource.is("batch", "Job") {
+        select_own_pods(value);
+    }
+}
+
+/// A new Namespace does not go before it is emptied.
 ///
 /// Source: `PrepareForCreate` of `registry/core/namespace/strategy.go`.
-pub(super) fn guard_namespace(value: &mut Value) {
+fn guard_namespace(value: &mut Value) {
     let mut finalizers: Vec<Value> = object::items(value, "/spec/finalizers").to_vec();
     if !finalizers.contains(&json!("kubernetes")) {
         finalizers.push(json!("kubernetes"));

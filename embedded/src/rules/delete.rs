@@ -71,10 +71,8 @@ impl Rules {
         let grace = grace(resource, old, options);
         let key = resource.key(object::namespace(old), object::name(old));
         if !waits && grace == 0 {
-            return Ok(match txn.remove(&key) {
-                Some(last) => Deleted::Gone(last),
-                None => Deleted::Gone(Arc::clone(live)),
-            });
+            let last = txn.remove(&key).unwrap_or_else(|| Arc::clone(live));
+            return Ok(Deleted::Gone(shown(resource, &last, txn)));
         }
         let marked_before = object::is_deleting(old);
         let grace_before = object::number(old, "/metadata/deletionGracePeriodSeconds");
@@ -84,7 +82,7 @@ impl Rules {
             let metadata = object::metadata(&mut new);
             metadata.insert("deletionTimestamp".to_owned(), json!(object::rfc3339(at)));
             metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
-            if let Some(generation) = generation {
+            if let Some(generation) = generation.filter(|_| !marked_before) {
                 metadata.insert("generation".to_owned(), json!(generation + 1));
             }
         }
@@ -99,8 +97,24 @@ impl Rules {
     }
 }
 
+/// An object that went at once, as the answer shows it: as it was stored, a pod with the mark that it would have had.
+fn shown(resource: &Resource, live: &Arc<Object>, txn: &Txn<'_>) -> Arc<Object> {
+    if !resource.is("", "Pod") {
+        return Arc::clone(live);
+    }
+    let mut value = live.value.clone();
+    if !object::is_deleting(&value) {
+        let generation = object::number(&value, "/metadata/generation").unwrap_or(0) + 1;
+        object::set(&mut value, "/metadata/generation", json!(generation));
+        object::set(&mut value, "/metadata/deletionTimestamp", json!(object::rfc3339(txn.now())));
+    }
+    object::set(&mut value, "/metadata/deletionGracePeriodSeconds", json!(0));
+    let json = object::kind_first(&value).into();
+    Arc::new(Object { value, json, revision: live.revision })
+}
+
 fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Failure> {
-    let refuse = |why: String| Failure::conflict(&resource.group, &resource.plural, object::name(old), &why);
+    let refuse = |why: String| Failure::conflict(&resource.group, &resource.kind, object::name(old), &why);
     if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != object::uid(old)) {
         return Err(refuse(format!(
             "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have been deleted and then recreated",

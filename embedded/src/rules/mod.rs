@@ -11,7 +11,9 @@ pub(crate) mod quality;
 pub(crate) mod quantity;
 mod validate;
 mod validate_metadata;
+mod validate_network;
 mod validate_pod;
+mod validate_pod_parts;
 mod validate_workload;
 
 use std::sync::Arc;
@@ -91,13 +93,12 @@ impl Rules {
         new = versions::stored(asked, new);
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
+            allocate::take_texts(resource, &mut new);
             new = track(asked, None, new, author, txn.now())?;
         }
         decoding::settle(resource, &mut new);
-        if resource.is("", "Namespace") {
-            defaults::guard_namespace(&mut new);
-        }
-        if let Some(status) = defaults::first_status(resource) {
+        defaults::untracked(resource, &mut new);
+        if let Some(status) = defaults::first_status(resource, &new) {
             object::set(&mut new, "/status", status);
         }
         let mut warnings = Vec::new();
@@ -117,8 +118,12 @@ impl Rules {
         }
         admission::approve(txn, write, &new, &mut warnings)?;
         let key = resource.key(object::namespace(&new), &name);
-        if txn.get(&key).is_some() {
-            return Err(Failure::already_exists(&resource.group, &resource.plural, &name));
+        if let Some(there) = txn.get(&key) {
+            let mut failure = Failure::already_exists(&resource.group, &resource.plural, &name);
+            if object::is_deleting(&there.value) {
+                failure.message = format!("object is being deleted: {}", failure.message);
+            }
+            return Err(failure);
         }
         let object = txn.put(key, new);
         Ok(Outcome { object, warnings, created: true })
@@ -143,6 +148,7 @@ impl Rules {
         keep_system_fields(resource, old, &mut new, author.subresource);
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
+            allocate::take_texts(resource, &mut new);
             new = track(asked, Some(old), new, author, txn.now())?;
         }
         decoding::settle(resource, &mut new);
@@ -151,7 +157,7 @@ impl Rules {
         if admission::change(txn, write, &mut new, &mut warnings)? {
             keep_times(old, &mut new);
         }
-        allocate::on_update(resource, old, &mut new);
+        allocate::on_update(txn, resource, old, &mut new);
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
         if author.subresource == "status" {
@@ -174,8 +180,11 @@ impl Rules {
         }
         let key = resource.key(object::namespace(old), name);
         if is_done_deleting(resource, &new) {
-            txn.put(key.clone(), new);
-            let object = txn.remove(&key).unwrap_or_else(|| Arc::clone(live));
+            txn.put(key.clone(), new.clone());
+            txn.remove(&key);
+            // The answer shows what the store never held: the object without what held it, at the version it had.
+            let json = object::kind_first(&new).into();
+            let object = Arc::new(Object { value: new, json, revision: live.revision });
             return Ok(Outcome { object, warnings, created: false });
         }
         let object = txn.put(key, new);
@@ -284,17 +293,26 @@ fn check_identity(resource: &Resource, old: &Value, new: &Value) -> Result<(), F
     Ok(())
 }
 
-/// Puts back what this author may not change. Annotations of built-in kinds can be written with the status, as the
-/// deployment controller does with its revision.
+/// Puts back what this author may not change. Annotations and labels of built-in kinds can be written with the status, as
+/// the deployment controller does with its revision; the labels of a Deployment cannot.
 fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subresource: &str) {
     match subresource {
         "status" => {
             let status = new.get("status").cloned();
             let managed = new.pointer("/metadata/managedFields").cloned();
-            let annotations = new.pointer("/metadata/annotations").cloned().filter(|_| resource.custom.is_none());
+            let kept: &[&str] = match resource.kind.as_str() {
+                _ if resource.custom.is_some() => &[],
+                "Deployment" => &["annotations"],
+                _ => &["annotations", "labels"],
+            };
+            let kept: Vec<(&str, Option<Value>)> =
+                kept.iter().map(|field| (*field, new.pointer(&format!("/metadata/{field}")).cloned())).collect();
             *new = old.clone();
-            if let Some(annotations) = annotations {
-                object::metadata(new).insert("annotations".to_owned(), annotations);
+            for (field, value) in kept {
+                match value {
+                    Some(value) => object::metadata(new).insert(field.to_owned(), value),
+                    None => object::metadata(new).remove(field),
+                };
             }
             if let (Some(map), Some(status)) = (new.as_object_mut(), status) {
                 map.insert("status".to_owned(), status);

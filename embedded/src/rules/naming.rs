@@ -96,7 +96,7 @@ pub(crate) fn qualified_name(text: &str) -> Vec<String> {
 pub(crate) fn port_name(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     if text.len() > 15 {
-        found.push("must be no more than 15 bytes".to_owned());
+        found.push("must be no more than 15 characters".to_owned());
     }
     if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
         found.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::quantity::Quantity;
-use super::{custom, naming, validate_pod, validate_workload};
+use super::{custom, naming, validate_network, validate_pod, validate_pod_parts, validate_workload};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -33,13 +33,18 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
             validate_workload::workload(resource, value, &mut causes, warnings);
         }
         "Service" => service(value, &mut causes),
-        "ConfigMap" | "Secret" => data(value, &mut causes),
+        "ConfigMap" => data(value, &mut causes),
+        "Secret" => {
+            data(value, &mut causes);
+            secret(value, &mut causes);
+        }
         "HorizontalPodAutoscaler" => autoscaler(value, &mut causes),
         "PodDisruptionBudget" => budget(value, &mut causes),
-        "Ingress" => ingress(value, &mut causes),
-        "NetworkPolicy" => network_policy(value, &mut causes),
+        "Ingress" => validate_network::ingress(value, &mut causes),
+        "NetworkPolicy" => validate_network::network_policy(value, &mut causes),
         "PriorityClass" => priority_class(value, &mut causes),
         "RoleBinding" | "ClusterRoleBinding" => role_reference(value, &mut causes),
+        "Role" | "ClusterRole" => role(resource, value, &mut causes),
         "PersistentVolumeClaim" => claim(value, &mut causes),
         "ResourceQuota" => quota(value, &mut causes),
         "CustomResourceDefinition" => causes.extend(custom::check_definition(value)),
@@ -73,8 +78,7 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
     let changed = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
     let immutable: &[&str] = match resource.kind.as_str() {
         "Deployment" | "DaemonSet" | "ReplicaSet" => &["spec.selector"],
-        "Job" => &["spec.selector", "spec.template", "spec.completionMode"],
-        "RoleBinding" | "ClusterRoleBinding" => &["roleRef"],
+        "Job" => &["spec.completions", "spec.selector", "spec.template", "spec.completionMode"],
         "StorageClass" => &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"],
         "RuntimeClass" => &["handler"],
         _ => &[],
@@ -83,7 +87,13 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
         let pointer = format!("/{}", field.replace('.', "/"));
         if changed(&pointer) {
             let value = new.pointer(&pointer).cloned().unwrap_or_default();
-            causes.push(Cause::invalid(*field, &value, "field is immutable"));
+            let cause = Cause::invalid(*field, &value, "field is immutable");
+            // A DaemonSet is asked for what has changed first.
+            if resource.is("apps", "DaemonSet") {
+                causes.insert(0, cause);
+            } else {
+                causes.push(cause);
+            }
         }
     }
     match resource.kind.as_str() {
@@ -95,6 +105,17 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
                 let value = json!([new.pointer("/spec/clusterIP")]);
                 causes.push(Cause::invalid("spec.clusterIPs[0]", &value, "may not change once set"));
             }
+        }
+        "RoleBinding" | "ClusterRoleBinding" if changed("/roleRef") => {
+            let text = |field: &str| object::text(new, &format!("/roleRef/{field}")).to_owned();
+            // The server prints its own form of the reference.
+            let shown = format!(
+                "{{\"APIGroup\":{:?},\"Kind\":{:?},\"Name\":{:?}}}",
+                text("apiGroup"),
+                text("kind"),
+                text("name")
+            );
+            causes.push(Cause::invalid_as("roleRef", &shown, "cannot change roleRef"));
         }
         "PriorityClass" => {
             if changed("/value") {
@@ -143,6 +164,14 @@ pub(super) fn port(value: Option<&Value>, field: &str, causes: &mut Vec<Cause>) 
         Some(other) => {
             causes.push(Cause::invalid(field, &json!(other), "must be between 1 and 65535, inclusive"));
         }
+    }
+}
+
+/// An IP address, of either family.
+pub(super) fn address(text: &str, field: &str, causes: &mut Vec<Cause>) {
+    if text.parse::<std::net::IpAddr>().is_err() {
+        let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+        causes.push(Cause::invalid(field, &json!(text), why));
     }
 }
 
@@ -201,8 +230,24 @@ fn service(value: &Value, causes: &mut Vec<Cause>) {
     if ports.is_empty() && !headless && kind != "ExternalName" {
         causes.push(Cause::required("spec.ports", ""));
     }
-    if kind == "ExternalName" && object::text(value, "/spec/externalName").is_empty() {
-        causes.push(Cause::required("spec.externalName", ""));
+    if kind == "ExternalName" {
+        let external = object::text(value, "/spec/externalName");
+        if external.is_empty() {
+            causes.push(Cause::required("spec.externalName", ""));
+        } else {
+            for fault in naming::subdomain(external.trim_end_matches('.')) {
+                causes.push(Cause::invalid("spec.externalName", &json!(external), &fault));
+            }
+        }
+    }
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    validate_pod_parts::one_of(spec, "sessionAffinity", "spec", &["ClientIP", "None"], causes);
+    let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+    validate_pod_parts::one_of(spec, "ipFamilyPolicy", "spec", &policies, causes);
+    for (at, address) in object::items(value, "/spec/clusterIPs").iter().filter_map(Value::as_str).enumerate() {
+        if !address.is_empty() && address != "None" {
+            self::address(address, &format!("spec.clusterIPs[{at}]"), causes);
+        }
     }
     if !matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName") {
         let known = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -243,12 +288,34 @@ fn service(value: &Value, causes: &mut Vec<Cause>) {
         }
         let number = (entry.get("port"), entry.get("protocol"));
         if numbers.contains(&number) {
-            let shown = json!({"protocol": protocol, "port": entry.get("port")});
-            causes.push(Cause::duplicate(place, &shown));
+            // The server prints its own form of the port, with nothing in it that does not tell ports apart.
+            let number = object::number(entry, "/port").unwrap_or(0);
+            let shown = format!(
+                "{{\"Name\":\"\",\"Protocol\":\"{protocol}\",\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}"
+            );
+            causes.push(Cause::duplicate_of(place, &shown));
         }
         numbers.push(number);
     }
     labels(value, "/spec/selector", "spec.selector", causes);
+    if kind == "ClusterIP" {
+        for (at, entry) in ports.iter().enumerate() {
+            if object::number(entry, "/nodePort").unwrap_or(0) != 0 {
+                let why = "may not be used when `type` is 'ClusterIP'";
+                causes.push(Cause::forbidden(format!("spec.ports[{at}].nodePort"), why));
+            }
+        }
+    }
+    if kind != "LoadBalancer" && !object::items(value, "/spec/loadBalancerSourceRanges").is_empty() {
+        let why = "may only be used when `type` is 'LoadBalancer'";
+        causes.push(Cause::forbidden("spec.LoadBalancerSourceRanges", why));
+    }
+    let external = object::text(value, "/spec/externalTrafficPolicy");
+    if !external.is_empty() && !matches!(kind, "NodePort" | "LoadBalancer") {
+        let why = "may only be set for externally-accessible services";
+        causes.push(Cause::invalid("spec.externalTrafficPolicy", &json!(external), why));
+    }
+    validate_pod_parts::one_of(spec, "internalTrafficPolicy", "spec", &["Cluster", "Local"], causes);
 }
 
 fn data(value: &Value, causes: &mut Vec<Cause>) {
@@ -256,6 +323,14 @@ fn data(value: &Value, causes: &mut Vec<Cause>) {
     for map in ["data", "binaryData"] {
         for (key, text) in object::entries(value, &format!("/{map}")) {
             size += text.as_str().unwrap_or_default().len();
+            if key == ".." || key == "." {
+                causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), &format!("must not be '{key}'")));
+                continue;
+            }
+            if map == "data" && value.pointer("/binaryData").is_some_and(|binary| binary.get(key).is_some()) {
+                let why = "duplicate of key present in binaryData";
+                causes.push(Cause::invalid(format!("data[{key}]"), &json!(key), why));
+            }
             let shaped = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
             if !shaped {
                 let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
@@ -268,13 +343,35 @@ fn data(value: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
+/// What a Secret of a type that the server knows must hold.
+fn secret(value: &Value, causes: &mut Vec<Cause>) {
+    let needed: &[&str] = match object::text(value, "/type") {
+        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
+        "kubernetes.io/dockercfg" => &[".dockercfg"],
+        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+        "kubernetes.io/basic-auth" => &["username", "password"],
+        _ => &[],
+    };
+    let there = |key: &&str| value.get("data").is_some_and(|data| data.get(*key).is_some());
+    // One of the two will do.
+    if needed.contains(&"username") && needed.iter().any(there) {
+        return;
+    }
+    for key in needed.iter().filter(|key| !there(key)) {
+        causes.push(Cause::required(format!("data[{key}]"), ""));
+    }
+}
+
 fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
     let least = object::number(value, "/spec/minReplicas").unwrap_or(1);
     let most = object::number(value, "/spec/maxReplicas").unwrap_or(0);
     if least < 1 {
         causes.push(Cause::invalid("spec.minReplicas", &json!(least), "must be greater than or equal to 1"));
     }
-    if most < 1 {
+    if most == 0 {
+        causes.push(Cause::required("spec.maxReplicas", "must be set and greater than 0"));
+    } else if most < 1 {
         causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than 0"));
     }
     if most < least {
@@ -316,7 +413,9 @@ fn budget(value: &Value, causes: &mut Vec<Cause>) {
         match amount {
             Some(Value::String(text)) => {
                 let percent = text.strip_suffix('%').and_then(|n| n.parse::<u32>().ok());
-                if percent.is_none() {
+                if percent.is_some_and(|percent| percent > 100) {
+                    causes.push(Cause::invalid(field, &json!(text), "must not be greater than 100%"));
+                } else if percent.is_none() {
                     let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
                     causes.push(Cause::invalid(field, &json!(text), why));
                 }
@@ -328,68 +427,9 @@ fn budget(value: &Value, causes: &mut Vec<Cause>) {
         }
     }
     selector(value, "/spec/selector", causes);
-}
-
-fn ingress(value: &Value, causes: &mut Vec<Cause>) {
-    let rules = object::items(value, "/spec/rules");
-    if rules.is_empty() && value.pointer("/spec/defaultBackend").is_none() {
-        let spec = value.get("spec").cloned().unwrap_or_else(|| json!({}));
-        causes.push(Cause::invalid("spec", &spec, "either `defaultBackend` or `rules` must be specified"));
-    }
-    for (at, rule) in rules.iter().enumerate() {
-        let host = object::text(rule, "/host");
-        let plain = host.strip_prefix("*.").unwrap_or(host);
-        for fault in if host.is_empty() { Vec::new() } else { naming::subdomain(plain) } {
-            causes.push(Cause::invalid(format!("spec.rules[{at}].host"), &json!(host), &fault));
-        }
-        for (path_at, path) in object::items(rule, "/http/paths").iter().enumerate() {
-            let place = format!("spec.rules[{at}].http.paths[{path_at}]");
-            let kind = object::text(path, "/pathType");
-            if kind.is_empty() {
-                causes.push(Cause::required(format!("{place}.pathType"), "pathType must be specified"));
-            } else if !matches!(kind, "Exact" | "Prefix" | "ImplementationSpecific") {
-                let known = ["Exact", "ImplementationSpecific", "Prefix"];
-                causes.push(Cause::unsupported(format!("{place}.pathType"), &json!(kind), &known));
-            }
-            let text = object::text(path, "/path");
-            if matches!(kind, "Exact" | "Prefix") && !text.starts_with('/') {
-                causes.push(Cause::invalid(format!("{place}.path"), &json!(text), "must be an absolute path"));
-            }
-            if let Some(service) = path.pointer("/backend/service") {
-                if object::text(service, "/name").is_empty() {
-                    causes.push(Cause::required(format!("{place}.backend.service.name"), ""));
-                }
-                let named = !object::text(service, "/port/name").is_empty();
-                if !named && object::number(service, "/port/number").unwrap_or(0) == 0 {
-                    causes.push(Cause::required(format!("{place}.backend"), "port name or number is required"));
-                }
-            }
-        }
-    }
-}
-
-fn network_policy(value: &Value, causes: &mut Vec<Cause>) {
-    selector(value, "/spec/podSelector", causes);
-    for direction in ["ingress", "egress"] {
-        for (at, rule) in object::items(value, &format!("/spec/{direction}")).iter().enumerate() {
-            for (port_at, entry) in object::items(rule, "/ports").iter().enumerate() {
-                let place = format!("spec.{direction}[{at}].ports[{port_at}]");
-                if let Some(port) = entry.get("port") {
-                    port_or_name(port, &format!("{place}.port"), causes);
-                }
-                let protocol = object::text(entry, "/protocol");
-                if !matches!(protocol, "TCP" | "UDP" | "SCTP") {
-                    let known = ["SCTP", "TCP", "UDP"];
-                    causes.push(Cause::unsupported(format!("{place}.protocol"), &json!(protocol), &known));
-                }
-            }
-        }
-    }
-    for (at, kind) in object::items(value, "/spec/policyTypes").iter().enumerate() {
-        if !matches!(kind.as_str(), Some("Ingress" | "Egress")) {
-            causes.push(Cause::unsupported(format!("spec.policyTypes[{at}]"), kind, &["Egress", "Ingress"]));
-        }
-    }
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    let known = ["AlwaysAllow", "IfHealthyBudget"];
+    validate_pod_parts::one_of(spec, "unhealthyPodEvictionPolicy", "spec", &known, causes);
 }
 
 fn priority_class(value: &Value, causes: &mut Vec<Cause>) {
@@ -406,25 +446,99 @@ fn priority_class(value: &Value, causes: &mut Vec<Cause>) {
         let why = "maximum allowed value of a user defined priority is 1000000000";
         causes.push(Cause::forbidden("value", why));
     }
+    validate_pod_parts::one_of(value, "preemptionPolicy", "", &["PreemptLowerPriority", "Never"], causes);
 }
 
 fn role_reference(value: &Value, causes: &mut Vec<Cause>) {
     let kind = object::text(value, "/roleRef/kind");
     if !matches!(kind, "Role" | "ClusterRole") {
-        causes.push(Cause::unsupported("roleRef.kind", &json!(kind), &["ClusterRole", "Role"]));
+        causes.push(Cause::unsupported("roleRef.kind", &json!(kind), &["Role", "ClusterRole"]));
     }
     if object::text(value, "/roleRef/name").is_empty() {
         causes.push(Cause::required("roleRef.name", ""));
     }
+    subjects(value, causes);
+}
+
+/// The subjects of a binding.
+fn subjects(value: &Value, causes: &mut Vec<Cause>) {
+    for (at, subject) in object::items(value, "/subjects").iter().enumerate() {
+        let place = format!("subjects[{at}]");
+        let (kind, name) = (object::text(subject, "/kind"), object::text(subject, "/name"));
+        if name.is_empty() {
+            causes.push(Cause::required(format!("{place}.name"), ""));
+        }
+        match kind {
+            "ServiceAccount" => {
+                for fault in if name.is_empty() { Vec::new() } else { naming::subdomain(name) } {
+                    causes.push(Cause::invalid(format!("{place}.name"), &json!(name), &fault));
+                }
+            }
+            "User" | "Group" => {}
+            other => {
+                let known = ["ServiceAccount", "User", "Group"];
+                causes.push(Cause::unsupported(format!("{place}.kind"), &json!(other), &known));
+            }
+        }
+    }
+}
+
+/// The rules of a role.
+fn role(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
+    for (at, rule) in object::items(value, "/rules").iter().enumerate() {
+        let place = format!("rules[{at}]");
+        let none = |field: &str| object::items(rule, &format!("/{field}")).is_empty();
+        if none("verbs") {
+            causes.push(Cause::required(format!("{place}.verbs"), "verbs must contain at least one value"));
+        }
+        if !none("nonResourceURLs") {
+            let field = format!("{place}.nonResourceURLs");
+            let shown = rule.get("nonResourceURLs").unwrap_or(&Value::Null);
+            if resource.namespaced {
+                causes.push(Cause::invalid(field, shown, "namespaced rules cannot apply to non-resource URLs"));
+            } else if !none("apiGroups") || !none("resources") || !none("resourceNames") {
+                let why = "rules cannot apply to both regular resources and non-resource URLs";
+                causes.push(Cause::invalid(field, shown, why));
+            }
+            continue;
+        }
+        if none("apiGroups") {
+            let why = "resource rules must supply at least one api group";
+            causes.push(Cause::required(format!("{place}.apiGroups"), why));
+        }
+        if none("resources") {
+            let why = "resource rules must supply at least one resource";
+            causes.push(Cause::required(format!("{place}.resources"), why));
+        }
+    }
 }
 
 fn claim(value: &Value, causes: &mut Vec<Cause>) {
-    if object::items(value, "/spec/accessModes").is_empty() {
+    let modes = object::items(value, "/spec/accessModes");
+    if modes.is_empty() {
         causes.push(Cause::required("spec.accessModes", "at least 1 access mode is required"));
     }
-    if value.pointer("/spec/resources/requests/storage").is_none() {
-        causes.push(Cause::required("spec.resources[storage]", ""));
+    let known = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    for mode in modes.iter().filter(|mode| !mode.as_str().is_some_and(|mode| known.contains(&mode))) {
+        causes.push(Cause::unsupported("spec.accessModes", mode, &known));
     }
+    if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
+        let why = "may not use ReadWriteOncePod with other access modes";
+        causes.push(Cause::forbidden("spec.accessModes", why));
+    }
+    match value.pointer("/spec/resources/requests/storage").and_then(Value::as_str) {
+        None => causes.push(Cause::required("spec.resources[storage]", "")),
+        Some(amount) if Quantity::parse(amount).is_ok_and(|amount| amount.nano() <= 0) => {
+            causes.push(Cause::invalid("spec.resources[storage]", &json!(amount), "must be greater than zero"));
+        }
+        Some(_) => {}
+    }
+    let class = object::text(value, "/spec/storageClassName");
+    for fault in if class.is_empty() { Vec::new() } else { naming::subdomain(class) } {
+        causes.push(Cause::invalid("spec.storageClassName", &json!(class), &fault));
+    }
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    validate_pod_parts::one_of(spec, "volumeMode", "spec", &["Block", "Filesystem"], causes);
 }
 
 fn quota(value: &Value, causes: &mut Vec<Cause>) {

@@ -162,7 +162,7 @@ fn name_faults(resource: &Resource, name: &str) -> Vec<String> {
     if resource.custom.is_none() {
         match resource.kind.as_str() {
             "Namespace" => return naming::label(name),
-            "Service" => return naming::label_1035(name),
+            "Service" => return naming::label(name),
             _ if resource.group == "rbac.authorization.k8s.io" => return path_segment(name),
             _ => {}
         }

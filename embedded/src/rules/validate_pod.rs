@@ -6,13 +6,21 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::quantity::Quantity;
-use super::{naming, validate};
+use super::{naming, validate, validate_pod_parts as parts};
 use crate::failure::Cause;
 use crate::object;
 
 /// A pod.
 pub(super) fn pod(value: &Value, causes: &mut Vec<Cause>) {
+    for (at, finalizer) in object::finalizers(value).into_iter().enumerate() {
+        let standard = ["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer);
+        if !standard && !finalizer.contains('/') {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(format!("metadata.finalizers[{at}]"), &json!(finalizer), why));
+        }
+    }
     spec(value.get("spec").unwrap_or(&Value::Null), "spec", causes);
+    images(value, causes);
 }
 
 /// A pod spec at a place such as `spec.template.spec`.
@@ -31,6 +39,7 @@ pub(super) fn spec(spec: &Value, place: &str, causes: &mut Vec<Cause>) {
                 causes.push(Cause::duplicate(field, &json!(name)));
             }
         }
+        parts::volume(volume, &format!("{place}.volumes[{at}]"), causes);
     }
     let containers = object::items(spec, "/containers");
     if containers.is_empty() {
@@ -46,21 +55,14 @@ pub(super) fn spec(spec: &Value, place: &str, causes: &mut Vec<Cause>) {
             }
             container(item, &place, &volumes, causes);
         }
+        host_ports(spec, list, place, causes);
     }
-    let policy = object::text(spec, "/restartPolicy");
-    if !matches!(policy, "Always" | "OnFailure" | "Never") {
-        let field = format!("{place}.restartPolicy");
-        causes.push(Cause::unsupported(field, &json!(policy), &["Always", "Never", "OnFailure"]));
-    }
-    if let Some(seconds) = object::number(spec, "/terminationGracePeriodSeconds").filter(|s| *s < 0) {
-        let field = format!("{place}.terminationGracePeriodSeconds");
-        causes.push(Cause::invalid(field, &json!(seconds), "must be greater than or equal to 0"));
-    }
-    let account = object::text(spec, "/serviceAccountName");
-    for fault in if account.is_empty() { Vec::new() } else { naming::subdomain(account) } {
-        causes.push(Cause::invalid(format!("{place}.serviceAccountName"), &json!(account), &fault));
-    }
+    parts::one_of(spec, "restartPolicy", place, &["Always", "OnFailure", "Never"], causes);
+    parts::names_service(spec, place, causes);
     validate::labels(spec, "/nodeSelector", &format!("{place}.nodeSelector"), causes);
+    parts::security(spec.get("securityContext"), &format!("{place}.securityContext"), causes);
+    parts::affinity(spec, place, causes);
+    parts::names_config(spec, place, causes);
     for (at, constraint) in object::items(spec, "/topologySpreadConstraints").iter().enumerate() {
         let place = format!("{place}.topologySpreadConstraints[{at}]");
         if object::number(constraint, "/maxSkew").unwrap_or(0) < 1 {
@@ -76,6 +78,22 @@ pub(super) fn spec(spec: &Value, place: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::unsupported(field, &json!(when), &["DoNotSchedule", "ScheduleAnyway"]));
         }
     }
+    parts::names(spec, place, causes);
+}
+
+/// Two containers cannot have the same port of the node.
+fn host_ports(spec: &Value, list: &str, place: &str, causes: &mut Vec<Cause>) {
+    let mut taken = HashSet::new();
+    for (at, container) in object::items(spec, &format!("/{list}")).iter().enumerate() {
+        for (number, port) in object::items(container, "/ports").iter().enumerate() {
+            let host = object::number(port, "/hostPort").unwrap_or(0);
+            let shown = format!("{}/{}/{host}", object::text(port, "/protocol"), object::text(port, "/hostIP"));
+            if host != 0 && !taken.insert(shown.clone()) {
+                let field = format!("{place}.{list}[{at}].ports[{number}].hostPort");
+                causes.push(Cause::duplicate(field, &json!(shown)));
+            }
+        }
+    }
 }
 
 fn container(container: &Value, place: &str, volumes: &HashSet<&str>, causes: &mut Vec<Cause>) {
@@ -87,9 +105,12 @@ fn container(container: &Value, place: &str, volumes: &HashSet<&str>, causes: &m
             causes.push(Cause::invalid(format!("{place}.name"), &json!(name), &fault));
         }
     }
-    if object::text(container, "/image").is_empty() {
+    let image = object::text(container, "/image");
+    if image.is_empty() {
         causes.push(Cause::required(format!("{place}.image"), ""));
     }
+    let policies = ["File", "FallbackToLogsOnError"];
+    parts::one_of(container, "terminationMessagePolicy", place, &policies, causes);
     let mut port_names = HashSet::new();
     for (at, port) in object::items(container, "/ports").iter().enumerate() {
         let place = format!("{place}.ports[{at}]");
@@ -103,38 +124,49 @@ fn container(container: &Value, place: &str, volumes: &HashSet<&str>, causes: &m
             }
         }
         validate::port(port.get("containerPort"), &format!("{place}.containerPort"), causes);
+        if port.get("hostPort").is_some_and(|host| *host != json!(0)) {
+            validate::port(port.get("hostPort"), &format!("{place}.hostPort"), causes);
+        }
         let protocol = object::text(port, "/protocol");
         if !matches!(protocol, "TCP" | "UDP" | "SCTP") {
             causes.push(Cause::unsupported(format!("{place}.protocol"), &json!(protocol), &["SCTP", "TCP", "UDP"]));
         }
     }
     for (at, variable) in object::items(container, "/env").iter().enumerate() {
-        if object::text(variable, "/name").is_empty() {
-            causes.push(Cause::required(format!("{place}.env[{at}].name"), ""));
-        }
-        let given = variable.get("value").and_then(Value::as_str).is_some_and(|v| !v.is_empty());
-        if given && variable.get("valueFrom").is_some() {
-            causes.push(Cause::invalid(
-                format!("{place}.env[{at}].valueFrom"),
-                &json!(""),
-                "may not be specified when `value` is not empty",
-            ));
-        }
+        self::variable(variable, &format!("{place}.env[{at}]"), causes);
     }
+    let container_place = place;
     let mut mounted = HashSet::new();
     for (at, mount) in object::items(container, "/volumeMounts").iter().enumerate() {
         let place = format!("{place}.volumeMounts[{at}]");
         let name = object::text(mount, "/name");
         if name.is_empty() {
             causes.push(Cause::required(format!("{place}.name"), ""));
-        } else if !volumes.contains(name) && !name.starts_with("kube-api-access-") {
+        }
+        if !volumes.contains(name) && !name.starts_with("kube-api-access-") {
             causes.push(Cause::not_found(format!("{place}.name"), &json!(name)));
         }
         let path = object::text(mount, "/mountPath");
         if path.is_empty() {
             causes.push(Cause::required(format!("{place}.mountPath"), ""));
-        } else if !mounted.insert(path) {
+        }
+        if !mounted.insert(path) {
             causes.push(Cause::invalid(format!("{place}.mountPath"), &json!(path), "must be unique"));
+        }
+        let below = object::text(mount, "/subPath");
+        let field = format!("{container_place}.volumeMounts.subPath");
+        if below.starts_with('/') {
+            causes.push(Cause::invalid(field, &json!(below), "must be a relative path"));
+        } else if below.split('/').any(|part| part == "..") {
+            causes.push(Cause::invalid(field, &json!(below), "must not contain '..'"));
+        }
+    }
+    parts::one_of(container, "imagePullPolicy", place, &["Always", "IfNotPresent", "Never"], causes);
+    resources(container, place, causes);
+    parts::security(container.get("securityContext"), &format!("{place}.securityContext"), causes);
+    for hook in ["postStart", "preStop"] {
+        if let Some(found) = container.pointer(&format!("/lifecycle/{hook}")) {
+            handler(found, &format!("{place}.lifecycle.{hook}"), causes);
         }
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -142,27 +174,104 @@ fn container(container: &Value, place: &str, volumes: &HashSet<&str>, causes: &m
             self::probe(found, &format!("{place}.{probe}"), probe != "readinessProbe", causes);
         }
     }
-    resources(container, place, causes);
+}
+
+/// A variable of a container's environment.
+fn variable(variable: &Value, place: &str, causes: &mut Vec<Cause>) {
+    const FIELDS: &[&str] = &[
+        "metadata.annotations",
+        "metadata.labels",
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.hostIP",
+        "status.hostIPs",
+        "status.phase",
+        "status.podIP",
+        "status.podIPs",
+    ];
+    let name = object::text(variable, "/name");
+    if name.is_empty() {
+        causes.push(Cause::required(format!("{place}.name"), ""));
+    } else if name.bytes().any(|byte| !(0x20..0x7f).contains(&byte) || byte == b'=') {
+        let why = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+        causes.push(Cause::invalid(format!("{place}.name"), &json!(name), why));
+    }
+    let Some(source) = variable.get("valueFrom") else { return };
+    let place = format!("{place}.valueFrom");
+    let path = object::text(source, "/fieldRef/fieldPath");
+    if source.get("fieldRef").is_some() {
+        let field = format!("{place}.fieldRef.fieldPath");
+        if path.is_empty() {
+            causes.push(Cause::required(field, ""));
+        } else if !path.contains('[') && !FIELDS.contains(&path) {
+            let why = format!("error converting fieldPath: field label not supported: {path}");
+            causes.push(Cause::invalid(field, &json!(path), &why));
+        }
+    }
+    for reference in ["configMapKeyRef", "secretKeyRef"] {
+        if source.get(reference).is_some_and(|found| object::text(found, "/key").is_empty()) {
+            causes.push(Cause::required(format!("{place}.{reference}.key"), ""));
+        }
+    }
+    let sources = source.as_object().map_or(0, serde_json::Map::len);
+    let why = match sources {
+        0 => "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        _ if !object::text(variable, "/value").is_empty() => "may not be specified when `value` is not empty",
+        1 => return,
+        _ => "may not have more than one field specified at a time",
+    };
+    causes.push(Cause::invalid(place, &json!(""), why));
+}
+
+/// What a probe or a hook does.
+fn handler(handler: &Value, place: &str, causes: &mut Vec<Cause>) {
+    let known = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
+    let mut found = known.into_iter().filter(|known| handler.get(known).is_some());
+    let Some(first) = found.next() else {
+        causes.push(Cause::required(place, "must specify a handler type"));
+        return;
+    };
+    let inner = handler.get(first).unwrap_or(&Value::Null);
+    match first {
+        "exec" if object::items(inner, "/command").is_empty() => {
+            causes.push(Cause::required(format!("{place}.exec.command"), ""));
+        }
+        "httpGet" => {
+            let port = inner.get("port").unwrap_or(&Value::Null);
+            validate::port_or_name(port, &format!("{place}.httpGet.port"), causes);
+            parts::one_of(inner, "scheme", &format!("{place}.httpGet"), &["HTTP", "HTTPS"], causes);
+        }
+        "tcpSocket" => {
+            let port = inner.get("port").unwrap_or(&Value::Null);
+            validate::port_or_name(port, &format!("{place}.tcpSocket.port"), causes);
+        }
+        _ => {}
+    }
+    for extra in found {
+        causes.push(Cause::forbidden(format!("{place}.{extra}"), "may not specify more than 1 handler type"));
+    }
 }
 
 fn probe(probe: &Value, place: &str, succeeds_once: bool, causes: &mut Vec<Cause>) {
-    let handlers: Vec<&str> =
-        ["exec", "httpGet", "tcpSocket", "grpc"].into_iter().filter(|h| probe.get(h).is_some()).collect();
-    if handlers.is_empty() {
-        causes.push(Cause::required(place, "must specify a handler type"));
-    }
-    for extra in handlers.iter().skip(1) {
-        causes.push(Cause::forbidden(format!("{place}.{extra}"), "may not specify more than 1 handler type"));
-    }
-    for handler in ["httpGet", "tcpSocket"] {
-        if let Some(port) = probe.get(handler).map(|h| h.get("port").unwrap_or(&Value::Null)) {
-            validate::port_or_name(port, &format!("{place}.{handler}.port"), causes);
-        }
-    }
+    handler(probe, place, causes);
     for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
         if let Some(number) = object::number(probe, &format!("/{field}")).filter(|n| *n < 0) {
             let field = format!("{place}.{field}");
             causes.push(Cause::invalid(field, &json!(number), "must be greater than or equal to 0"));
+        }
+    }
+    if let Some(seconds) = object::number(probe, "/terminationGracePeriodSeconds") {
+        let field = format!("{place}.terminationGracePeriodSeconds");
+        if seconds <= 0 {
+            causes.push(Cause::invalid(field.clone(), &json!(seconds), "must be greater than 0"));
+        }
+        if !succeeds_once {
+            causes.push(Cause::invalid(field, &json!(seconds), "must not be set for readinessProbes"));
         }
     }
     let successes = object::number(probe, "/successThreshold").unwrap_or(1);
@@ -171,45 +280,91 @@ fn probe(probe: &Value, place: &str, succeeds_once: bool, causes: &mut Vec<Cause
     }
 }
 
+/// The names of resources that a container can ask for without a prefix.
+const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+/// The names without a prefix that mean anything anywhere.
+const STANDARD: [&str; 18] = [
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "storage",
+    "requests.storage",
+];
+
 fn resources(container: &Value, place: &str, causes: &mut Vec<Cause>) {
     let amount = |value: &Value| match value {
         Value::String(text) => Quantity::parse(text).ok(),
         other => Quantity::parse(&other.to_string()).ok(),
     };
     let limits = container.pointer("/resources/limits");
-    for (name, request) in object::entries(container, "/resources/requests") {
-        let (Some(request_amount), limit) = (amount(request), limits.and_then(|l| l.get(name))) else { continue };
-        let field = format!("{place}.resources.requests");
-        let extended = name.contains('/') && !name.starts_with("kubernetes.io/");
-        match limit {
-            None if extended => {
-                causes.push(Cause::required(
-                    format!("{place}.resources.limits[{name}]"),
-                    "Limit must be set for non overcommitable resources",
-                ));
-            }
-            Some(limit) => {
-                let Some(limit_amount) = amount(limit) else { continue };
-                let shown = request.as_str().map_or_else(|| request.to_string(), str::to_owned);
-                if extended && request_amount.nano() != limit_amount.nano() {
-                    let why = format!("must be equal to {name} limit of {limit_amount}");
-                    causes.push(Cause::invalid(field, &json!(shown), &why));
-                } else if request_amount.nano() > limit_amount.nano() {
-                    let why = format!("must be less than or equal to {name} limit of {limit_amount}");
-                    causes.push(Cause::invalid(field, &json!(shown), &why));
-                }
-            }
-            None => {}
-        }
-    }
-    for list in ["requests", "limits"] {
+    for list in ["limits", "requests"] {
         for (name, value) in object::entries(container, &format!("/resources/{list}")) {
             let field = format!("{place}.resources.{list}[{name}]");
+            let extended = name.contains('/') && !name.starts_with("kubernetes.io/");
+            let huge = name.starts_with("hugepages-");
+            if !name.contains('/') && !huge {
+                if !STANDARD.contains(&name.as_str()) {
+                    let why = "must be a standard resource type or fully qualified";
+                    causes.push(Cause::invalid(field.clone(), &json!(name), why));
+                }
+                if !RESOURCES.contains(&name.as_str()) {
+                    let why = "must be a standard resource for containers";
+                    causes.push(Cause::invalid(field.clone(), &json!(name), why));
+                }
+            }
             let Some(parsed) = amount(value) else { continue };
             if parsed.nano() < 0 {
-                causes.push(Cause::invalid(field, value, "must be greater than or equal to 0"));
-            } else if name.contains('/') && parsed.nano() % 1_000_000_000 != 0 {
+                causes.push(Cause::invalid(field.clone(), value, "must be greater than or equal to 0"));
+            }
+            if extended && parsed.nano() % 1_000_000_000 != 0 {
                 causes.push(Cause::invalid(field, value, "must be an integer"));
+            }
+            if list == "limits" {
+                continue;
+            }
+            let field = format!("{place}.resources.requests");
+            match limits.and_then(|limits| limits.get(name)) {
+                None if extended || huge => causes.push(Cause::required(
+                    format!("{place}.resources.limits"),
+                    "Limit must be set for non overcommitable resources",
+                )),
+                None => {}
+                Some(limit) => {
+                    let Some(most) = amount(limit) else { continue };
+                    if (extended || huge) && parsed.nano() != most.nano() {
+                        let why = format!("must be equal to {name} limit of {most}");
+                        causes.push(Cause::invalid(field, value, &why));
+                    } else if parsed.nano() > most.nano() {
+                        let why = format!("must be less than or equal to {name} limit of {most}");
+                        causes.push(Cause::invalid(field, value, &why));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a pod alone is checked for, beside its spec: a template may hold an image with spaces around it.
+pub(super) fn images(value: &Value, causes: &mut Vec<Cause>) {
+    for list in ["containers", "initContainers"] {
+        for (at, container) in object::items(value, &format!("/spec/{list}")).iter().enumerate() {
+            let image = object::text(container, "/image");
+            if image.trim() != image {
+                let why = "must not have leading or trailing whitespace";
+                causes.push(Cause::invalid(format!("spec.{list}[{at}].image"), &json!(image), why));
             }
         }
     }
@@ -217,6 +372,26 @@ fn resources(container: &Value, place: &str, causes: &mut Vec<Cause>) {
 
 /// A pod's spec may hardly change.
 pub(super) fn unchanged(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    // As every pod is checked, and then the images once more.
+    pod(new, causes);
+    for (at, container) in object::items(new, "/spec/containers").iter().enumerate() {
+        if object::text(container, "/image").is_empty() {
+            causes.push(Cause::required(format!("spec.containers[{at}].image"), ""));
+        }
+    }
+    let deadline = |pod| object::number(pod, "/spec/activeDeadlineSeconds");
+    match (deadline(old), deadline(new)) {
+        (Some(before), Some(after)) if after > before => causes.push(Cause::invalid(
+            "spec.activeDeadlineSeconds",
+            &json!(after),
+            "must be less than or equal to previous value",
+        )),
+        (Some(_), None) => {
+            let why = "must not update from a positive integer to nil value";
+            causes.push(Cause::invalid("spec.activeDeadlineSeconds", &Value::Null, why));
+        }
+        _ => {}
+    }
     let fixed = |value: &Value| {
         let mut spec = value.get("spec").cloned().unwrap_or_default();
         for list in ["containers", "initContainers"] {

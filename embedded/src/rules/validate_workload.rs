@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::{validate, validate_pod};
+use super::{validate, validate_pod, validate_pod_parts};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
 use crate::selector::LabelSelector;
+
+/// The names of its Jobs have eleven letters more.
+const LONGEST_CRON_JOB: usize = 52;
 
 /// A workload.
 pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Cause>, warnings: &mut Vec<String>) {
@@ -22,33 +25,20 @@ pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Caus
         "parallelism",
         "completions",
         "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+        "startingDeadlineSeconds",
+        "successfulJobsHistoryLimit",
+        "failedJobsHistoryLimit",
     ] {
         validate::not_negative(value, &format!("/spec/{field}"), causes);
     }
+    if kind == "CronJob" {
+        cron_job(value, causes);
+    }
     let labels = value.pointer(&format!("{template}/metadata/labels"));
     if matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") {
-        match LabelSelector::of(value.pointer("/spec/selector")) {
-            None => causes.push(Cause::required("spec.selector", "")),
-            Some(selector) => {
-                validate::selector(value, "/spec/selector", causes);
-                if selector.is_empty() {
-                    let shown = value.pointer("/spec/selector").cloned().unwrap_or_default();
-                    let name = kind_words(kind);
-                    causes.push(Cause::invalid(
-                        "spec.selector",
-                        &shown,
-                        &format!("empty selector is invalid for {name}"),
-                    ));
-                } else if !selector.matches_labels(labels) {
-                    let shown = labels.cloned().unwrap_or_default();
-                    causes.push(Cause::invalid(
-                        format!("{place}.metadata.labels"),
-                        &shown,
-                        "`selector` does not match template `labels`",
-                    ));
-                }
-            }
-        }
+        selects_its_pods(kind, value, labels, &place, causes);
     }
     validate::labels(value, &format!("{template}/metadata/labels"), &format!("{place}.metadata.labels"), causes);
     let spec = value.pointer(&format!("{template}/spec")).unwrap_or(&Value::Null);
@@ -57,24 +47,29 @@ pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Caus
     if matches!(kind, "Job" | "CronJob") {
         if policy == "Always" {
             let field = format!("{place}.spec.restartPolicy");
-            causes.push(Cause::unsupported(field, &json!(policy), &["OnFailure", "Never"]));
+            causes.push(Cause::required(field, "valid values: \"OnFailure\", \"Never\""));
         }
     } else if !matches!(policy, "Always" | "") {
         causes.push(Cause::unsupported(format!("{place}.spec.restartPolicy"), &json!(policy), &["Always"]));
     }
-    if kind == "Deployment" {
-        deployment(value, causes);
-    }
-    if kind == "CronJob"
-        && object::text(value, "/spec/schedule").split_whitespace().count() != 5
-        && !object::text(value, "/spec/schedule").starts_with('@')
+    if matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
+        && spec.get("activeDeadlineSeconds").is_some()
     {
-        let schedule = object::text(value, "/spec/schedule");
-        if schedule.is_empty() {
-            causes.push(Cause::required("spec.schedule", ""));
-        } else {
-            let why = format!("expected exactly 5 fields, found {}: [{schedule}]", schedule.split_whitespace().count());
-            causes.push(Cause::invalid("spec.schedule", &json!(schedule), &why));
+        let owner = if kind == "Deployment" { "ReplicaSet" } else { kind };
+        let why = format!("activeDeadlineSeconds in {owner} is not Supported");
+        causes.push(Cause::forbidden(format!("{place}.spec.activeDeadlineSeconds"), &why));
+    }
+    match kind {
+        "Deployment" => deployment(value, causes),
+        "StatefulSet" => stateful_set(value, causes),
+        "DaemonSet" => daemon_set(value, causes),
+        _ => {}
+    }
+    if kind == "Job" {
+        let known = ["NonIndexed", "Indexed"];
+        validate_pod_parts::one_of(value.get("spec").unwrap_or(&Value::Null), "completionMode", "spec", &known, causes);
+        if object::text(value, "/spec/completionMode") == "Indexed" && value.pointer("/spec/completions").is_none() {
+            causes.push(Cause::required("spec.completions", "when completion mode is Indexed"));
         }
     }
     for (at, container) in object::items(spec, "/containers").iter().enumerate() {
@@ -91,6 +86,173 @@ pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Caus
             }
         }
     }
+}
+
+/// A workload's selector must fit its pods.
+fn selects_its_pods(kind: &str, value: &Value, labels: Option<&Value>, place: &str, causes: &mut Vec<Cause>) {
+    let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
+    let shown = given.cloned().unwrap_or_default();
+    let before = causes.len();
+    match given {
+        // A DaemonSet is only told that nothing, which matches no pod, does not match its own.
+        None if kind == "DaemonSet" => {}
+        None => causes.push(Cause::required("spec.selector", "")),
+        Some(_) => validate::selector(value, "/spec/selector", causes),
+    }
+    if given.is_some() && causes.len() > before {
+        causes.push(Cause::invalid("spec.selector", &shown, "invalid label selector"));
+        return;
+    }
+    let selector = LabelSelector::of(given);
+    if selector.as_ref().is_some_and(LabelSelector::is_empty) {
+        let why = format!("empty selector is invalid for {}", kind_words(kind));
+        causes.push(Cause::invalid("spec.selector", &shown, &why));
+    } else if !selector.is_some_and(|selector| selector.matches_labels(labels)) {
+        let labels = labels.cloned().unwrap_or_default();
+        let why = "`selector` does not match template `labels`";
+        causes.push(Cause::invalid(format!("{place}.metadata.labels"), &labels, why));
+    }
+}
+
+/// A number or a share of them, at most all.
+fn amount(value: &Value, pointer: &str, most_all: bool, causes: &mut Vec<Cause>) {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    match value.pointer(pointer) {
+        Some(Value::String(text)) => match text.strip_suffix('%').and_then(|share| share.parse::<u32>().ok()) {
+            None => {
+                let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+                causes.push(Cause::invalid(field, &json!(text), why));
+            }
+            Some(share) if share > 100 && most_all => {
+                causes.push(Cause::invalid(field, &json!(text), "must not be greater than 100%"));
+            }
+            Some(_) => {}
+        },
+        Some(number) if number.as_i64().is_some_and(|number| number < 0) => {
+            causes.push(Cause::invalid(field, number, "must be greater than or equal to 0"));
+        }
+        _ => {}
+    }
+}
+
+/// How a StatefulSet makes and replaces its pods.
+fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
+    let management = object::text(value, "/spec/podManagementPolicy");
+    if !matches!(management, "" | "OrderedReady" | "Parallel") {
+        let why = "must be 'OrderedReady' or 'Parallel'";
+        causes.push(Cause::invalid("spec.podManagementPolicy", &json!(management), why));
+    }
+    let partition = object::number(value, "/spec/updateStrategy/rollingUpdate/partition");
+    let rolling = value.pointer("/spec/updateStrategy/rollingUpdate");
+    let shown = |partition: Option<i64>| {
+        let partition = partition.map_or_else(|| "null".to_owned(), |partition| partition.to_string());
+        format!("{{\"Partition\":{partition},\"MaxUnavailable\":null}}")
+    };
+    match object::text(value, "/spec/updateStrategy/type") {
+        "RollingUpdate" => {
+            validate::not_negative(value, "/spec/updateStrategy/rollingUpdate/partition", causes);
+        }
+        "OnDelete" if rolling.is_some() => causes.push(Cause::invalid_as(
+            "spec.updateStrategy.rollingUpdate",
+            &shown(partition),
+            "only allowed for updateStrategy 'RollingUpdate'",
+        )),
+        "OnDelete" => {}
+        other => {
+            let inner = rolling.map_or_else(|| "null".to_owned(), |_| shown(partition));
+            let all = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
+            let why = "must be 'RollingUpdate' or 'OnDelete'";
+            causes.push(Cause::invalid_as("spec.updateStrategy", &all, why));
+        }
+    }
+}
+
+/// How a DaemonSet replaces its pods.
+fn daemon_set(value: &Value, causes: &mut Vec<Cause>) {
+    let rolling = "/spec/updateStrategy/rollingUpdate";
+    let none = |field: &str| {
+        value
+            .pointer(&format!("{rolling}/{field}"))
+            .is_none_or(|amount| matches!(amount.as_i64(), Some(0)) || *amount == json!("0%"))
+    };
+    match object::text(value, "/spec/updateStrategy/type") {
+        "RollingUpdate" => {
+            amount(value, &format!("{rolling}/maxUnavailable"), true, causes);
+            amount(value, &format!("{rolling}/maxSurge"), true, causes);
+            if none("maxUnavailable") && none("maxSurge") {
+                let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+                causes.push(Cause::required(field, "cannot be 0 when maxSurge is 0"));
+            } else if !none("maxUnavailable") && !none("maxSurge") {
+                let surge = value.pointer(&format!("{rolling}/maxSurge")).cloned().unwrap_or_default();
+                let why = "may not be set when maxUnavailable is non-zero";
+                causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate.maxSurge", &surge, why));
+            }
+        }
+        "OnDelete" => {}
+        other => {
+            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":null}}");
+            causes.push(Cause::unsupported_as("spec.updateStrategy", &shown, &["RollingUpdate", "OnDelete"]));
+        }
+    }
+}
+
+/// When a CronJob runs, and how it keeps its past.
+fn cron_job(value: &Value, causes: &mut Vec<Cause>) {
+    let schedule = object::text(value, "/spec/schedule");
+    if schedule.is_empty() {
+        causes.push(Cause::required("spec.schedule", ""));
+    } else if schedule.contains("TZ") {
+        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+        causes.push(Cause::invalid("spec.schedule", &json!(schedule), why));
+    } else if let Some(why) = schedule_fault(schedule) {
+        causes.push(Cause::invalid("spec.schedule", &json!(schedule), &why));
+    }
+    if value.pointer("/spec/timeZone").is_some_and(|zone| *zone == json!("")) {
+        let why = "timeZone must be nil or non-empty string";
+        causes.push(Cause::invalid("spec.timeZone", &json!(""), why));
+    }
+    let name = object::name(value);
+    if name.len() > LONGEST_CRON_JOB {
+        let why = format!("must be no more than {LONGEST_CRON_JOB} characters");
+        causes.push(Cause::invalid("metadata.name", &json!(name), &why));
+    }
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    validate_pod_parts::one_of(spec, "concurrencyPolicy", "spec", &["Allow", "Forbid", "Replace"], causes);
+}
+
+/// What is wrong with a schedule, in the words of the server's reader of schedules.
+fn schedule_fault(schedule: &str) -> Option<String> {
+    const DESCRIPTORS: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
+    const MOST: [u32; 5] = [59, 23, 31, 12, 6];
+    if schedule.starts_with('@') {
+        let known = DESCRIPTORS.contains(&schedule) || schedule.starts_with("@every ");
+        return (!known).then(|| format!("unrecognized descriptor: {schedule}"));
+    }
+    let fields: Vec<&str> = schedule.split_whitespace().collect();
+    if fields.len() != MOST.len() {
+        return Some(format!("expected exactly 5 fields, found {}: [{schedule}]", fields.len()));
+    }
+    fields.iter().zip(MOST).enumerate().find_map(|(at, (field, most))| {
+        field.split(',').find_map(|range| {
+            let (ends, _) = range.split_once('/').unwrap_or((range, ""));
+            let mut last = None;
+            for end in ends.split('-') {
+                let name = matches!(at, 3 | 4) && end.len() == 3 && end.chars().all(|c| c.is_ascii_alphabetic());
+                if matches!(end, "*" | "?") || name {
+                    continue;
+                }
+                match end.parse::<u32>() {
+                    Ok(number) => last = Some(number),
+                    Err(_) => {
+                        let text = "invalid syntax";
+                        return Some(format!("failed to parse int from {end}: strconv.Atoi: parsing {end:?}: {text}"));
+                    }
+                }
+            }
+            last.filter(|last| *last > most)
+                .map(|last| format!("end of range ({last}) above maximum ({most}): {range}"))
+        })
+    })
 }
 
 fn kind_words(kind: &str) -> &'static str {
@@ -110,6 +272,8 @@ fn deployment(value: &Value, causes: &mut Vec<Cause>) {
         )),
         "Recreate" => {}
         "RollingUpdate" => {
+            amount(value, "/spec/strategy/rollingUpdate/maxUnavailable", true, causes);
+            amount(value, "/spec/strategy/rollingUpdate/maxSurge", false, causes);
             let none = |pointer: &str| matches!(value.pointer(pointer), Some(amount) if *amount == json!(0) || *amount == json!("0%"));
             if none("/spec/strategy/rollingUpdate/maxSurge") && none("/spec/strategy/rollingUpdate/maxUnavailable") {
                 causes.push(Cause::invalid(
@@ -120,7 +284,8 @@ fn deployment(value: &Value, causes: &mut Vec<Cause>) {
             }
         }
         other => {
-            causes.push(Cause::unsupported("spec.strategy.type", &json!(other), &["Recreate", "RollingUpdate"]));
+            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":null}}");
+            causes.push(Cause::unsupported_as("spec.strategy", &shown, &["Recreate", "RollingUpdate"]));
         }
     }
     let deadline = object::number(value, "/spec/progressDeadlineSeconds").unwrap_or(600);

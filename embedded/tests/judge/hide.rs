@@ -115,7 +115,7 @@ impl Hidden {
 
     fn string(&mut self, text: &str, key: &str, parent: &str) -> String {
         match key {
-            "resourceVersion" if text.is_empty() => String::new(),
+            "resourceVersion" | "continue" if text.is_empty() => String::new(),
             "resourceVersion" if parent == "list metadata" => "<list version>".to_owned(),
             "resourceVersion" => self.met("version", text, ""),
             "continue" => self.met("continue", text, ""),

@@ -286,7 +286,7 @@ impl TypeRef {
     }
 
     /// The name of the definition that this type is, `io.k8s.api.apps.v1.DeploymentSpec`; absent for a type that has
-    /// none. Looks through all names: for messages.
+    /// none.
     ///
     /// ```
     /// let schema = structured_merge::schema::Schema::kubernetes();

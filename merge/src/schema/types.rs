@@ -98,6 +98,8 @@ pub(crate) enum Shape<'a> {
 pub(crate) struct Arena {
     types: Vec<Type>,
     names: HashMap<String, TypeId>,
+    /// The first name that each named type was given.
+    named: HashMap<TypeId, String>,
 }
 
 impl Arena {
@@ -110,7 +112,7 @@ impl Arena {
         let definitions: Vec<(String, Definition)> = built_in.into_iter().chain(definitions).collect();
         for (name, _) in &definitions {
             let id = arena.push(Type::default());
-            arena.names.insert(name.clone(), id);
+            arena.name(name.clone(), id);
         }
         for (name, definition) in definitions {
             arena.define(&name, definition);
@@ -132,7 +134,7 @@ impl Arena {
         if let Some(id) = from.named(name) {
             let built_in = [UNTYPED_ATOMIC, DEDUCED].map(|name| Some((from.named(name)?, self.named(name)?)));
             let copied = self.copy(from, id, &mut built_in.into_iter().flatten().collect());
-            self.names.insert(name.to_owned(), copied);
+            self.name(name.to_owned(), copied);
         }
     }
 
@@ -158,7 +160,12 @@ impl Arena {
 
     /// The name that leads to a type.
     pub(crate) fn name_of(&self, id: TypeId) -> Option<&str> {
-        self.names.iter().find(|(_, named)| **named == id).map(|(name, _)| name.as_str())
+        self.named.get(&id).map(String::as_str)
+    }
+
+    fn name(&mut self, name: String, id: TypeId) {
+        self.named.entry(id).or_insert_with(|| name.clone());
+        self.names.insert(name, id);
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<TypeId> {
@@ -253,7 +260,7 @@ impl Arena {
             return id;
         }
         let id = self.push(Type { format: Format::Plain, ..self.get(target).clone() });
-        self.names.insert(derived, id);
+        self.name(derived, id);
         id
     }
 
