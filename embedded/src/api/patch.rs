@@ -202,8 +202,6 @@ fn apply(
     if !object::items(&config, "/metadata/managedFields").is_empty() {
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
-    let name = Value::from(call.target.name.as_str());
-    object::metadata(&mut config).insert("name".to_owned(), name);
     let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key);
     let manager = call.manager();
@@ -237,6 +235,7 @@ fn apply(
     if !named.is_empty() {
         write::check_name(call, &named)?;
     }
+    object::metadata(&mut merged).insert("name".to_owned(), Value::from(call.target.name.as_str()));
     decoding::conform(resource, &mut merged);
     let outcome = match live {
         Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied)?,
