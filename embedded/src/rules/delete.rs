@@ -109,8 +109,7 @@ fn shown(resource: &Resource, live: &Arc<Object>, txn: &Txn<'_>) -> Arc<Object> 
         object::set(&mut value, "/metadata/deletionTimestamp", json!(object::rfc3339(txn.now())));
     }
     object::set(&mut value, "/metadata/deletionGracePeriodSeconds", json!(0));
-    let json = object::kind_first(&value).into();
-    Arc::new(Object { value, json, revision: live.revision })
+    Arc::new(Object::new(value, live.revision))
 }
 
 fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Failure> {

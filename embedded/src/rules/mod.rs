@@ -183,8 +183,7 @@ impl Rules {
             txn.put(key.clone(), new.clone());
             txn.remove(&key);
             // The answer shows what the store never held: the object without what held it, at the version it had.
-            let json = object::kind_first(&new).into();
-            let object = Arc::new(Object { value: new, json, revision: live.revision });
+            let object = Arc::new(Object::new(new, live.revision));
             return Ok(Outcome { object, warnings, created: false });
         }
         let object = txn.put(key, new);
