@@ -43,6 +43,11 @@ impl Cause {
         Cause { reason: "FieldValueInvalid", message: format!("Invalid value: {shown}: {why}"), field: field.into() }
     }
 
+    /// A value of another type than its field's.
+    pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, why: &str) -> Cause {
+        Cause { reason: "FieldValueTypeInvalid", ..Cause::invalid(field, value, why) }
+    }
+
     /// A value that is not there but must be.
     pub(crate) fn required(field: impl Into<String>, why: &str) -> Cause {
         let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };

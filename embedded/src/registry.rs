@@ -217,7 +217,7 @@ fn custom(definition: &Value) -> Vec<Resource> {
         .map(|version| {
             let schema = version.pointer("/schema/openAPIV3Schema");
             let preserve = object::truth(definition, "/spec/preserveUnknownFields");
-            let subresources = ["scale", "status"]
+            let subresources = ["status", "scale"]
                 .into_iter()
                 .filter(|s| version.pointer(&format!("/subresources/{s}")).is_some())
                 .map(str::to_owned)

@@ -127,7 +127,7 @@ fn legacy(resource: &Resource) -> Value {
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": resource.verbs.names(),
+        "verbs": verbs(resource),
     });
     if let Some(map) = entry.as_object_mut() {
         names(map, resource);
@@ -145,6 +145,14 @@ fn storage_version_hash(resource: &Resource) -> String {
     let (group, version) = resource.stored_version.split_once('/').unwrap_or(("", &resource.stored_version));
     let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
     STANDARD.encode(digest.get(..8).unwrap_or_default())
+}
+
+/// The verbs in the order that the server lists them; custom resources have one of their own.
+fn verbs(resource: &Resource) -> &'static [&'static str] {
+    match resource.custom {
+        Some(_) => &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
+        None => resource.verbs.names(),
+    }
 }
 
 fn names(entry: &mut Map<String, Value>, resource: &Resource) {
@@ -215,7 +223,7 @@ fn aggregated_resource(resource: &Resource) -> Value {
         "responseKind": {"group": group, "version": version, "kind": resource.kind},
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
-        "verbs": resource.verbs.names(),
+        "verbs": verbs(resource),
     });
     let Some(map) = entry.as_object_mut() else { return entry };
     names(map, resource);

@@ -233,6 +233,10 @@ fn page(call: &Call, wanted: &Wanted, selection: &Selection, objects: &[(&Key, &
         }
     }
     let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if call.resource.custom.is_some() && call.accept.form == Form::Whole {
+        // The list of a custom resource always says where it goes on.
+        crate::object::set(&mut metadata, "/continue", json!(""));
+    }
     let remaining = rest.len() - looked_at;
     if let (true, Some((last, _)), false, Some(map)) =
         (remaining > 0, rest.get(looked_at.wrapping_sub(1)), selection.names_one(call), metadata.as_object_mut())

@@ -41,6 +41,12 @@ impl Patch {
         match media {
             "application/merge-patch+json" | "application/json-patch+json" | "application/apply-patch+yaml" => {}
             "application/strategic-merge-patch+json" if !custom => {}
+            _ if custom => {
+                let known = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+                return Err(Failure::unsupported_media_type(format!(
+                    "the body of the request was in an unknown format - accepted media types include: {known}"
+                )));
+            }
             _ => return Err(Failure::unsupported_patch()),
         }
         let applies = media == "application/apply-patch+yaml";

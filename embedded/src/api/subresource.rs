@@ -109,6 +109,8 @@ fn rescale_in(call: &Call, txn: &mut Txn<'_>, patch: Option<&Patch>, put: Option
     let paths = scale_paths(call);
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: "scale" };
+    // Who scales a custom resource by a plain write is not written down.
+    let tracked = if call.resource.custom.is_some() { Ownership::Applied } else { Ownership::Tracked };
     let (wanted, ownership, applied) = match (patch, put) {
         (Some(Patch::Apply { config, force }), _) => {
             // Applying a Scale is applying the one field of the object that it stands for.
@@ -122,10 +124,8 @@ fn rescale_in(call: &Call, txn: &mut Txn<'_>, patch: Option<&Patch>, put: Option
             let merged = crate::merging::apply(&call.resource, Some(seen), &whole, author, *force, txn.now())?;
             (config.clone(), Ownership::Applied, Some(merged))
         }
-        (Some(patch), _) => {
-            (patch.patched(&before, &structured_merge::schema::Schema::deduced())?, Ownership::Tracked, None)
-        }
-        (None, put) => (put.unwrap_or_default(), Ownership::Tracked, None),
+        (Some(patch), _) => (patch.patched(&before, &structured_merge::schema::Schema::deduced())?, tracked, None),
+        (None, put) => (put.unwrap_or_default(), tracked, None),
     };
     let replicas = object::number(&wanted, "/spec/replicas").unwrap_or(0);
     if replicas < 0 {

@@ -208,6 +208,10 @@ pub(crate) fn kind_fault(resource: &Resource, version: &str, kind: &str) -> Stri
         let scheme = "pkg/api/legacyscheme/scheme.go:30";
         return format!("{subject}: no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}");
     }
+    if resource.versions.iter().any(|(served, _)| served == version) && kind == resource.kind {
+        let expected = resource.api_version();
+        return format!("the API version in the data ({version}) does not match the expected API version ({expected})");
+    }
     let package = match resource.group.split('.').next() {
         None | Some("") => "core",
         Some(first) => first,

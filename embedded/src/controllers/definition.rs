@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::writing::{MANAGER, set_condition};
+use super::writing::set_condition;
 use super::{Again, Context};
 use crate::failure::Failure;
 use crate::object;
@@ -14,6 +14,8 @@ use crate::registry::{CRDS, storage_of};
 use crate::rules::{CLEANUP, DeleteOptions};
 use crate::store::{Key, Object};
 
+/// Who writes a definition's status: no controller beside the server, but the server itself.
+const SERVER: &str = "kube-apiserver";
 /// How soon a definition whose objects are held by finalizers is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,9 @@ pub(super) fn reconcile(context: &mut Context<'_, '_>, name: &str) -> Result<Aga
         }
     };
     let status = json!({"acceptedNames": names, "conditions": conditions, "storedVersions": stored});
-    context.set_status(&live, status)?;
+    let mut new = live.value.clone();
+    object::set(&mut new, "/status", status);
+    context.update_as(&live, new, SERVER, "status")?;
     Ok(None)
 }
 
@@ -137,13 +141,15 @@ fn clean_up(context: &mut Context<'_, '_>, live: &Arc<Object>) -> Result<Again, 
     set_condition(&mut conditions, condition, &now, false);
     let mut status = live.value.get("status").cloned().unwrap_or_else(|| json!({}));
     object::set(&mut status, "/conditions", json!(conditions));
-    let live = context.set_status(live, status)?;
+    let mut new = live.value.clone();
+    object::set(&mut new, "/status", status);
+    let live = context.update_as(live, new, SERVER, "status")?;
     if remaining == 0 {
         let mut new = live.value.clone();
         let kept: Vec<&str> =
             object::finalizers(&live.value).into_iter().filter(|finalizer| *finalizer != CLEANUP).collect();
         object::metadata(&mut new).insert("finalizers".to_owned(), json!(kept));
-        context.update_as(&live, new, MANAGER, "")?;
+        context.update_as(&live, new, SERVER, "")?;
         return Ok(None);
     }
     Ok(Some(context.now() + LOOK_AGAIN))

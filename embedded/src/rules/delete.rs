@@ -63,8 +63,8 @@ impl Rules {
         if let Some(propagation) = options.propagation.or_else(|| default_propagation(resource)) {
             propagate(&mut new, propagation);
         }
-        if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
-            cleanup(&mut new);
+        if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") && !object::is_deleting(old) {
+            return Ok(Deleted::Marked(mark_definition(txn, resource, new)));
         }
         let waits = !object::finalizers(&new).is_empty()
             || (resource.is("", "Namespace") && !object::items(&new, "/spec/finalizers").is_empty());
@@ -132,14 +132,30 @@ fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<()
 /// A definition goes after its objects: until they are gone it is held by this.
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
-/// Has a definition that is to be deleted wait for its objects.
-fn cleanup(definition: &mut Value) {
-    let mut finalizers: Vec<String> = object::finalizers(definition).into_iter().map(str::to_owned).collect();
-    if object::is_deleting(definition) || finalizers.iter().any(|finalizer| finalizer == CLEANUP) {
-        return;
+/// Marks a definition, which then waits for its objects. Its registry does that by itself: neither the generation nor a
+/// grace is written.
+///
+/// Source: `pkg/registry/customresourcedefinition/etcd.go` of `k8s.io/apiextensions-apiserver`.
+fn mark_definition(txn: &mut Txn<'_>, resource: &Resource, mut new: Value) -> Arc<Object> {
+    let now = json!(object::rfc3339(txn.now()));
+    let mut finalizers: Vec<String> = object::finalizers(&new).into_iter().map(str::to_owned).collect();
+    if !finalizers.iter().any(|finalizer| finalizer == CLEANUP) {
+        finalizers.push(CLEANUP.to_owned());
     }
-    finalizers.push(CLEANUP.to_owned());
-    object::metadata(definition).insert("finalizers".to_owned(), json!(finalizers));
+    let metadata = object::metadata(&mut new);
+    metadata.insert("deletionTimestamp".to_owned(), now.clone());
+    metadata.insert("finalizers".to_owned(), json!(finalizers));
+    let mut conditions = object::items(&new, "/status/conditions").to_vec();
+    conditions.push(json!({
+        "type": "Terminating",
+        "status": "True",
+        "lastTransitionTime": now,
+        "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+    }));
+    object::set(&mut new, "/status/conditions", json!(conditions));
+    let key = resource.key("", object::name(&new));
+    txn.put(key, new)
 }
 
 /// Jobs keep their pods unless told otherwise (`batchv1` in `registry/batch/job/strategy.go`).

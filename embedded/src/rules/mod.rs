@@ -98,7 +98,10 @@ impl Rules {
         }
         decoding::settle(resource, &mut new);
         defaults::untracked(resource, &mut new);
-        if let Some(status) = defaults::first_status(resource, &new) {
+        if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            let status = custom::first_status(&new);
+            object::set(&mut new, "/status", status);
+        } else if let Some(status) = defaults::first_status(resource, &new) {
             object::set(&mut new, "/status", status);
         }
         let mut warnings = Vec::new();

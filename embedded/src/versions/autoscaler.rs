@@ -202,10 +202,58 @@ fn processor(percent: Value) -> Value {
     json!({"type": "Resource", "resource": {"name": "cpu", "target": target}})
 }
 
+/// The order in which the server's types write their fields.
+const ORDER: &[&str] = &[
+    "type",
+    "status",
+    "lastTransitionTime",
+    "reason",
+    "message",
+    "kind",
+    "name",
+    "apiVersion",
+    "target",
+    "metricName",
+    "metricSelector",
+    "targetAverageUtilization",
+    "targetValue",
+    "targetAverageValue",
+    "currentAverageUtilization",
+    "currentValue",
+    "currentAverageValue",
+    "selector",
+    "averageValue",
+    "container",
+    "ScaleUp",
+    "ScaleDown",
+    "StabilizationWindowSeconds",
+    "SelectPolicy",
+    "Policies",
+    "Tolerance",
+    "Type",
+    "Value",
+    "PeriodSeconds",
+];
+
+/// JSON with the fields in the server's order.
+fn ordered(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort_by_key(|key| ORDER.iter().position(|known| known == key).unwrap_or(ORDER.len()));
+            let fields = keys.into_iter().filter_map(|key| Some((key, map.get(key)?)));
+            let fields = fields.map(|(key, value)| format!("{}:{}", json!(key), ordered(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(ordered).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}
+
 fn carry(autoscaler: &mut Value, key: &str, value: &Value) {
     let metadata = object::metadata(autoscaler);
     let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    object::as_map(annotations).insert(key.to_owned(), json!(value.to_string()));
+    object::as_map(annotations).insert(key.to_owned(), json!(ordered(value)));
 }
 
 fn drop_carried(autoscaler: &mut Value) {
@@ -315,8 +363,8 @@ mod tests {
             }),
             &json!({
                 "metadata": {"name": "a", "annotations": {
-                    "autoscaling.alpha.kubernetes.io/metrics": "[{\"pods\":{\"metricName\":\"q\",\"targetAverageValue\":\"5\"},\"type\":\"Pods\"},{\"object\":{\"metricName\":\"r\",\"target\":{\"kind\":\"Service\",\"name\":\"s\"},\"targetValue\":\"7\"},\"type\":\"Object\"}]",
-                    "autoscaling.alpha.kubernetes.io/behavior": "{\"ScaleUp\":{\"Policies\":[{\"PeriodSeconds\":15,\"Type\":\"Pods\",\"Value\":4}]}}",
+                    "autoscaling.alpha.kubernetes.io/metrics": "[{\"type\":\"Pods\",\"pods\":{\"metricName\":\"q\",\"targetAverageValue\":\"5\"}},{\"type\":\"Object\",\"object\":{\"target\":{\"kind\":\"Service\",\"name\":\"s\"},\"metricName\":\"r\",\"targetValue\":\"7\"}}]",
+                    "autoscaling.alpha.kubernetes.io/behavior": "{\"ScaleUp\":{\"Policies\":[{\"Type\":\"Pods\",\"Value\":4,\"PeriodSeconds\":15}]}}",
                 }},
                 "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 60},
             }),

@@ -118,7 +118,9 @@ impl Hidden {
             "resourceVersion" | "continue" if text.is_empty() => String::new(),
             "resourceVersion" if parent == "list metadata" => "<list version>".to_owned(),
             "resourceVersion" => self.met("version", text, ""),
+            "continue" if text.is_empty() => String::new(),
             "continue" => self.met("continue", text, ""),
+            "cells" if is_age(text) => "<age>".to_owned(),
             "clusterIP" | "clusterIPs" if text.starts_with("10.") && !self.sent.contains(text) => {
                 self.met("address", text, "")
             }
@@ -201,6 +203,12 @@ const ACCESS: &str = "kube-api-access-";
 
 /// How much a server keeps of the beginning of a name.
 const KEPT: usize = 58;
+
+/// Is it how long ago something was, as a table shows it: `5s`, `3m20s`, `4h`, `12d`?
+fn is_age(text: &str) -> bool {
+    let whole = text.bytes().all(|b| b.is_ascii_digit() || b"smhdy".contains(&b));
+    whole && text.starts_with(|c: char| c.is_ascii_digit()) && !text.ends_with(|c: char| c.is_ascii_digit())
+}
 
 fn is_uid(text: &str) -> bool {
     let dashes = [8, 13, 18, 23];

@@ -27,7 +27,7 @@ pub(super) fn of(storage: &str, value: &Value, now: Timestamp) -> Vec<Value> {
         "networking.k8s.io/ingressclasses" => network::ingress_class(value, age),
         "networking.k8s.io/networkpolicies" => vec![name, json!(selector(value, "/spec/podSelector")), age],
         "configmaps" => vec![name, json!(entries(value, &["/data", "/binaryData"])), age],
-        "secrets" => vec![name, json!(text("/type")), json!(entries(value, &["/data"]).to_string()), age],
+        "secrets" => vec![name, json!(text("/type")), json!(entries(value, &["/data"])), age],
         "serviceaccounts" => vec![name, age],
         "namespaces" => vec![name, json!(text("/status/phase")), age],
         "nodes" => node(value, name, age),

@@ -51,6 +51,11 @@ pub(super) fn of(storage: &str) -> &'static [Column] {
     COLUMNS.iter().find(|(name, _)| *name == storage).map_or(PLAIN, |(_, columns)| columns)
 }
 
+/// Does what is stored under this name have the columns of a kind that has none of its own?
+pub(super) fn are_plain(storage: &str) -> bool {
+    matches!(of(storage), [_, created] if created.name == CREATED.name)
+}
+
 #[rustfmt::skip]
 const COLUMNS: &[(&str, &[Column])] = &[
     ("configmaps", &[

@@ -66,6 +66,10 @@ pub(crate) fn table<'a>(
         "columnDefinitions": null,
         "rows": rows,
     });
+    // The printer of kinds without columns of their own writes no list where there is no row.
+    if object::items(&table, "/rows").is_empty() && asked.is_none() && columns::are_plain(subject.storage) {
+        object::set(&mut table, "/rows", Value::Null);
+    }
     if options.headers {
         let name = std::iter::once(subject.definition(columns::NAME));
         let all: Vec<Value> = match asked {

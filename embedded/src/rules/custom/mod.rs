@@ -8,12 +8,22 @@ mod definition;
 mod format;
 mod schema;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) use self::definition::check as check_definition;
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
+
+/// The status that a new definition has before its names are looked at.
+pub(super) fn first_status(definition: &Value) -> Value {
+    let stored: Vec<&Value> = object::items(definition, "/spec/versions")
+        .iter()
+        .filter(|version| object::truth(version, "/storage"))
+        .filter_map(|version| version.get("name"))
+        .collect();
+    json!({"acceptedNames": {"plural": "", "kind": ""}, "conditions": null, "storedVersions": stored})
+}
 
 fn schema_of(resource: &Resource) -> Option<&Value> {
     resource.custom.as_ref()?.pointer("/schema/openAPIV3Schema")

@@ -74,7 +74,8 @@ impl Check<'_> {
         let fits = wanted.is_empty()
             || wanted.split(',').any(|wanted| wanted == found || (wanted == "number" && found == "integer"));
         if !fits {
-            self.invalid(place, &json!(found), &format!("must be of type {wanted}: \"{found}\""));
+            let why = format!("{place} in body must be of type {wanted}: \"{found}\"");
+            self.causes.push(Cause::type_invalid(place, &json!(found), &why));
             if found == "number" && wanted == "integer" {
                 self.nowhere(&format!("Checked value must be of type integer (default format) in {place}"));
             }
@@ -165,7 +166,8 @@ impl Check<'_> {
         }
         let format = object::text(schema, "/format");
         if !format::fits(format, text) {
-            self.invalid(place, &json!(text), &format!("must be of type {format}: {text:?}"));
+            let why = format!("{place} in body must be of type {format}: {text:?}");
+            self.causes.push(Cause::type_invalid(place, &json!(text), &why));
         }
     }
 
@@ -176,6 +178,15 @@ impl Check<'_> {
             return;
         }
         let bound = |pointer: &str| schema.pointer(pointer).and_then(Value::as_f64);
+        if let Some(of) = bound("/multipleOf") {
+            if number <= 0.0 {
+                // The server takes the value for the factor here.
+                let why = format!("factor MultipleOf declared for {place} must be positive: {number}");
+                self.causes.push(Cause::invalid(place, value, &why));
+            } else if !is_whole(Some(number / of)) {
+                self.invalid(place, value, &format!("should be a multiple of {of}"));
+            }
+        }
         if let Some(least) = bound("/minimum") {
             if object::truth(schema, "/exclusiveMinimum") && number <= least {
                 self.invalid(place, value, &format!("should be greater than {least}"));
@@ -189,9 +200,6 @@ impl Check<'_> {
             } else if number > most {
                 self.invalid(place, value, &format!("should be less than or equal to {most}"));
             }
-        }
-        if let Some(of) = bound("/multipleOf").filter(|of| !is_whole(Some(number / *of))) {
-            self.invalid(place, value, &format!("should be a multiple of {of}"));
         }
     }
 
