@@ -53,8 +53,8 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
         let text = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
         return Err(Failure::bad_request(text));
     }
-    check_name(call, object::name(&new))?;
     place(call, &mut new)?;
+    check_name(call, object::name(&new))?;
     let dry_run = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = run(call, dry_run, move |txn| {

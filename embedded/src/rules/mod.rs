@@ -14,6 +14,7 @@ mod validate_metadata;
 mod validate_network;
 mod validate_pod;
 mod validate_pod_parts;
+mod validate_status;
 mod validate_workload;
 
 use std::sync::Arc;
@@ -163,17 +164,15 @@ impl Rules {
         allocate::on_update(txn, resource, old, &mut new);
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
+        let mut causes = validate_metadata::on_update(resource, old, &new);
         if author.subresource == "status" {
-            let causes = custom::check_status(resource, &new);
-            if !causes.is_empty() {
-                return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
-            }
+            causes.extend(custom::check_status(resource, &new));
+            causes.extend(validate_status::on_update(resource, old, &new));
         } else {
-            let mut causes = validate_metadata::on_update(resource, old, &new);
             causes.extend(validate::on_update(resource, old, &new, &mut warnings));
-            if !causes.is_empty() {
-                return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
-            }
+        }
+        if !causes.is_empty() {
+            return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
         }
         admission::approve(txn, write, &new, &mut warnings)?;
         object::metadata(&mut new)

@@ -47,6 +47,7 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
         "Role" | "ClusterRole" => role(resource, value, &mut causes),
         "PersistentVolumeClaim" => claim(value, &mut causes),
         "ResourceQuota" => quota(value, &mut causes),
+        "Lease" => lease(value, &mut causes),
         "CustomResourceDefinition" => causes.extend(custom::check_definition(value)),
         "ServiceAccount" => deprecated(value, warnings),
         _ => {}
@@ -552,4 +553,11 @@ fn quota(value: &Value, causes: &mut Vec<Cause>) {
             ));
         }
     }
+}
+
+fn lease(value: &Value, causes: &mut Vec<Cause>) {
+    if let Some(seconds) = object::number(value, "/spec/leaseDurationSeconds").filter(|seconds| *seconds < 1) {
+        causes.push(Cause::invalid("spec.leaseDurationSeconds", &json!(seconds), "must be greater than 0"));
+    }
+    not_negative(value, "/spec/leaseTransitions", causes);
 }

@@ -1,0 +1,167 @@
+//! What the server refuses with 422 in a status that is written: counts below zero, and counts that contradict each
+//! other. Of other kinds than workloads nothing is looked at.
+//!
+//! Source: `Validate…StatusUpdate` of `k8s.io/kubernetes/pkg/apis/apps/validation`.
+
+use serde_json::{Value, json};
+
+use super::validate::not_negative;
+use crate::failure::Cause;
+use crate::object;
+use crate::registry::Resource;
+
+/// What is counted in the status of a kind, and which of that is a part of what.
+struct Counts {
+    /// No less than zero, in the order in which the server looks at them.
+    fields: &'static [&'static str],
+    /// No more than `replicas`, in that order too.
+    parts: &'static [&'static str],
+    /// How the server calls the pods that are ready, of which no more than all can be available.
+    ready: &'static str,
+}
+
+const DEPLOYMENT: Counts = Counts {
+    fields: &[
+        "observedGeneration",
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+        "terminatingReplicas",
+        "collisionCount",
+    ],
+    parts: &["updatedReplicas", "readyReplicas", "availableReplicas"],
+    ready: "readyReplicas",
+};
+const REPLICA_SET: Counts = Counts {
+    fields: &[
+        "replicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "terminatingReplicas",
+    ],
+    parts: &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+    ready: "readyReplicas",
+};
+const STATEFUL_SET: Counts = Counts {
+    fields: &[
+        "replicas",
+        "readyReplicas",
+        "currentReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "collisionCount",
+    ],
+    parts: &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
+    ready: "status.readyReplicas",
+};
+const DAEMON_SET: Counts = Counts {
+    fields: &[
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+        "observedGeneration",
+        "updatedNumberScheduled",
+        "numberAvailable",
+        "numberUnavailable",
+        "collisionCount",
+    ],
+    parts: &[],
+    ready: "",
+};
+
+/// A status that takes the place of another.
+pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let counts = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("apps", "Deployment") => &DEPLOYMENT,
+        ("apps", "ReplicaSet") => &REPLICA_SET,
+        ("apps", "StatefulSet") => &STATEFUL_SET,
+        ("apps", "DaemonSet") => &DAEMON_SET,
+        _ => return causes,
+    };
+    let count = |value: &Value, field: &str| object::number(value, &format!("/status/{field}")).unwrap_or(0);
+    let mut refuse = |field: &str, why: &str| {
+        causes.push(Cause::invalid(format!("status.{field}"), &json!(count(new, field)), why));
+    };
+    for field in counts.parts {
+        if count(new, field) > count(new, "replicas") {
+            refuse(field, "cannot be greater than status.replicas");
+        }
+    }
+    if !counts.parts.is_empty() && count(new, "availableReplicas") > count(new, "readyReplicas") {
+        refuse("availableReplicas", &format!("cannot be greater than {}", counts.ready));
+    }
+    if counts.fields.contains(&"collisionCount") && count(new, "collisionCount") < count(old, "collisionCount") {
+        refuse("collisionCount", "cannot be decremented");
+    }
+    let mut below = Vec::new();
+    for field in counts.fields {
+        not_negative(new, &format!("/status/{field}"), &mut below);
+    }
+    below.extend(causes);
+    below
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::registry::Registry;
+
+    #[track_caller]
+    fn check(kind: &str, old: &Value, new: &Value, expected: &[&str]) {
+        let registry = Registry::new(std::iter::empty());
+        let resource = registry.of_kind("apps/v1", kind).unwrap();
+        let causes = super::on_update(resource, &json!({"status": old}), &json!({"status": new}));
+        let said: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn counts_agree() {
+        let none = json!({});
+        check("Deployment", &none, &json!({"replicas": 1, "readyReplicas": 1, "availableReplicas": 1}), &[]);
+        check(
+            "Deployment",
+            &none,
+            &json!({"replicas": -1, "readyReplicas": 1}),
+            &[
+                "status.replicas: Invalid value: -1: must be greater than or equal to 0",
+                "status.updatedReplicas: Invalid value: 0: cannot be greater than status.replicas",
+                "status.readyReplicas: Invalid value: 1: cannot be greater than status.replicas",
+                "status.availableReplicas: Invalid value: 0: cannot be greater than status.replicas",
+            ],
+        );
+        check(
+            "ReplicaSet",
+            &none,
+            &json!({"replicas": 2, "availableReplicas": 2}),
+            &["status.availableReplicas: Invalid value: 2: cannot be greater than readyReplicas"],
+        );
+        check(
+            "StatefulSet",
+            &json!({"collisionCount": 2}),
+            &json!({"replicas": 2, "availableReplicas": 2, "collisionCount": 1}),
+            &[
+                "status.availableReplicas: Invalid value: 2: cannot be greater than status.readyReplicas",
+                "status.collisionCount: Invalid value: 1: cannot be decremented",
+            ],
+        );
+        check(
+            "DaemonSet",
+            &json!({"collisionCount": 1}),
+            &json!({"numberReady": -3}),
+            &[
+                "status.numberReady: Invalid value: -3: must be greater than or equal to 0",
+                "status.collisionCount: Invalid value: 0: cannot be decremented",
+            ],
+        );
+    }
+}
