@@ -266,6 +266,6 @@ fn what_does_not_fit_cannot_be_predicted() {
         broken,
         object(json!({})),
         "failed to decode managed fields: reading metadata.managedFields: entry 0 has a malformed fieldsV1: \
-         reading a field set: \"data\" is no path element; expected one such as f:name",
+         reading a field set at \"\": \"data\" is no path element; expected one such as f:name",
     );
 }
