@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
@@ -24,6 +25,8 @@ const LISTED: usize = 5_000;
 const WATCHERS: usize = 100;
 const AT_ONCE: usize = 500;
 const STORED: usize = 20_000;
+/// What the next change is told from the last one by.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -147,8 +150,8 @@ fn many(criterion: &mut Criterion, runtime: &Runtime, name: &str, client: &Clien
         let paths: Vec<String> = (0..AT_ONCE).map(|number| format!("{maps}/m{number}")).collect();
         bench.iter(|| runtime.block_on(join_all(paths.iter().map(|path| ask(client, "GET", path, Value::Null)))));
     });
+    let made = Cell::new(0);
     group.bench_function(format!("{AT_ONCE} creates at once"), |bench| {
-        let made = Cell::new(0);
         bench.iter(|| {
             let from = made.replace(made.get() + AT_ONCE);
             let bodies =
@@ -177,7 +180,8 @@ fn fan_out(bench: &mut criterion::Bencher<'_>, runtime: &Runtime, client: &Clien
         };
         join_all((0..WATCHERS).map(|_| open())).await
     });
-    let mut at = 0;
+    // No two rounds write the same, also where this is called again.
+    let mut at = NEXT.fetch_add(1 << 32, Ordering::Relaxed);
     bench.iter(|| {
         at += 1;
         runtime.block_on(async {
