@@ -1,0 +1,149 @@
+//! Taking a snapshot: a few LISTs in parallel, then a preview of each desired object.
+//!
+//! In the instance's own namespaces every kind is listed once and without a selector, because an object that lost
+//! its label must not look absent. What the merge proves unchanged from the LIST alone needs no further request;
+//! the rest is a dry run, many at once. Nothing is written.
+
+mod lists;
+mod preview;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use strata_components::desired::{Desired, Resource, ResourceId};
+use structured_merge::schema::Schema;
+
+use super::Cluster;
+use super::identity::{Identity, Place};
+use super::readiness;
+use super::request::Call;
+use super::webhooks::Webhooks;
+use crate::observe::{LiveObject, Owner, Preview, SNAPSHOT_FORMAT, Snapshot, Target};
+use crate::plan::field_manager;
+use crate::provider::ProviderError;
+use lists::scope;
+use preview::{State, autoscaler_floors};
+
+/// How long the first requests of a run are tried: a cluster that is not there should not be waited for as long as
+/// one that falters in the middle of something.
+const FIRST_LIMIT: Duration = Duration::from_secs(10);
+/// Requests in flight at once.
+const CONCURRENCY: usize = 16;
+
+impl Cluster {
+    pub(in crate::cluster) async fn take_snapshot(&self, desired: &Desired) -> Result<Snapshot, ProviderError> {
+        let identity = Identity::new(&desired.instance, &self.settings.control_namespace);
+        let (target, served, parent, webhooks) = tokio::try_join!(
+            self.target(),
+            self.served(),
+            self.find_parent(&identity),
+            Webhooks::read(&self.requests),
+        )?;
+        let (kinds, namespaces, unlisted) = scope(desired, parent.as_ref(), served);
+        let live = self.list_all(served, &kinds, &namespaces).await?;
+
+        let floors = autoscaler_floors(desired);
+        let manager = field_manager(&desired.instance.stack);
+        let types = Schema::for_server(&target.version);
+        let state = State {
+            live: &live,
+            identity: &identity,
+            webhooks: &webhooks,
+            served,
+            manager: &manager,
+            floors: &floors,
+            types: &types,
+        };
+        // The futures are made before they are run: a closure that borrows cannot be shown to be `Send`.
+        let previews: Vec<_> = desired.resources.iter().map(|resource| self.preview(resource, &state)).collect();
+        let mut previews: Vec<Preview> = stream::iter(previews).buffer_unordered(CONCURRENCY).try_collect().await?;
+        previews.sort_by(|a, b| a.id.cmp(&b.id));
+
+        let wanted: BTreeMap<&ResourceId, &Resource> = desired.resources.iter().map(|r| (&r.id, r)).collect();
+        let objects = live
+            .iter()
+            .filter(|(id, object)| wanted.contains_key(id) || identity.owner(object) == Owner::This)
+            .map(|(id, object)| {
+                let floor = floors.get(&(id.namespace.clone(), id.name.clone())).copied();
+                live_object(id, object, &identity, wanted.get(id).map(|resource| &resource.manifest), floor)
+            })
+            .collect();
+
+        Ok(Snapshot {
+            format: SNAPSHOT_FORMAT.to_owned(),
+            target,
+            instance: desired.instance.clone(),
+            objects,
+            previews,
+            unlisted,
+        })
+    }
+
+    /// Which cluster this is; an error where it is not the one the environment means.
+    pub(in crate::cluster) async fn target(&self) -> Result<Target, ProviderError> {
+        let system =
+            Call::get("/api/v1/namespaces/kube-system", "reading the cluster's identity (namespace kube-system)");
+        let version = Call::get("/version", "reading the cluster's version");
+        let (system, version) = (system.within(FIRST_LIMIT), version.within(FIRST_LIMIT));
+        let (system, version) = tokio::try_join!(self.requests.ok(&system), self.requests.ok(&version))?;
+        let identity = text(&system, "/metadata/uid");
+        if let Some(guard) = self.settings.guard.as_ref().filter(|guard| **guard != identity) {
+            return Err(ProviderError::WrongTarget(format!(
+                "cluster {} is not the one the environment means: its identity (UID of the namespace kube-system) is \
+                 {identity}, expected {guard}",
+                self.settings.name
+            )));
+        }
+        Ok(Target { name: self.settings.name.clone(), identity, version: text(&version, "/gitVersion") })
+    }
+
+    /// The instance's inventory; an error where it is another's of the same name.
+    pub(in crate::cluster) async fn find_parent(&self, identity: &Identity) -> Result<Option<Value>, ProviderError> {
+        let (namespace, name) = (&identity.control_namespace, identity.control_name());
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+        let doing = format!("reading the inventory ConfigMap {namespace}/{name}");
+        let parent = self.requests.find(&Call::get(path, doing)).await?;
+        match parent.as_ref().and_then(|parent| identity.namesake(parent)) {
+            Some(other) => Err(ProviderError::WrongTarget(format!(
+                "the name {} is taken on cluster {} by another instance ({other}): give this one another with --instance",
+                identity.instance, self.settings.name
+            ))),
+            None => Ok(parent),
+        }
+    }
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn live_object(
+    id: &ResourceId,
+    object: &Value,
+    identity: &Identity,
+    manifest: Option<&Value>,
+    floor: Option<u32>,
+) -> LiveObject {
+    let place = Place::of(object);
+    let rule = readiness::rule(manifest.unwrap_or(object), floor);
+    LiveObject {
+        id: id.clone(),
+        uid: text(object, "/metadata/uid"),
+        resource_version: text(object, "/metadata/resourceVersion"),
+        owner: identity.owner(object),
+        address: place.address,
+        phase: place.phase,
+        tier: place.tier,
+        applied: place.applied,
+        terminating: object.pointer("/metadata/deletionTimestamp").is_some(),
+        health: readiness::health(object, &rule),
+        guarded: match id.kind.kind.as_str() {
+            "Namespace" => Some("everything in a namespace goes with it".to_owned()),
+            "PersistentVolumeClaim" => Some("its data may go with it".to_owned()),
+            "CustomResourceDefinition" => Some("every object of its kind goes with it".to_owned()),
+            _ => None,
+        },
+    }
+}
