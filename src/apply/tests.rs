@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::observe::{Readiness, Snapshot, Target};
-use crate::plan::{Action, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
+use crate::plan::{Action, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
 use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
 
 /// Writes down what it is asked.
@@ -171,6 +171,7 @@ fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
         target: Target { name: "t".to_owned(), identity: "u".to_owned(), version: String::new() },
         field_manager: "strata-s".to_owned(),
         inputs: String::new(),
+        policy: Policy::default(),
         phases,
         kept: Vec::new(),
         unlisted: Vec::new(),

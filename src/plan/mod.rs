@@ -8,8 +8,8 @@ mod types;
 
 pub(crate) use planner::{digest, field_manager};
 
-pub use planner::{Policy, plan};
-pub use types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary, json_schema};
+pub use planner::plan;
+pub use types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary, json_schema};
 
 #[cfg(test)]
 mod tests;

@@ -6,21 +6,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use strata_components::desired::{Desired, Resource};
 
-use super::types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
+use super::types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
-
-/// What the user allows beyond the ordinary.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Take fields that another manager holds.
-    pub force_conflicts: bool,
-    /// Make objects the instance's that exist and belong to nobody.
-    pub adopt: bool,
-    /// Objects that are deleted only when named, each as `Kind/name`.
-    pub delete: Vec<String>,
-    /// Delete because the instance is taken down, not because something left the stack.
-    pub destroy: bool,
-}
 
 /// Decides what to do. Pure: the same three arguments give the same plan, to the byte.
 ///
@@ -36,6 +23,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         target: snapshot.target.clone(),
         field_manager: field_manager(&desired.instance.stack),
         inputs: digest(desired),
+        policy: policy.clone(),
         summary: Summary::of(&phases),
         phases,
         kept,

@@ -23,6 +23,8 @@ pub struct Plan {
     pub field_manager: String,
     /// Digest of everything that was desired: the same inputs give the same digest.
     pub inputs: String,
+    /// What the user allowed beyond the ordinary.
+    pub policy: Policy,
     /// Phases in the order they are carried out: those that apply, then those that delete.
     pub phases: Vec<PlanPhase>,
     /// What belongs to the instance and left the stack, and is kept all the same.
@@ -35,6 +37,19 @@ pub struct Plan {
     pub summary: Summary,
     /// Digest of the whole plan but this field.
     pub digest: String,
+}
+
+/// What the user allows beyond the ordinary.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Policy {
+    /// Take fields that another manager holds.
+    pub force_conflicts: bool,
+    /// Make objects the instance's that exist and belong to nobody.
+    pub adopt: bool,
+    /// Objects that are deleted only when named, each as `Kind/name`.
+    pub delete: Vec<String>,
+    /// Delete because the instance is taken down, not because something left the stack.
+    pub destroy: bool,
 }
 
 /// Whether the steps of a phase apply or delete.
