@@ -167,8 +167,11 @@ fn line(event: &Event) -> Option<String> {
             let done = match action {
                 Action::Create => "created",
                 Action::Update => "updated",
+                Action::Replace => "replaced",
                 Action::Adopt => "adopted",
+                Action::Move => "created under its new name",
                 Action::Delete => "deleting",
+                Action::Forget => "forgotten",
                 Action::Unchanged | Action::Blocked => return None,
             };
             let mut text = format!("{done} {id}");

@@ -31,7 +31,7 @@ pub(super) struct PolicyArgs {
 impl PolicyArgs {
     pub(super) fn policy(&self, destroy: bool) -> Policy {
         let Self { force_conflicts, adopt, delete } = self.clone();
-        Policy { force_conflicts, adopt, delete, destroy }
+        Policy { force_conflicts, adopt, delete, destroy, ..Policy::default() }
     }
 }
 

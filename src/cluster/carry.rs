@@ -82,9 +82,11 @@ impl Cluster {
 
     pub(super) async fn carry_out_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
         match step.action {
-            Action::Create | Action::Update | Action::Adopt => self.apply_step(plan, step).await,
+            Action::Create | Action::Update | Action::Adopt | Action::Move => self.apply_step(plan, step).await,
             Action::Delete => self.delete_step(plan, step).await,
-            Action::Unchanged | Action::Blocked => Ok(Done { uid: step.uid.clone(), warnings: Vec::new() }),
+            Action::Unchanged | Action::Blocked | Action::Replace | Action::Forget => {
+                Ok(Done { uid: step.uid.clone(), warnings: Vec::new() })
+            }
         }
     }
 

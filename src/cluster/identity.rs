@@ -27,6 +27,9 @@ pub(crate) const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additiona
 /// Annotation of a member: the digest of the manifest that was applied last.
 pub(crate) const APPLIED_ANNOTATION: &str = "strata.dev/applied";
 
+/// Annotation of what a replaced object has left behind: the address of that object.
+pub(crate) const LEFT_BY_ANNOTATION: &str = "strata.dev/left-by";
+
 /// Annotation of the parent: the instance in its parts, because two can be joined to the same name.
 pub(crate) const PARTS_ANNOTATION: &str = "strata.dev/instance";
 
@@ -134,6 +137,7 @@ pub(crate) struct Place {
     pub(crate) phase: Option<u32>,
     pub(crate) tier: Option<String>,
     pub(crate) applied: Option<String>,
+    pub(crate) left_by: Option<String>,
 }
 
 impl Place {
@@ -144,6 +148,7 @@ impl Place {
             phase: annotation(PHASE_ANNOTATION).and_then(|phase| phase.parse().ok()),
             tier: annotation(TIER_ANNOTATION),
             applied: annotation(APPLIED_ANNOTATION),
+            left_by: annotation(LEFT_BY_ANNOTATION),
         }
     }
 }

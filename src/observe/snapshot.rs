@@ -23,6 +23,10 @@ pub struct Snapshot {
     pub previews: Vec<Preview>,
     /// Kinds that could not be listed, or not completely: nothing of them is known to be absent.
     pub unlisted: Vec<UnlistedKind>,
+    /// Kinds that were listed, and hold nothing of the instance where its inventory counts some: something may be wrong
+    /// with the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspicious: Vec<UnlistedKind>,
 }
 
 /// Which cluster.
@@ -76,6 +80,12 @@ pub struct LiveObject {
     pub terminating: bool,
     /// Whether it is ready.
     pub health: Health,
+    /// Whether a controller has it: it comes and goes with that.
+    #[serde(default)]
+    pub controlled: bool,
+    /// What was replaced and has left it behind, where its marks say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<String>,
     /// Set where a delete needs to be asked for by name, with the reason; Namespaces and PersistentVolumeClaims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guarded: Option<String>,
@@ -156,6 +166,23 @@ pub enum Previewed {
         /// How sure that is.
         confirmation: Confirmation,
     },
+    /// Fields would change that the server changes on no object of this kind once it exists; a new one it would take.
+    Replace {
+        /// What it says.
+        reason: String,
+        /// The fields it names.
+        paths: Vec<String>,
+        /// Each field that would change, as for a change.
+        changes: Vec<FieldChange>,
+        /// Those that another manager holds.
+        conflicts: Vec<FieldConflict>,
+        /// Which goes first, the old object or the new.
+        order: ReplaceOrder,
+        /// What the old object leaves behind, where the new one comes first; sorted.
+        leaves: Vec<Leftover>,
+        /// How sure it is that the new object would be taken.
+        confirmation: Confirmation,
+    },
     /// The server would not take it.
     Refused {
         /// What it says.
@@ -166,6 +193,28 @@ pub enum Previewed {
         /// What to do about it.
         remedy: String,
     },
+}
+
+/// Which goes first when an object is replaced by another of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceOrder {
+    /// The old object with all that it owns is gone before the new one is created.
+    DeleteFirst,
+    /// The old object alone is deleted and the new one created at once; what the old one owned goes on meanwhile, and
+    /// what the new one has not taken over is deleted when that is ready.
+    CreateFirst,
+}
+
+/// An object that stays when the one that owns it is deleted by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Which object.
+    pub id: ResourceId,
+    /// Its UID.
+    pub uid: String,
+    /// The revision it was read at.
+    pub resource_version: String,
 }
 
 /// One field, before and after.

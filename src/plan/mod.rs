@@ -4,12 +4,16 @@
 //! decides nothing; reports show it.
 
 mod planner;
+mod policy;
 mod types;
 
 pub(crate) use planner::{digest, field_manager};
 
 pub use planner::plan;
-pub use types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary, json_schema};
+pub use policy::Policy;
+pub use types::{
+    Action, Cause, Condition, Kept, LeftOut, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary, json_schema,
+};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use strata_components::desired::{Desired, Resource};
 
-use super::types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
+use super::policy::{Policy, named};
+use super::types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
 
 /// Decides what to do. Pure: the same three arguments give the same plan, to the byte.
@@ -27,6 +28,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         summary: Summary::of(&phases),
         phases,
         kept,
+        left_out: Vec::new(),
         unlisted: snapshot.unlisted.clone(),
         namespaces: desired.namespaces.clone(),
         digest: String::new(),
@@ -71,6 +73,9 @@ fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy) -> Step {
         service: resource.service.clone(),
         tier: resource.tier.clone(),
         action: Action::Blocked,
+        replace: None,
+        from: None,
+        condition: None,
         causes: Vec::new(),
         uid: live.map(|live| live.uid.clone()),
         resource_version: live.map(|live| live.resource_version.clone()),
@@ -126,6 +131,7 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy) -> Deci
             let action = if adopting { Action::Adopt } else { Action::Unchanged };
             (action, Vec::new(), Some(confirmation.clone()))
         }
+        Previewed::Replace { reason, .. } => blocked(Cause::Refused { reason: reason.clone() }),
         Previewed::Change { changes, conflicts, confirmation } => {
             let drifted = live.and_then(|live| live.applied.as_ref()).is_some_and(|digest| *digest == preview.digest);
             let mut causes = field_causes(changes, drifted);
@@ -170,8 +176,8 @@ fn delete_phases(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> (Ve
         if live.owner != Owner::This || wanted.contains(&live.id) {
             continue;
         }
-        let name = format!("{}/{}", live.id.kind.kind, live.id.name);
-        if let Some(reason) = live.guarded.as_ref().filter(|_| !policy.delete.contains(&name)) {
+        if let Some(reason) = live.guarded.as_ref().filter(|_| !policy.deletes(&live.id)) {
+            let name = named(&live.id);
             kept.push(Kept { id: live.id.clone(), reason: format!("{reason}; delete it with --delete {name}") });
             continue;
         }
@@ -203,6 +209,9 @@ fn delete_step(live: &LiveObject, snapshot: &Snapshot, policy: &Policy) -> Step 
         address,
         tier: live.tier.clone(),
         action,
+        replace: None,
+        from: None,
+        condition: None,
         causes,
         uid: Some(live.uid.clone()),
         resource_version: Some(live.resource_version.clone()),

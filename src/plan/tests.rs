@@ -66,6 +66,8 @@ fn live(id: ResourceId, owner: Owner, phase: u32) -> LiveObject {
         applied: Some("sha256:old".to_owned()),
         terminating: false,
         health: Health::Ready(String::new()),
+        controlled: false,
+        left_by: None,
         guarded: (id.kind.kind == "Namespace").then(|| "everything in it goes too".to_owned()),
         id,
     }
@@ -95,6 +97,7 @@ fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&Resou
         objects,
         previews,
         unlisted: Vec::new(),
+        suspicious: Vec::new(),
     }
 }
 
@@ -148,6 +151,13 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::LeftStack => "left-stack",
         Cause::Destroy => "destroy",
         Cause::Unlisted => "unlisted",
+        Cause::Immutable { .. } => "immutable",
+        Cause::MovedFrom { .. } => "moved-from",
+        Cause::MovedTo { .. } => "moved-to",
+        Cause::Overlap { over: false } => "overlap",
+        Cause::Overlap { over: true } => "overlap-over",
+        Cause::LeftBy { .. } => "left-by",
+        Cause::Guarded { .. } => "guarded",
     }
 }
 

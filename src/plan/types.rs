@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strata_components::desired::{Instance, ResourceId};
 
-use crate::observe::{Confirmation, FieldOwner, Readiness, Target, UnlistedKind};
+use super::policy::Policy;
+use crate::observe::{Confirmation, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
 
 /// The format that [`Plan`] serialises as.
 pub const PLAN_FORMAT: &str = "strata.plan/v1";
@@ -23,12 +24,15 @@ pub struct Plan {
     pub field_manager: String,
     /// Digest of everything that was desired: the same inputs give the same digest.
     pub inputs: String,
-    /// What the user allowed beyond the ordinary.
+    /// What was allowed beyond the ordinary.
     pub policy: Policy,
     /// Phases in the order they are carried out: those that apply, then those that delete.
     pub phases: Vec<PlanPhase>,
     /// What belongs to the instance and left the stack, and is kept all the same.
     pub kept: Vec<Kept>,
+    /// What the choice of targets leaves out, sorted; nothing where no target was named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Kinds of which not every live object is known; while there are any, nothing is deleted.
     pub unlisted: Vec<UnlistedKind>,
     /// The namespaces the instance lives in, sorted.
@@ -37,19 +41,6 @@ pub struct Plan {
     pub summary: Summary,
     /// Digest of the whole plan but this field.
     pub digest: String,
-}
-
-/// What the user allows beyond the ordinary.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Policy {
-    /// Take fields that another manager holds.
-    pub force_conflicts: bool,
-    /// Make objects the instance's that exist and belong to nobody.
-    pub adopt: bool,
-    /// Objects that are deleted only when named, each as `Kind/name`.
-    pub delete: Vec<String>,
-    /// Delete because the instance is taken down, not because something left the stack.
-    pub destroy: bool,
 }
 
 /// Whether the steps of a phase apply or delete.
@@ -90,6 +81,15 @@ pub struct Step {
     pub tier: Option<String>,
     /// What is done.
     pub action: Action,
+    /// On a replace, which goes first: the old object or the new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<ReplaceOrder>,
+    /// On a move, the object under its old name, which a later step deletes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ResourceId>,
+    /// What must hold when its turn comes; where it does not, nothing is done and that counts as done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
     /// Why, each reason with its old and new values.
     pub causes: Vec<Cause>,
     /// The UID of the live object the step was planned against; absent where there was none.
@@ -128,10 +128,16 @@ pub enum Action {
     Create,
     /// Fields of the object are changed.
     Update,
+    /// The object is deleted and created anew, because the server refuses to change a field of it.
+    Replace,
     /// An object that belonged to nobody becomes the instance's.
     Adopt,
+    /// The object is created under a new name; a later step deletes the one under the old name.
+    Move,
     /// The object is deleted.
     Delete,
+    /// The object stays and stops being the instance's: its marks are taken off.
+    Forget,
     /// Nothing is done: the object is as it should be.
     Unchanged,
     /// Something should be done and cannot be; while there is such a step, `up` changes nothing.
@@ -171,6 +177,38 @@ pub enum Cause {
         /// Who set the live value, where the object says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<FieldOwner>,
+    },
+    /// The server refuses to change fields of an object that exists; it would take a new one.
+    Immutable {
+        /// What it says.
+        reason: String,
+        /// The fields it names.
+        paths: Vec<String>,
+    },
+    /// The service was renamed: this is the object under its new name.
+    MovedFrom {
+        /// The object under its old name.
+        id: ResourceId,
+    },
+    /// The service was renamed: the object under its new name has taken its place.
+    MovedTo {
+        /// The object under its new name.
+        id: ResourceId,
+    },
+    /// While a service moves, what it is called by and what it calls have to reach it under both names.
+    Overlap {
+        /// Whether this step ends that: only the new name is left.
+        over: bool,
+    },
+    /// A replaced object has left it behind.
+    LeftBy {
+        /// The object that was replaced, or its address.
+        what: String,
+    },
+    /// It is done only when it is allowed.
+    Guarded {
+        /// Why, and what allows it.
+        reason: String,
     },
     /// No field changes its value, only what is recorded on the object of who applied what.
     Ownership,
@@ -217,6 +255,27 @@ pub struct Kept {
     pub reason: String,
 }
 
+/// What the choice of targets leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// The service it belongs to, or belonged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Which object.
+    pub id: ResourceId,
+    /// Whether it is live and left the stack, so that a plan without targets would delete it.
+    #[serde(default)]
+    pub left_stack: bool,
+}
+
+/// What must hold when a step's turn comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// No controller has taken the object by then.
+    Unowned,
+}
+
 /// How many steps of each action a plan has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -224,10 +283,19 @@ pub struct Summary {
     pub create: usize,
     /// Objects to change.
     pub update: usize,
+    /// Objects to replace.
+    #[serde(default)]
+    pub replace: usize,
     /// Objects to adopt.
     pub adopt: usize,
+    /// Objects to move.
+    #[serde(default, rename = "move")]
+    pub moved: usize,
     /// Objects to delete.
     pub delete: usize,
+    /// Objects to forget.
+    #[serde(default)]
+    pub forget: usize,
     /// Objects that are as they should be.
     pub unchanged: usize,
     /// Steps that cannot be carried out.
@@ -242,8 +310,11 @@ impl Summary {
             let count = match step.action {
                 Action::Create => &mut summary.create,
                 Action::Update => &mut summary.update,
+                Action::Replace => &mut summary.replace,
                 Action::Adopt => &mut summary.adopt,
+                Action::Move => &mut summary.moved,
                 Action::Delete => &mut summary.delete,
+                Action::Forget => &mut summary.forget,
                 Action::Unchanged => &mut summary.unchanged,
                 Action::Blocked => &mut summary.blocked,
             };
@@ -255,8 +326,8 @@ impl Summary {
     /// How many steps would change something, or should and cannot.
     #[must_use]
     pub fn changes(&self) -> usize {
-        let Self { create, update, adopt, delete, unchanged: _, blocked } = *self;
-        create + update + adopt + delete + blocked
+        let Self { create, update, replace, adopt, moved, delete, forget, unchanged: _, blocked } = *self;
+        create + update + replace + adopt + moved + delete + forget + blocked
     }
 }
 

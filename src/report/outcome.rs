@@ -80,8 +80,8 @@ fn by_phase_and_tier(plan: &Plan, outcome: &Outcome) -> String {
         let row = rows.entry((step.phase, step.tier.clone().unwrap_or_else(|| "-".to_owned()))).or_default();
         row.services.extend(step.service.clone());
         match step.action {
-            Action::Create => row.created += 1,
-            Action::Update | Action::Adopt => row.changed += 1,
+            Action::Create | Action::Move => row.created += 1,
+            Action::Update | Action::Replace | Action::Adopt | Action::Forget => row.changed += 1,
             Action::Delete => row.deleted += 1,
             Action::Unchanged | Action::Blocked => row.unchanged += 1,
         }
@@ -133,8 +133,11 @@ fn tally(outcome: &Outcome) -> String {
     let parts = [
         (count(&[Action::Create]), "created"),
         (count(&[Action::Update]), "updated"),
+        (count(&[Action::Replace]), "replaced"),
         (count(&[Action::Adopt]), "adopted"),
+        (count(&[Action::Move]), "moved"),
         (count(&[Action::Delete]), "deleted"),
+        (count(&[Action::Forget]), "forgotten"),
         (count(&[Action::Unchanged]), "unchanged"),
     ];
     let parts: Vec<String> =

@@ -77,8 +77,11 @@ fn step_text(out: &mut String, step: &Step) {
     let (sign, style) = match step.action {
         Action::Create => ('+', ADD),
         Action::Update => ('~', CHANGE),
+        Action::Replace => ('±', REMOVE),
         Action::Adopt => ('>', CHANGE),
+        Action::Move => ('→', CHANGE),
         Action::Delete => ('-', REMOVE),
+        Action::Forget => ('<', CHANGE),
         Action::Blocked => ('!', ALARM),
         Action::Unchanged => ('=', DIM),
     };
@@ -106,6 +109,15 @@ fn cause_text(out: &mut String, cause: &Cause) {
             field_text(out, path, before.as_ref(), after.as_ref(), &drift(before.as_ref(), owner.as_ref()));
         }
         Cause::Absent | Cause::LeftStack | Cause::Destroy => {}
+        Cause::Immutable { reason, .. } => say(&format!("the server changes this on no object that exists: {reason}")),
+        Cause::MovedFrom { id } => say(&format!("moves here from {id}, which goes when everything else is ready")),
+        Cause::MovedTo { id } => say(&format!("has moved to {id}")),
+        Cause::Overlap { over: false } => say("open to the old name and the new one while a service moves"),
+        Cause::Overlap { over: true } => say("the service has moved: only the new name is left"),
+        Cause::LeftBy { what } => {
+            say(&format!("left behind by {what}, which is replaced; stays if that takes it over"))
+        }
+        Cause::Guarded { reason } => say(reason),
         Cause::Ownership => say("no field changes, only the record of who applied it"),
         Cause::Conflict { path, manager } => {
             say(&format!("conflict: {path} is held by {manager}"));
@@ -208,12 +220,15 @@ fn closing(plan: &Plan) -> String {
 /// `2 to create, 1 to update, 3 unchanged`: only what there is.
 #[must_use]
 pub fn counts(summary: &Summary) -> String {
-    let Summary { create, update, adopt, delete, unchanged, blocked } = *summary;
+    let Summary { create, update, replace, adopt, moved, delete, forget, unchanged, blocked } = *summary;
     let parts = [
         (create, "to create"),
         (update, "to update"),
+        (replace, "to replace"),
         (adopt, "to adopt"),
+        (moved, "to move"),
         (delete, "to delete"),
+        (forget, "to forget"),
         (blocked, "blocked"),
         (unchanged, "unchanged"),
     ];

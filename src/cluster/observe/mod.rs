@@ -78,6 +78,7 @@ impl Cluster {
             objects,
             previews,
             unlisted,
+            suspicious: Vec::new(),
         })
     }
 
@@ -119,6 +120,12 @@ fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// Whether a controller has the object.
+pub(super) fn is_controlled(object: &Value) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| owner["controller"] == true)
+}
+
 fn live_object(
     id: &ResourceId,
     object: &Value,
@@ -139,6 +146,8 @@ fn live_object(
         applied: place.applied,
         terminating: object.pointer("/metadata/deletionTimestamp").is_some(),
         health: readiness::health(object, &rule),
+        controlled: is_controlled(object),
+        left_by: place.left_by,
         guarded: match id.kind.kind.as_str() {
             "Namespace" => Some("everything in a namespace goes with it".to_owned()),
             "PersistentVolumeClaim" => Some("its data may go with it".to_owned()),
