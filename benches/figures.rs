@@ -11,14 +11,14 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::Criterion;
-use kube_embedded::{NodeSpec, Options, Storage};
+use kube_embedded::Storage;
 use strata::apply::{self, apply};
 use strata::check::isolation;
 use strata::check::prove;
 use strata::check::reach::Reach;
+use strata::cluster::connect::{Choice, open_storage};
 use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
 use strata::components::desired::Desired;
@@ -86,13 +86,19 @@ fn fleets(criterion: &mut Criterion) {
 }
 
 /// Observing and planning sophia where nothing has changed, on the cluster inside the program, in memory. Goal: 100 ms.
+/// The cluster is the one that the environment describes, but its pods are ready at once.
 ///
 /// A client and a provider of their own belong to each round, as to each run of `strata plan`: discovery is asked again.
 fn plan_unchanged(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let desired = compose(&sophia().stack, &sophia().environment, "local", None).unwrap();
+    let Loaded { stack, environment, .. } = sophia();
+    let desired = compose(&stack, &environment, "local", None).unwrap();
+    let (_, Choice::Embedded(mut described)) = Choice::of(Some("local"), &environment).unwrap() else {
+        unreachable!("production describes an embedded cluster")
+    };
+    described.ready_after = "0s".parse().unwrap();
     let cluster = runtime.block_on(async {
-        let cluster = kube_embedded::Cluster::open(Storage::Memory, options()).await.unwrap();
+        let cluster = open_storage(&described, Storage::Memory).await.unwrap();
         let provider = provider(&cluster);
         let snapshot = provider.observe(&desired).await.unwrap();
         let whole = plan(&desired, &snapshot, &Policy::default());
@@ -128,19 +134,6 @@ fn provider(cluster: &kube_embedded::Cluster) -> Cluster {
         holder: "benchmark".to_owned(),
     };
     Cluster::new(kube::Client::new(cluster.router(), "default"), settings)
-}
-
-/// The nodes of environments/production.yaml, whose pods are ready at once.
-fn options() -> Options {
-    let node = |number| NodeSpec {
-        cpu: "64".to_owned(),
-        memory: "420Gi".to_owned(),
-        gpus: 1,
-        architecture: "arm64".to_owned(),
-        labels: [("gpu".to_owned(), "true".to_owned())].into(),
-        ..NodeSpec::named(&format!("gh200-{number}"))
-    };
-    Options { nodes: (1..=18).map(node).collect(), ready_after: Duration::ZERO, ..Options::default() }
 }
 
 /// `strata --help`, from starting the process to its end. Goal: 10 ms.

@@ -232,9 +232,19 @@ pub async fn open_store(described: &EmbeddedCluster, store: &Path) -> Result<kub
             std::fs::write(ignore, "*\n").map_err(refused)?;
         }
     }
-    let cluster = kube_embedded::Cluster::open(Storage::File(store.to_owned()), options(described))
-        .await
-        .map_err(ConnectError::Embedded)?;
+    open_storage(described, Storage::File(store.to_owned())).await
+}
+
+/// Opens the embedded cluster that an environment describes over any storage, with what it is to provide.
+///
+/// # Errors
+///
+/// [`ConnectError::Embedded`] and [`ConnectError::Provided`].
+pub async fn open_storage(
+    described: &EmbeddedCluster,
+    storage: Storage,
+) -> Result<kube_embedded::Cluster, ConnectError> {
+    let cluster = kube_embedded::Cluster::open(storage, options(described)).await.map_err(ConnectError::Embedded)?;
     let client = kube::Client::new(cluster.router(), "default");
     provided::install(&client, &described.provides).await.map_err(ConnectError::Provided)?;
     Ok(cluster)
