@@ -40,6 +40,14 @@ pub struct PortClaim {
     pub address_domain: String,
 }
 
+impl PortClaim {
+    /// Whether the address is that of a Service inside a cluster, which nothing else has.
+    #[must_use]
+    pub fn is_inside_cluster(&self) -> bool {
+        self.address_domain.starts_with("service/")
+    }
+}
+
 /// A connection that one service needs to another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EdgeClaim {

@@ -11,8 +11,8 @@ use strata_components::model::ServiceName;
 use super::capacity::nodes::Node;
 use super::capacity::placement::admits;
 use super::hardening::tag;
-use super::rules;
 use super::workloads::{Workload, workloads};
+use super::{in_words, rules};
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
 use crate::load::spans::field;
@@ -109,7 +109,7 @@ fn of_workload(workload: &Workload<'_>, loaded: &Loaded, nodes: &[Node]) -> Vec<
         if let Some(first) = wrong.first() {
             let message = format!(
                 "the image {image} is built for {}{source}, and its pods may be placed on {}, which is {}",
-                built_for.join(" and "),
+                in_words(&built_for),
                 several(&wrong),
                 first.architecture()
             );

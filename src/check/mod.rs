@@ -82,6 +82,8 @@ pub fn check_among(
         Ok(desired) => {
             findings.extend(composed::notes(desired, loaded));
             findings.extend(ports::check_claims(desired, loaded));
+            findings.extend(ports::check_local(desired, loaded));
+            findings.extend(mesh::check_objects(desired, loaded));
             findings.extend(gateway::check_objects(desired, loaded));
             findings.extend(hardening::check_objects(desired, loaded));
             let foreign = around.map(|around| around.policies.as_slice()).unwrap_or_default();
@@ -104,6 +106,15 @@ pub fn check_among(
 #[must_use]
 pub fn stops(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.level == Level::Error)
+}
+
+/// Words as a sentence lists them: `a, b and c`.
+fn in_words(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 #[cfg(test)]

@@ -2,16 +2,25 @@
 //! a port twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use strata_components::claims::{PortClaim, PortUse};
 use strata_components::desired::Desired;
 use strata_components::model::{HealthPort, Port, PortOffset, Service, ServiceName, Stack};
 
 use super::registry::free_ports;
-use super::rules;
+use super::{in_words, rules};
 use crate::finding::{Finding, Location};
 use crate::load::Loaded;
 use crate::load::spans::{SpanMap, field};
+
+/// The ranges in which processes on one machine look for a port, unless they are told otherwise, and who they are.
+const LOCAL_RANGES: [(&str, u16, u16); 4] = [
+    ("the MCP governance server", 8001, 8100),
+    ("the HTTP bridge", 8001, 8100),
+    ("the backend", 8000, 8099),
+    ("the WebSocket server", 8080, 8180),
+];
 
 pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = ranges(loaded);
@@ -204,7 +213,7 @@ fn health_overlap(loaded: &Loaded) -> Option<Finding> {
     let mut offsets: BTreeMap<&str, PortOffset> =
         stack.port_offsets.iter().map(|(name, offset)| (name.as_str(), *offset)).collect();
     offsets.insert(environment(loaded), loaded.environment.port_offset);
-    let protocol = |offset: PortOffset| -> BTreeSet<Port> {
+    let protocol = |stack: &Stack, offset: PortOffset| -> BTreeSet<Port> {
         stack.services.values().filter_map(|service| service.port.plus(offset)).collect()
     };
     let probes = |offset: PortOffset| -> BTreeSet<Port> {
@@ -214,15 +223,20 @@ fn health_overlap(loaded: &Loaded) -> Option<Finding> {
         };
         stack.services.values().filter_map(health).collect()
     };
+    let own = offsets.iter().map(|(at, offset)| ((*at).to_owned(), protocol(stack, *offset)));
+    let here = environment(loaded);
+    let others = neighbours(loaded)
+        .map(|(other, _)| (format!("{}'s in {here}", other.stack), protocol(other, loaded.environment.port_offset)));
+    let serving: Vec<(String, BTreeSet<Port>)> =
+        own.map(|(at, ports)| (format!("{at}'s"), ports)).chain(others).collect();
     let pairs: Vec<String> = offsets
         .iter()
-        .flat_map(|(of, offset)| offsets.iter().map(move |(at, other)| (of, *offset, at, *other)))
-        .filter_map(|(of, offset, at, other)| {
-            let (probes, ports) = (probes(offset), protocol(other));
-            let both: Vec<&Port> = probes.intersection(&ports).collect();
-            let (first, last) = (both.first()?, both.last()?);
-            let ports = if first == last { first.to_string() } else { format!("{} in {first}-{last}", both.len()) };
-            Some(format!("{of}'s are {at}'s ({ports})"))
+        .map(|(of, offset)| (of, probes(*offset)))
+        .flat_map(|(of, probes)| {
+            serving.iter().filter_map(move |(whose, ports)| {
+                let both: Vec<&Port> = probes.intersection(ports).collect();
+                Some(format!("{of}'s are {whose} ({})", several(&both)?))
+            })
         })
         .collect();
     if pairs.is_empty() {
@@ -240,6 +254,64 @@ fn health_overlap(loaded: &Loaded) -> Option<Finding> {
     )
 }
 
+/// How many ports there are, and between which they lie; nothing where there are none.
+fn several<T: PartialEq + fmt::Display>(ports: &[T]) -> Option<String> {
+    let (first, last) = (ports.first()?, ports.last()?);
+    Some(if first == last { first.to_string() } else { format!("{} in {first}-{last}", ports.len()) })
+}
+
+/// Where a port of a service is written.
+fn claimed(claim: &PortClaim, loaded: &Loaded) -> Option<Location> {
+    let key = if claim.purpose == PortUse::Health { "health_port" } else { "port" };
+    loaded.places.stack_value(&field(&field("services", &claim.service), key))
+}
+
+/// The local processes that may take a port.
+fn local(port: u16) -> impl Iterator<Item = &'static (&'static str, u16, u16)> {
+    LOCAL_RANGES.iter().filter(move |(_, first, last)| (*first..=*last).contains(&port))
+}
+
+/// Ports that processes beside the cluster look for: one note for all of them. On an address that they share with the
+/// services, one of the two would not start.
+pub(super) fn check_local(desired: &Desired, loaded: &Loaded) -> Vec<Finding> {
+    let mut ports: Vec<&PortClaim> =
+        desired.claims.ports.iter().filter(|claim| local(claim.port).next().is_some()).collect();
+    ports.sort_by_key(|claim| claim.port);
+    let (inside, shared): (Vec<&PortClaim>, Vec<&PortClaim>) =
+        ports.into_iter().partition(|claim| claim.is_inside_cluster());
+    let mut findings: Vec<Finding> = shared
+        .into_iter()
+        .map(|claim| {
+            let (who, first, last) = local(claim.port).next().copied().unwrap_or_default();
+            let PortClaim { service, port, address_domain, .. } = claim;
+            let message =
+                format!("{service} has port {port} on {address_domain}, where {who} may take any of {first}-{last}");
+            Finding::new(&rules::SHARED_ADDRESS, message)
+                .at(claimed(claim, loaded))
+                .path(field("services", service))
+                .help("give the service a port outside the range".to_owned())
+        })
+        .collect();
+    if let Some(first) = inside.first() {
+        let numbers: Vec<u16> = inside.iter().map(|claim| claim.port).collect();
+        let ranges =
+            LOCAL_RANGES.iter().filter(|(_, low, high)| numbers.iter().any(|port| (low..=high).contains(&port)));
+        let ranges: Vec<String> = ranges.map(|(who, low, high)| format!("{who} ({low}-{high})")).collect();
+        let (ports, ranges) = (several(&numbers).unwrap_or_default(), in_words(&ranges));
+        let message = format!("processes beside the cluster look for the same ports: {ports}, which {ranges} may take");
+        findings.push(
+            Finding::new(&rules::LOCAL_RANGE, message)
+                .at(claimed(first, loaded))
+                .path(field("services", &first.service))
+                .help(
+                    "harmless inside a cluster; on one host (a local run, a port-forward) choose other ports there"
+                        .to_owned(),
+                ),
+        );
+    }
+    findings
+}
+
 /// Ports that two services claim on one address.
 pub(super) fn check_claims(desired: &Desired, loaded: &Loaded) -> Vec<Finding> {
     let mut owners: BTreeMap<(&str, u16), &PortClaim> = BTreeMap::new();
@@ -250,12 +322,6 @@ pub(super) fn check_claims(desired: &Desired, loaded: &Loaded) -> Vec<Finding> {
             // One process answers both uses: `health_port: same`.
             continue;
         }
-        let place = |claim: &PortClaim| {
-            let service = field("services", &claim.service);
-            loaded
-                .places
-                .stack_value(&field(&service, if claim.purpose == PortUse::Health { "health_port" } else { "port" }))
-        };
         findings.push(
             Finding::new(
                 &rules::SHARED_ADDRESS,
@@ -264,8 +330,8 @@ pub(super) fn check_claims(desired: &Desired, loaded: &Loaded) -> Vec<Finding> {
                     first.service, claim.service, claim.port, claim.address_domain
                 ),
             )
-            .at(place(claim))
-            .related(place(first), format!("port of {}", first.service))
+            .at(claimed(claim, loaded))
+            .related(claimed(first, loaded), format!("port of {}", first.service))
             .path(field("services", &claim.service))
             .help("give one of the two another port".to_owned()),
         );

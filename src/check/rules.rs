@@ -108,6 +108,14 @@ rules! {
     TOO_SHORT = "S-mesh-004" Error, "a time is too short for the mesh",
         "Proxies fill a bucket of requests every 50ms at the most, and leave a pod out for a millisecond at the least.",
         "Write a longer time; a rate limit can name more requests in exchange.";
+    PORT_OF_MESH = "S-mesh-005" Error, "a port belongs to the mesh",
+        "The proxies of a mesh listen inside each pod, in the network of the server: what answers on a port of theirs \
+         cannot start, or is never reached.",
+        "Choose another port for the service or its health; those from 15000 to 15099 are the mesh's.";
+    USER_OF_MESH = "S-mesh-006" Error, "pods run as the user of their sidecars",
+        "What that user sends is taken for traffic of the sidecar itself and not led through it: it goes out in the \
+         clear, without identity, and what the mesh forbids does not hold for it.",
+        "Set `run_as_user` to a number other than 1337.";
     NAME_TOO_LONG = "S-names-001" Error, "a name is too long",
         "Names that are joined of others (stack, environment, instance) become labels and object names, which have at \
         most 63 characters.",
@@ -161,6 +169,10 @@ rules! {
     OFFSET_UNKNOWN = "S-ports-008" Warning, "the port registry does not know this environment",
         "The stack lists the offsets of environments for the registry, but not of this one.",
         "Add the environment to `port_offsets` of the stack.";
+    LOCAL_RANGE = "S-ports-009" Note, "processes beside the cluster look for the same ports",
+        "Processes that run on a machine by themselves look for a free port in ranges of their own. Inside a cluster \
+         each Service has an address of its own, so nothing collides; on one host it would.",
+        "Nothing, inside a cluster; on one host choose other ports, or other ranges for those processes.";
     NOT_ISOLATED = "S-reach-001" Error, "no policy closes a service",
         "Pods that no NetworkPolicy selects for a direction are open to everybody in that direction; pods on the network \
          of their node are beyond policies.",

@@ -197,6 +197,97 @@ error S-ports-002 shop:12:28 services.web.port: 9010 is the port of other/gong a
     );
     let apart = "stacks: [shop]\n";
     compare(&proven(SHOP, &format!("{PRODUCTION}{apart}"), Some(other), None), str![]);
+    // Health ports are held against the services of other stacks too.
+    let shop = SHOP.replace("health_port: same", "health_port: \"+100\"");
+    let other = other.replace("9005-9012", "9100-9119").replace("9010", "9100");
+    compare(
+        &proven(&shop, PRODUCTION, Some(&other), None),
+        str![[r#"
+note S-ports-006 shop:5:1 health ports are service ports elsewhere: production's are other's in production (9100) [harmless inside a cluster, where each Service has an address of its own; on one shared address (host network, port-forward) run one environment at a time]
+
+"#]],
+    );
+}
+
+#[test]
+fn ports_that_local_processes_look_for() {
+    let shop =
+        SHOP.replace("9000-9009", "8091-8099").replace("port: 9000", "port: 8091").replace("port: 9001", "port: 8094");
+    compare(
+        &proven(&shop, PRODUCTION, None, None),
+        str![[r#"
+note S-ports-009 shop:10:28 processes beside the cluster look for the same ports: 2 in 8091-8094, which the MCP governance server (8001-8100), the HTTP bridge (8001-8100), the backend (8000-8099) and the WebSocket server (8080-8180) may take [harmless inside a cluster; on one host (a local run, a port-forward) choose other ports there]
+
+"#]],
+    );
+    let shop =
+        SHOP.replace("9000-9009", "8150-8190").replace("port: 9000", "port: 8180").replace("port: 9001", "port: 8181");
+    compare(
+        &proven(&shop, PRODUCTION, None, None),
+        str![[r#"
+note S-ports-009 shop:10:28 processes beside the cluster look for the same ports: 8180, which the WebSocket server (8080-8180) may take [harmless inside a cluster; on one host (a local run, a port-forward) choose other ports there]
+
+"#]],
+    );
+    // On the address of a machine one of the two would not start.
+    let loaded = loaded(&shop, PRODUCTION, None);
+    let mut desired = prove(&loaded, "local", None).desired.unwrap();
+    for claim in &mut desired.claims.ports {
+        claim.address_domain = "host/laptop".to_owned();
+    }
+    let findings = all_of(&loaded, Ok(&desired));
+    compare(
+        &Proven { desired: Some(desired), findings },
+        str![[r#"
+error S-ports-005 shop:10:28 cart has port 8180 on host/laptop, where the WebSocket server may take any of 8080-8180 [give the service a port outside the range]
+
+"#]],
+    );
+}
+
+#[test]
+fn ports_and_users_of_the_mesh() {
+    let with = |mesh: &str, (from, to): (&str, &str), expect: Inline| {
+        let shop = SHOP
+            .replace("9000-9009", "15001-15059")
+            .replace("port: 9000", "port: 15021")
+            .replace("port: 9001", "port: 15001");
+        compare(&proven(&shop.replace(from, to), &format!("{PRODUCTION}mesh: {mesh}\n"), None, None), expect);
+    };
+    with(
+        "{mode: sidecar, cni: true}",
+        ("", ""),
+        str![[r#"
+error S-mesh-005 shop:10:28 services.cart.port: cart answers on 15021, which the proxy of a mesh in mode sidecar has in every pod <production:6:14 the mode> [choose a port outside 15000-15099]
+error S-mesh-005 shop:11:28 services.mail.port: mail answers on 15001, which the proxy of a mesh in mode sidecar has in every pod <production:6:14 the mode> [choose a port outside 15000-15099]
+
+"#]],
+    );
+    with(
+        "{mode: ambient}",
+        ("port: 15021", "port: 15022, health_port: 15053"),
+        str![[r#"
+error S-mesh-005 shop:10:48 services.cart.health_port: cart serves health on 15053, which the proxy of a mesh in mode ambient has in every pod <production:6:14 the mode> [choose a port outside 15000-15099]
+error S-mesh-005 shop:11:28 services.mail.port: mail answers on 15001, which the proxy of a mesh in mode ambient has in every pod <production:6:14 the mode> [choose a port outside 15000-15099]
+
+"#]],
+    );
+    // What stays out of the way of the mesh may come near.
+    with("{mode: ambient}", ("port: 15001", "port: 15002"), str![]);
+    let user = |user: u32| format!("namespace: shop\nrun_as_user: {user}\n");
+    let sidecars = format!("{PRODUCTION}mesh: {{mode: sidecar, cni: true}}\n");
+    compare(
+        &proven(&SHOP.replace("namespace: shop\n", &user(1337)), &sidecars, None, None),
+        str![[r#"
+error S-mesh-006 shop:11:3 Deployment shop/cart-mcp: its pods run as user 1337, as their sidecars do <production:6:14 the mode> [set `run_as_user` to another number]
+error S-mesh-006 shop:12:3 Deployment shop/mail-mcp: its pods run as user 1337, as their sidecars do <production:6:14 the mode> [set `run_as_user` to another number]
+error S-mesh-006 shop:13:3 Deployment shop/web-mcp: its pods run as user 1337, as their sidecars do <production:6:14 the mode> [set `run_as_user` to another number]
+
+"#]],
+    );
+    compare(&proven(&SHOP.replace("namespace: shop\n", &user(1338)), &sidecars, None, None), str![]);
+    let ambient = format!("{PRODUCTION}mesh: {{mode: ambient}}\n");
+    compare(&proven(&SHOP.replace("namespace: shop\n", &user(1337)), &ambient, None, None), str![]);
 }
 
 #[test]
@@ -495,7 +586,7 @@ note S-mesh-003 shop:6:1 circuit breakers and rate limits are not enforced: prod
     with(
         "{mode: ambient, limits: false}",
         str![[r#"
-note S-mesh-003 shop:6:1 circuit breakers and rate limits are not enforced: production tells its mesh to do without [nothing to do, if that is meant; otherwise give the environment a mesh of sidecars]
+note S-mesh-003 shop:6:1 circuit breakers, rate limits and sessions are not enforced: production tells its mesh to do without [nothing to do, if that is meant; otherwise give the environment a mesh of sidecars]
 
 "#]],
     );
