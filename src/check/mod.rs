@@ -18,6 +18,7 @@ pub mod reach;
 pub mod registry;
 pub mod rules;
 mod size;
+pub mod summary;
 mod tiers;
 pub mod waivers;
 mod workloads;

@@ -73,9 +73,20 @@ fn finding(error: &PhaseError, loaded: &Loaded) -> Option<Finding> {
 /// What decides how long it takes until a whole fleet is ready: of each phase the service that may take the longest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CriticalPath {
-    /// The services, phase by phase. Of several that may take as long, one that the next waits for.
-    pub services: Vec<String>,
-    /// How long they may take until the last answers for the first time, in seconds.
+    /// How long all of it may take until the last service answers for the first time, in seconds.
+    pub seconds: u64,
+    /// Its services, phase by phase. Of several that may take as long, one that the next waits for.
+    pub services: Vec<Stage>,
+}
+
+/// The service of a phase that the critical path runs through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// The service.
+    pub service: String,
+    /// The number of its phase.
+    pub phase: u32,
+    /// How long it may take to answer for the first time, in seconds.
     pub seconds: u64,
 }
 
@@ -90,19 +101,19 @@ impl CriticalPath {
             limit.as_std().as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
         };
         let waits = |from: &str, to: &str| desired.claims.edges.iter().any(|edge| edge.from == from && edge.to == to);
-        let mut services: Vec<String> = Vec::new();
-        let mut seconds = 0;
+        let mut services: Vec<Stage> = Vec::new();
         for phase in desired.phases.iter().rev() {
-            let Some(longest) = phase.services.iter().map(|name| limit(name)).max() else { continue };
-            let slow = phase.services.iter().filter(|name| limit(name) == longest);
-            let next = services.last().cloned();
-            let awaited = |name: &&String| next.as_ref().is_some_and(|next| waits(next, name));
-            let chosen = slow.clone().find(awaited).or_else(|| slow.clone().next());
-            services.extend(chosen.cloned());
-            seconds = u64::saturating_add(seconds, longest);
+            let Some(seconds) = phase.services.iter().map(|name| limit(name)).max() else { continue };
+            let mut slow = phase.services.iter().filter(|name| limit(name) == seconds).peekable();
+            let first = slow.peek().copied();
+            let next = services.last();
+            let awaited = slow.find(|name| next.is_some_and(|next| waits(&next.service, name)));
+            let chosen = awaited.or(first).into_iter();
+            services.extend(chosen.map(|name| Stage { service: name.clone(), phase: phase.number, seconds }));
         }
         services.reverse();
-        (!services.is_empty()).then_some(Self { services, seconds })
+        let seconds = services.iter().fold(0, |sum: u64, stage| sum.saturating_add(stage.seconds));
+        (!services.is_empty()).then_some(Self { seconds, services })
     }
 }
 
@@ -114,7 +125,8 @@ impl fmt::Display for CriticalPath {
             (minutes, 0) => format!("{minutes}m"),
             (minutes, seconds) => format!("{minutes}m{seconds}s"),
         };
-        write!(f, "{}, {time} at the most", self.services.join(" → "))
+        let services: Vec<&str> = self.services.iter().map(|stage| stage.service.as_str()).collect();
+        write!(f, "{}, {time} at the most", services.join(" → "))
     }
 }
 

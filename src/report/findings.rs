@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Rendere
 use serde::Serialize;
 
 use super::clean::{clean, is_deceptive};
+use crate::check::summary::{Fleet, Summary};
 use crate::finding::{Finding, Level, Location, Related, Sources, Tally};
 
 /// Findings for a terminal of that many columns, in colours that [`anstream`] takes out where they are not wanted.
@@ -132,6 +133,9 @@ fn cleaned(finding: &Finding) -> Finding {
 pub struct FindingsReport {
     /// The form of this document.
     pub format: &'static str,
+    /// What was proven, in figures; absent where the files cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
     /// How many there are of each level.
     pub tally: Tally,
     /// The findings, errors first, then by file, line and column.
@@ -141,12 +145,32 @@ pub struct FindingsReport {
 /// The form of the JSON that [`json`] writes.
 pub const FORMAT: &str = "strata.findings/v1";
 
-/// Findings as a JSON document, indented, with a line feed at its end.
+/// Findings as a JSON document, indented, with a line feed at its end; with what they were found in, where that is known.
 #[must_use]
-pub fn json(findings: &[Finding]) -> String {
-    let report =
-        FindingsReport { format: FORMAT, tally: Tally::of(findings), findings: findings.iter().map(cleaned).collect() };
+pub fn json(findings: &[Finding], summary: Option<&Summary>) -> String {
+    let report = FindingsReport {
+        format: FORMAT,
+        summary: summary.cloned(),
+        tally: Tally::of(findings),
+        findings: findings.iter().map(cleaned).collect(),
+    };
     super::json_document(&report)
+}
+
+/// What was proven, in a line, and in another what the start of the fleet waits for.
+#[must_use]
+pub fn closing(summary: &Summary, findings: &[Finding]) -> String {
+    let Summary { stack, environment, fleet } = summary;
+    let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    let (what, path) = match fleet {
+        None => ("cannot be composed".to_owned(), String::new()),
+        Some(Fleet { services, phases, pods, gpus, critical_path }) => {
+            let services = format!("{} in {}", count(*services, "service"), count(*phases, "phase"));
+            let path = critical_path.as_ref().map_or_else(String::new, |path| format!("critical path: {path}\n"));
+            (format!("{services}, {}, {}", count(*pods, "pod"), count(*gpus, "GPU")), path)
+        }
+    };
+    format!("{stack} in {environment}: {what}; {}\n{path}", Tally::of(findings))
 }
 
 #[cfg(test)]
@@ -240,7 +264,7 @@ error[S-test-001]: bad
     fn json_is_stable_and_clean() {
         let finding = Finding::new(&RULE, "odd \u{9b}").at(location("stacks/a.yaml", 4, 9, 5));
         assert_eq!(
-            json(&[finding]),
+            json(&[finding], None),
             r#"{
   "format": "strata.findings/v1",
   "tally": {
