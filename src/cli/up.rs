@@ -10,10 +10,13 @@ use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
 use crate::apply::{Event, Outcome, Settings, apply};
 use crate::exit;
-use crate::plan::{Plan, plan};
+use crate::observe::Snapshot;
+use crate::plan::verify::verify;
+use crate::plan::{Plan, Policy, plan};
 use crate::provider::ProviderError;
 use crate::report;
 use anyhow::anyhow;
+use strata_components::desired::Desired;
 
 /// Bring the cluster to what the stack says, phase by phase
 #[derive(Debug, clap::Args)]
@@ -63,7 +66,9 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
     Session::run(context, &args.stack, ui, async |session, ui| {
         let desired = session.desired();
         let snapshot = session.provider().observe(desired).await?;
-        let plan = plan(desired, &snapshot, &args.policy.policy(false));
+        let policy = args.policy.policy(false);
+        let plan = plan(desired, &snapshot, &policy);
+        verified(desired, &snapshot, &policy, &plan, ui)?;
         carry_out(session, &plan, &args.run, ui).await
     })
 }
@@ -75,8 +80,26 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
         let snapshot = session.provider().observe(&nothing).await?;
         let policy = PolicyArgs { delete: args.delete.clone(), ..PolicyArgs::default() }.policy(true);
         let plan = plan(&nothing, &snapshot, &policy);
+        verified(&nothing, &snapshot, &policy, &plan, ui)?;
         carry_out(session, &plan, &args.run, ui).await
     })
+}
+
+/// An error where the plan breaks what must hold of every plan: that is a mistake of this program, and nothing is done.
+fn verified(
+    desired: &Desired,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    plan: &Plan,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let violations = verify(desired, snapshot, policy, plan);
+    if violations.is_empty() {
+        return Ok(());
+    }
+    violations.iter().for_each(|one| ui.warn(&report::clean::clean(&one.to_string())));
+    Err(CommandError::new(exit::ERROR, anyhow!("the plan is not sound, so nothing was changed"))
+        .hint("report this as a mistake of strata, with the lines above"))
 }
 
 async fn carry_out(session: &Session, plan: &Plan, args: &RunArgs, ui: &mut Ui) -> CommandResult {

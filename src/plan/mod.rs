@@ -6,6 +6,7 @@
 mod planner;
 mod policy;
 mod types;
+pub mod verify;
 
 pub(crate) use planner::{digest, field_manager};
 

@@ -128,8 +128,9 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy) -> Deci
         Previewed::Refused { reason } => blocked(Cause::Refused { reason: reason.clone() }),
         Previewed::Create(confirmation) => (Action::Create, vec![Cause::Absent], Some(confirmation.clone())),
         Previewed::Unchanged(confirmation) => {
-            let action = if adopting { Action::Adopt } else { Action::Unchanged };
-            (action, Vec::new(), Some(confirmation.clone()))
+            let (action, causes) =
+                if adopting { (Action::Adopt, vec![Cause::NotOurs]) } else { (Action::Unchanged, Vec::new()) };
+            (action, causes, Some(confirmation.clone()))
         }
         Previewed::Replace { reason, .. } => blocked(Cause::Refused { reason: reason.clone() }),
         Previewed::Change { changes, conflicts, confirmation } => {

@@ -4,6 +4,7 @@ use serde_json::json;
 use strata_components::claims::Claims;
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
 
+use super::verify::verify;
 use super::*;
 use crate::observe::{
     Confirmation, FieldChange, FieldConflict, FieldOwner, Health, LiveObject, Owner, Preview, Previewed, Readiness,
@@ -79,7 +80,7 @@ fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&Resou
         .iter()
         .map(|resource| Preview {
             id: resource.id.clone(),
-            digest: "sha256:new".to_owned(),
+            digest: digest(&resource.manifest),
             applied_as: None,
             stage: u32::from(resource.id.kind.kind != "Namespace"),
             readiness: Readiness::Exists,
@@ -99,6 +100,14 @@ fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&Resou
         unlisted: Vec::new(),
         suspicious: Vec::new(),
     }
+}
+
+/// The plan, which the checker finds no fault with.
+#[track_caller]
+fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
+    let plan = super::plan(desired, snapshot, policy);
+    assert_eq!(verify(desired, snapshot, policy, &plan), [], "{plan:#?}");
+    plan
 }
 
 fn created(_: &ResourceId) -> Previewed {
@@ -197,7 +206,7 @@ fn a_changed_stack_is_an_update() {
 
 #[test]
 fn what_was_applied_and_differs_is_drift() {
-    let applied = |object: &mut LiveObject| object.applied = Some("sha256:new".to_owned());
+    let applied = |object: &mut LiveObject| object.applied = Some(digest(&desired(&[("a", 1)]).resources[1].manifest));
     let plan = with_one(applied, changed("kubectl-edit", false, false), &Policy::default());
     check(&plan, &[NS, "1 apply update a: drift"]);
 }
