@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use crate::api::body;
+
 /// A refusal, ready to be sent as a `Status` object.
 ///
 /// Wording: `k8s.io/apimachinery/pkg/api/errors`, seen from kube-apiserver 1.36.
@@ -17,7 +19,9 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) details: Option<Map<String, Value>>,
     /// Where a list can be gone on with although its version is gone.
-    pub(crate) resume: Option<String>,
+    pub(crate) resume: Option<Box<str>>,
+    /// What was warned of before it came to this.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// One field that is wrong, and how.
@@ -148,7 +152,13 @@ fn details(group: &str, kind: &str, name: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: u16, reason: &'static str, message: String) -> Failure {
-        Failure { code, reason, message, details: None, resume: None }
+        Failure { code, reason, message, details: None, resume: None, warnings: Vec::new() }
+    }
+
+    /// The same refusal, with what was warned of before it.
+    pub(crate) fn after(mut self, warnings: &[String]) -> Failure {
+        self.warnings.splice(0..0, warnings.iter().cloned());
+        self
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Failure {
@@ -292,7 +302,7 @@ impl Failure {
     /// 410: the version of a list's first page is gone; `resume` goes on at the newest.
     pub(crate) fn expired_page(resume: String) -> Failure {
         let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
-        Failure { resume: Some(resume), ..Failure::expired(message) }
+        Failure { resume: Some(resume.into()), ..Failure::expired(message) }
     }
 
     /// 415: a body in a form the server does not read.
@@ -393,6 +403,7 @@ impl IntoResponse for Failure {
         if matches!(self.code, 429 | 504) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        body::warn(&mut response, &self.warnings);
         response
     }
 }

@@ -72,11 +72,7 @@ const HEAD: &str =
 
 /// Reads a body that is to hold an object of a kind, by its content type.
 pub(crate) fn read(headers: &HeaderMap, body: &Bytes, kind: &str) -> Result<Value, Failure> {
-    let unrecognised = |why: String| {
-        let shown = summary(body);
-        let text = format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})");
-        Failure::bad_request(text)
-    };
+    let unrecognised = |why: String| unrecognised(body, kind, &why);
     let headless = |why: String| unrecognised(format!("couldn't get version/kind; json parse error: {why}"));
     let value = match media_type(headers) {
         "" | "application/json" => json_value(body).map_err(headless)?,
@@ -103,6 +99,17 @@ pub(crate) fn read(headers: &HeaderMap, body: &Bytes, kind: &str) -> Result<Valu
         other => decoding::shape(other),
     };
     Err(headless(format!("json: cannot unmarshal {found} into Go value of type {HEAD}")))
+}
+
+fn unrecognised(body: &Bytes, kind: &str, why: &str) -> Failure {
+    let shown = summary(body);
+    Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"))
+}
+
+/// The refusal of a body that does not say its kind, and has to.
+pub(crate) fn kindless(body: &Bytes, kind: &str) -> Failure {
+    let text = String::from_utf8_lossy(body);
+    unrecognised(body, kind, &format!("Object 'Kind' is missing in '{text}'"))
 }
 
 /// The beginning of a body, for a message: as text where it begins like an object, in hexadecimal otherwise.

@@ -13,6 +13,7 @@ mod protobuf;
 mod read;
 mod request_options;
 mod review;
+mod scale;
 mod strategic;
 mod subresource;
 mod table;

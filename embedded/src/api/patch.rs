@@ -14,6 +14,7 @@ use crate::decoding;
 use crate::failure::{Cause, Failure};
 use crate::merging;
 use crate::object;
+use crate::registry::Resource;
 use crate::rules::{Author, Outcome, Ownership};
 use crate::store::Txn;
 use crate::versions;
@@ -152,7 +153,22 @@ fn plain(
     let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key).ok_or_else(|| call.not_found())?;
     let seen = versions::seen(resource, &live.value);
-    let mut new = patch.patched(seen.as_ref().unwrap_or(&live.value), &resource.schema)?;
+    let (new, warnings) = patched(call, resource, seen.as_ref().unwrap_or(&live.value), patch, validation)?;
+    let manager = call.manager();
+    let author = Author { manager: &manager, subresource: &call.target.subresource };
+    let outcome = call.rules().update(txn, resource, &live, new, author, Ownership::Tracked);
+    Ok((outcome.map_err(|failure| failure.after(&warnings))?, warnings))
+}
+
+/// What a patch that is no apply makes of an object, read as one of its resource, and what is to be warned of.
+pub(super) fn patched(
+    call: &Call,
+    resource: &Resource,
+    live: &Value,
+    patch: &Patch,
+    validation: FieldValidation,
+) -> Result<(Value, Vec<String>), Failure> {
+    let mut new = patch.patched(live, &resource.schema)?;
     let refuse = |new: &Value, why: &str| {
         let shown = match patch {
             Patch::Strategic(patch) => decoding::print(patch),
@@ -163,7 +179,9 @@ fn plain(
     let patched = new.clone();
     let strategic = matches!(patch, Patch::Strategic(_));
     if resource.custom.is_some() {
-        write::check_kind(resource, &new)?;
+        if object::text(&new, "/kind").is_empty() {
+            return Err(refuse(&patched, &format!("Object 'Kind' is missing in '{patched}'")));
+        }
     } else if !strategic && write::check_kind(resource, &new).is_err() {
         let (version, kind) = (object::text(&new, "/apiVersion"), object::text(&new, "/kind"));
         let why = write::kind_fault(resource, version, kind);
@@ -176,6 +194,7 @@ fn plain(
     }
     let mut faults = patch.faults(call);
     faults.extend(conformed.unknown);
+    faults.extend(write::unknown_version(resource, &new));
     let warnings = match validation {
         FieldValidation::Ignore => Vec::new(),
         FieldValidation::Strict if !faults.is_empty() => {
@@ -185,10 +204,31 @@ fn plain(
     };
     write::check_name(call, object::name(&new))?;
     write::place(call, &mut new)?;
-    let manager = call.manager();
-    let author = Author { manager: &manager, subresource: &call.target.subresource };
-    let outcome = call.rules().update(txn, resource, &live, new, author, Ownership::Tracked)?;
-    Ok((outcome, warnings))
+    Ok((new, warnings))
+}
+
+/// Can this be applied at all?
+pub(super) fn check_configuration(resource: &Resource, config: &Value) -> Result<(), Failure> {
+    let (version, kind) = (object::text(config, "/apiVersion"), object::text(config, "/kind"));
+    if (version, kind) != (resource.api_version().as_str(), resource.kind.as_str()) {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+    }
+    if !object::items(config, "/metadata/managedFields").is_empty() {
+        return Err(Failure::bad_request("metadata.managedFields must be nil"));
+    }
+    Ok(())
+}
+
+/// What is to be warned of in the text that is applied.
+pub(super) fn text_warnings(call: &Call, validation: FieldValidation) -> Result<Vec<String>, Failure> {
+    match (validation, body::yaml_duplicate(&call.body)) {
+        (FieldValidation::Ignore, _) => Ok(Vec::new()),
+        (FieldValidation::Strict, Some(duplicate)) => Err(Failure::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {duplicate}"
+        ))),
+        (_, duplicate) => Ok(duplicate.into_iter().collect()),
+    }
 }
 
 fn apply(
@@ -199,28 +239,13 @@ fn apply(
     validation: FieldValidation,
 ) -> Result<(Outcome, Vec<String>), Failure> {
     let resource = &call.resource;
-    let (version, kind) = (object::text(&config, "/apiVersion"), object::text(&config, "/kind"));
-    if (version, kind) != (resource.api_version().as_str(), resource.kind.as_str()) {
-        let (group, version) = version.split_once('/').unwrap_or(("", version));
-        return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
-    }
+    check_configuration(resource, &config)?;
     let named = object::name(&config).to_owned();
-    if !object::items(&config, "/metadata/managedFields").is_empty() {
-        return Err(Failure::bad_request("metadata.managedFields must be nil"));
-    }
     let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key);
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: &call.target.subresource };
-    let warnings: Vec<String> = match (validation, body::yaml_duplicate(&call.body)) {
-        (FieldValidation::Ignore, _) => Vec::new(),
-        (FieldValidation::Strict, Some(duplicate)) => {
-            return Err(Failure::bad_request(format!(
-                "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {duplicate}"
-            )));
-        }
-        (_, duplicate) => duplicate.into_iter().collect(),
-    };
+    let warnings = text_warnings(call, validation)?;
     if live.is_none() {
         if !author.subresource.is_empty() {
             return Err(call.not_found());
@@ -244,8 +269,8 @@ fn apply(
     object::metadata(&mut merged).insert("name".to_owned(), Value::from(call.target.name.as_str()));
     decoding::conform(resource, &mut merged);
     let outcome = match live {
-        Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied)?,
-        None => call.rules().create(txn, resource, merged, author, Ownership::Applied)?,
+        Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied),
+        None => call.rules().create(txn, resource, merged, author, Ownership::Applied),
     };
-    Ok((outcome, warnings))
+    Ok((outcome.map_err(|failure| failure.after(&warnings))?, warnings))
 }

@@ -1,21 +1,19 @@
-//! What lies below one object: status, scale, finalize, and a pod's log, eviction and binding.
+//! What lies below one object: status, finalize, a pod's log, eviction and binding, an account's tokens; `scale` has a file
+//! of its own.
 
 use std::sync::Arc;
 
 use axum::response::Response;
 use http::{HeaderValue, Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::patch::Patch;
-use super::{Call, body, delete, patch, read, request_options, write};
+use super::{Call, body, delete, patch, read, request_options, scale, write};
 use crate::access;
 use crate::controllers;
-use crate::failure::{Cause, Failure};
+use crate::failure::Failure;
 use crate::object;
-use crate::rules::{Author, DeleteOptions, Outcome, Ownership};
-use crate::selector::LabelSelector;
-use crate::store::{Object, Txn};
-use crate::versions;
+use crate::rules::{Author, DeleteOptions, Ownership};
+use crate::store::Object;
 
 /// Answers a request for a subresource.
 pub(crate) async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response, Failure> {
@@ -23,11 +21,8 @@ pub(crate) async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response,
         ("status", "GET") => read::get(call),
         ("status", "PUT") => write::replace(call).await,
         ("status", "PATCH") => patch::patch(call).await,
-        ("scale", "GET") => {
-            let live = live(call)?;
-            Ok(call.show(StatusCode::OK, &scale_of(call, &live.value)))
-        }
-        ("scale", "PUT" | "PATCH") => rescale(call, method).await,
+        ("scale", "GET") => scale::get(call),
+        ("scale", "PUT" | "PATCH") => scale::change(call, method).await,
         ("log", "GET") => log(call),
         ("eviction", "POST") => evict(call).await,
         ("binding", "POST") => bind(call).await,
@@ -40,105 +35,6 @@ pub(crate) async fn serve(call: &Arc<Call>, method: &Method) -> Result<Response,
 fn live(call: &Call) -> Result<Arc<Object>, Failure> {
     let key = call.resource.key(&call.target.namespace, &call.target.name);
     call.store().read().objects.get(&key).cloned().ok_or_else(|| call.not_found())
-}
-
-/// Where a custom resource keeps its numbers; workloads keep them in the usual places.
-struct ScalePaths {
-    spec: String,
-    status: String,
-    selector: Option<String>,
-}
-
-fn scale_paths(call: &Call) -> ScalePaths {
-    let pointer = |path: &str| path.replace('.', "/");
-    let Some(custom) = &call.resource.custom else {
-        return ScalePaths { spec: "/spec/replicas".to_owned(), status: "/status/replicas".to_owned(), selector: None };
-    };
-    let text = |field: &str| pointer(object::text(custom, &format!("/subresources/scale/{field}")));
-    let selector = Some(text("labelSelectorPath")).filter(|s| !s.is_empty());
-    ScalePaths { spec: text("specReplicasPath"), status: text("statusReplicasPath"), selector }
-}
-
-/// The object as an `autoscaling/v1` `Scale`.
-fn scale_of(call: &Call, value: &Value) -> Value {
-    let paths = scale_paths(call);
-    let replicas = object::number(value, &paths.spec).unwrap_or(0);
-    let mut status = json!({"replicas": object::number(value, &paths.status).unwrap_or(0)});
-    let selector = match &paths.selector {
-        Some(path) => object::text(value, path).to_owned(),
-        None => LabelSelector::of(value.pointer("/spec/selector")).map(|s| s.to_string()).unwrap_or_default(),
-    };
-    if !selector.is_empty() {
-        object::set(&mut status, "/selector", json!(selector));
-    }
-    let metadata = value.get("metadata");
-    let field = |name: &str| metadata.and_then(|m| m.get(name)).cloned().unwrap_or_default();
-    json!({
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {
-            "name": field("name"),
-            "namespace": field("namespace"),
-            "uid": field("uid"),
-            "resourceVersion": field("resourceVersion"),
-            "creationTimestamp": field("creationTimestamp"),
-        },
-        "spec": if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) },
-        "status": status,
-    })
-}
-
-async fn rescale(call: &Arc<Call>, method: &Method) -> Result<Response, Failure> {
-    let (patch, put, options) = if method == Method::PATCH {
-        let (patch, options) = Patch::read(call)?;
-        (Some(patch), None, options)
-    } else {
-        let options = request_options::read(&call.params, "UpdateOptions", None)?;
-        (None, Some(body::read(&call.headers, &call.body, "Scale")?), options)
-    };
-    let dry = options.dry_run;
-    let shared = Arc::clone(call);
-    let outcome = write::run(call, dry, move |txn| rescale_in(&shared, txn, patch.as_ref(), put)).await?;
-    Ok(call.show(StatusCode::OK, &scale_of(call, &outcome.object.value)))
-}
-
-fn rescale_in(call: &Call, txn: &mut Txn<'_>, patch: Option<&Patch>, put: Option<Value>) -> Result<Outcome, Failure> {
-    let key = call.resource.key(&call.target.namespace, &call.target.name);
-    let live = txn.get(&key).ok_or_else(|| call.not_found())?;
-    let before = scale_of(call, &live.value);
-    let paths = scale_paths(call);
-    let manager = call.manager();
-    let author = Author { manager: &manager, subresource: "scale" };
-    // Who scales a custom resource by a plain write is not written down.
-    let tracked = if call.resource.custom.is_some() { Ownership::Applied } else { Ownership::Tracked };
-    let (wanted, ownership, applied) = match (patch, put) {
-        (Some(Patch::Apply { config, force }), _) => {
-            // Applying a Scale is applying the one field of the object that it stands for.
-            let replicas = object::number(config, "/spec/replicas").unwrap_or(0);
-            let mut whole = json!({"apiVersion": call.resource.api_version(), "kind": call.resource.kind});
-            object::set(&mut whole, "/metadata/name", json!(call.target.name));
-            object::set(&mut whole, "/metadata/namespace", json!(call.target.namespace));
-            object::set(&mut whole, &paths.spec, json!(replicas));
-            let seen = versions::seen(&call.resource, &live.value);
-            let seen = seen.as_ref().unwrap_or(&live.value);
-            let merged = crate::merging::apply(&call.resource, Some(seen), &whole, author, *force, txn.now())?;
-            (config.clone(), Ownership::Applied, Some(merged))
-        }
-        (Some(patch), _) => (patch.patched(&before, &structured_merge::schema::Schema::deduced())?, tracked, None),
-        (None, put) => (put.unwrap_or_default(), tracked, None),
-    };
-    let replicas = object::number(&wanted, "/spec/replicas").unwrap_or(0);
-    if replicas < 0 {
-        let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
-        return Err(Failure::invalid("autoscaling", "Scale", &call.target.name, vec![cause]));
-    }
-    let version = object::text(&wanted, "/metadata/resourceVersion");
-    if !version.is_empty() && version != object::text(&before, "/metadata/resourceVersion") {
-        return Err(Failure::modified(&call.resource.group, &call.resource.plural, &call.target.name));
-    }
-    let mut new = applied.unwrap_or_else(|| live.value.clone());
-    object::set(&mut new, &paths.spec, json!(replicas));
-    call.rules().update(txn, &call.resource, &live, new, author, ownership)
 }
 
 fn log(call: &Call) -> Result<Response, Failure> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::path::FieldValidation;
 use super::{Call, body, request_options};
 use crate::decoding;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::object;
 use crate::registry::Resource;
 use crate::rules::{Author, Outcome, Ownership};
@@ -40,21 +40,16 @@ pub(crate) async fn create(call: &Arc<Call>) -> Result<Response, Failure> {
         let author = Author { manager: &manager, subresource: "" };
         shared.rules().create(txn, &shared.resource, new, author, Ownership::Tracked)
     })
-    .await?;
+    .await
+    .map_err(|failure| failure.after(&warnings))?;
     Ok(respond(call, &outcome, warnings, dry_run))
 }
 
 /// `PUT` of one object.
 pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
     let options = request_options::read(&call.params, "UpdateOptions", None)?;
-    let (mut new, warnings) = decode(call, &call.resource, options.validation)?;
-    if object::name(&new).is_empty() {
-        let name = &call.target.name;
-        let text = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
-        return Err(Failure::bad_request(text));
-    }
-    place(call, &mut new)?;
-    check_name(call, object::name(&new))?;
+    let (new, warnings) = decode(call, &call.resource, options.validation)?;
+    let new = in_place(call, new)?;
     let dry_run = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = run(call, dry_run, move |txn| {
@@ -71,7 +66,7 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
         precondition(&shared, &live.value, &new, dry_run)?;
         let version = object::text(&new, "/metadata/resourceVersion");
         if version.is_empty() && needs_version(&shared.resource) {
-            let cause = crate::failure::Cause {
+            let cause = Cause {
                 reason: "FieldValueInvalid",
                 message: "Invalid value: 0: must be specified for an update".to_owned(),
                 field: "metadata.resourceVersion".to_owned(),
@@ -88,7 +83,8 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
         let author = Author { manager: &manager, subresource: &shared.target.subresource };
         shared.rules().update(txn, &shared.resource, &live, new, author, Ownership::Tracked)
     })
-    .await?;
+    .await
+    .map_err(|failure| failure.after(&warnings))?;
     Ok(respond(call, &outcome, warnings, dry_run))
 }
 
@@ -141,13 +137,31 @@ pub(crate) fn decode(
     validation: FieldValidation,
 ) -> Result<(Value, Vec<String>), Failure> {
     let mut new = body::read(&call.headers, &call.body, &resource.kind)?;
+    if resource.custom.is_some() && object::text(&new, "/kind").is_empty() {
+        return Err(body::kindless(&call.body, &resource.kind));
+    }
     say_kind(resource, &mut new);
-    check_kind(resource, &new)?;
-    let subject =
-        format!("{} in version {:?} cannot be handled as a {}", resource.kind, resource.version, resource.kind);
+    let foreign = unknown_version(resource, &new);
+    let refuse = |version: &str, faults: &[String]| {
+        let kind = &resource.kind;
+        let faults = faults.join(", ");
+        Failure::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {faults}"
+        ))
+    };
+    if validation == FieldValidation::Strict && !foreign.is_empty() {
+        let version = object::text(&new, "/apiVersion");
+        return Err(refuse(version.rsplit('/').next().unwrap_or_default(), &foreign));
+    }
+    let told: &[String] = if validation == FieldValidation::Ignore { &[] } else { &foreign };
+    check_kind(resource, &new).map_err(|failure| failure.after(told))?;
     let conformed = decoding::conform(resource, &mut new);
     if let Some(wrong) = conformed.wrong {
-        return Err(Failure::bad_request(format!("{subject}: {}", wrong.decoded)));
+        let (kind, version) = (&resource.kind, &resource.version);
+        return Err(Failure::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {}",
+            wrong.decoded
+        )));
     }
     let faults = match decoding::faults(resource, &call.body) {
         none if none.is_empty() => conformed.unknown,
@@ -155,11 +169,22 @@ pub(crate) fn decode(
     };
     match validation {
         FieldValidation::Ignore => Ok((new, Vec::new())),
-        FieldValidation::Strict if !faults.is_empty() => {
-            Err(Failure::bad_request(format!("{subject}: strict decoding error: {}", faults.join(", "))))
-        }
+        FieldValidation::Strict if !faults.is_empty() => Err(refuse(&resource.version, &faults)),
         FieldValidation::Warn | FieldValidation::Strict => Ok((new, faults)),
     }
+}
+
+/// The faults of a custom object of a version that is not this one: there none of its fields is known.
+pub(crate) fn unknown_version(resource: &Resource, value: &Value) -> Vec<String> {
+    let version = object::text(value, "/apiVersion");
+    if resource.custom.is_none() || version.is_empty() || version == resource.api_version() {
+        return Vec::new();
+    }
+    let fields = value.as_object().into_iter().flat_map(serde_json::Map::keys);
+    fields
+        .filter(|field| !matches!(field.as_str(), "apiVersion" | "kind" | "metadata"))
+        .map(|field| format!("unknown field \"{field}\""))
+        .collect()
 }
 
 /// A body of a built-in kind that says neither kind nor version, or not both, means what the path says.
@@ -183,16 +208,14 @@ pub(crate) fn check_kind(resource: &Resource, value: &Value) -> Result<(), Failu
         return Ok(());
     }
     if resource.custom.is_some() {
-        return Err(match kind {
-            "" => Failure::bad_request("Object 'Kind' is missing in the body of the request"),
-            _ if version == expected => Failure::bad_request(format!(
-                "{kind} in version \"{}\" cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): unknown conversion",
-                resource.version, resource.kind, resource.version, resource.version, resource.kind
-            )),
-            _ => Failure::bad_request(format!(
+        // Of another kind the rules speak.
+        return if version == expected {
+            Ok(())
+        } else {
+            Err(Failure::bad_request(format!(
                 "the API version in the data ({version}) does not match the expected API version ({expected})"
-            )),
-        });
+            )))
+        };
     }
     Err(Failure::bad_request(kind_fault(resource, version, kind)))
 }
@@ -227,6 +250,18 @@ pub(crate) fn check_name(call: &Call, name: &str) -> Result<(), Failure> {
     }
     let text = format!("the name of the object ({name}) does not match the name on the URL ({wanted})");
     Err(Failure::bad_request(text))
+}
+
+/// What is to replace the object of the path: with its namespace, and only where it has its name.
+pub(crate) fn in_place(call: &Call, mut new: Value) -> Result<Value, Failure> {
+    if object::name(&new).is_empty() {
+        let name = &call.target.name;
+        let text = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+        return Err(Failure::bad_request(text));
+    }
+    place(call, &mut new)?;
+    check_name(call, object::name(&new))?;
+    Ok(new)
 }
 
 /// A replacement that names another identity or no possible version is refused before anything else.
@@ -286,18 +321,23 @@ pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The answer to a write: 201 for a new object, 200 otherwise. A dry run shows the version the object has, none if new.
+/// Gives an object the version that is stored, none if it is not there: a dry run has made no other.
+pub(crate) fn keep_version(call: &Call, value: &mut Value) {
+    let key = call.resource.key(object::namespace(value), object::name(value));
+    let live = call.store().read().objects.get(&key).map(|live| live.revision);
+    let metadata = object::metadata(value);
+    match live {
+        Some(revision) => metadata.insert("resourceVersion".to_owned(), json!(revision.to_string())),
+        None => metadata.remove("resourceVersion"),
+    };
+}
+
+/// The answer to a write: 201 for a new object, 200 otherwise.
 pub(crate) fn respond(call: &Call, outcome: &Outcome, mut warnings: Vec<String>, dry_run: bool) -> Response {
     let code = if outcome.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut value = outcome.object.value.clone();
     if dry_run {
-        let key = call.resource.key(object::namespace(&value), object::name(&value));
-        let live = call.store().read().objects.get(&key).map(|live| live.revision);
-        let metadata = object::metadata(&mut value);
-        match live {
-            Some(revision) => metadata.insert("resourceVersion".to_owned(), json!(revision.to_string())),
-            None => metadata.remove("resourceVersion"),
-        };
+        keep_version(call, &mut value);
     }
     let value = super::read::seen_as(call, &value).unwrap_or(value);
     let mut response = call.show(code, &value);

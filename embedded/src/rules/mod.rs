@@ -91,6 +91,7 @@ impl Rules {
         begin(&mut new, resource, txn);
         let asked = resource;
         let resource = self.stored(asked);
+        custom::check_kind(asked, &new)?;
         new = versions::stored(asked, new);
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
@@ -107,7 +108,7 @@ impl Rules {
         }
         let mut warnings = Vec::new();
         let write = Write { rules: self, resource, subresource: author.subresource, old: None, named: false };
-        admission::change(txn, write, &mut new, &mut warnings)?;
+        admission::change(txn, write, &mut new, &mut warnings).map_err(|failure| failure.after(&warnings))?;
         if resource.is("", "Pod") {
             let quality = quality::of(&new);
             object::set(&mut new, "/status/qosClass", json!(quality));
@@ -120,7 +121,7 @@ impl Rules {
         if !causes.is_empty() {
             return Err(Failure::invalid(&resource.group, &resource.kind, &name, causes));
         }
-        admission::approve(txn, write, &new, &mut warnings)?;
+        admission::approve(txn, write, &new, &mut warnings).map_err(|failure| failure.after(&warnings))?;
         let key = resource.key(object::namespace(&new), &name);
         if let Some(there) = txn.get(&key) {
             let mut failure = Failure::already_exists(&resource.group, &resource.plural, &name);
@@ -147,8 +148,9 @@ impl Rules {
         let name = object::name(old);
         let asked = resource;
         let resource = self.stored(asked);
-        new = versions::stored(asked, new);
         check_identity(resource, old, &new)?;
+        custom::check_kind(asked, &new)?;
+        new = versions::stored(asked, new);
         keep_system_fields(resource, old, &mut new, author.subresource);
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
@@ -158,7 +160,7 @@ impl Rules {
         decoding::settle(resource, &mut new);
         let write = Write { rules: self, resource, subresource: author.subresource, old: Some(old), named: true };
         let mut warnings = Vec::new();
-        if admission::change(txn, write, &mut new, &mut warnings)? {
+        if admission::change(txn, write, &mut new, &mut warnings).map_err(|failure| failure.after(&warnings))? {
             keep_times(old, &mut new);
         }
         allocate::on_update(txn, resource, old, &mut new);
@@ -174,7 +176,7 @@ impl Rules {
         if !causes.is_empty() {
             return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
         }
-        admission::approve(txn, write, &new, &mut warnings)?;
+        admission::approve(txn, write, &new, &mut warnings).map_err(|failure| failure.after(&warnings))?;
         object::metadata(&mut new)
             .insert("resourceVersion".to_owned(), json!(object::text(old, "/metadata/resourceVersion")));
         if new == *old {

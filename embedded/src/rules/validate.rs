@@ -24,6 +24,7 @@ pub(super) fn labels(value: &Value, pointer: &str, field: &str, causes: &mut Vec
 /// A new object.
 pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
     if resource.custom.is_some() {
+        warnings.extend(custom::finalizer_warnings(None, value));
         return custom::check(resource, value);
     }
     let mut causes = Vec::new();
@@ -72,10 +73,11 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
         validate_pod::unchanged(old, new, &mut causes);
         return causes;
     }
-    let mut causes = on_create(resource, new, warnings);
     if resource.custom.is_some() {
-        return causes;
+        warnings.extend(custom::finalizer_warnings(Some(old), new));
+        return custom::check(resource, new);
     }
+    let mut causes = on_create(resource, new, warnings);
     let changed = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
     let immutable: &[&str] = match resource.kind.as_str() {
         "Deployment" | "DaemonSet" | "ReplicaSet" => &["spec.selector"],

@@ -28,6 +28,17 @@ pub(super) fn columns(version: &Value, age: &str) -> Vec<Column> {
     asked.iter().map(column).collect()
 }
 
+/// The columns of a custom resource's `Scale`.
+pub(super) fn columns_of_scale(age: &str) -> Vec<Column> {
+    let number = |name: &str, description: &str, path: &str| json!({"name": name, "type": "integer", "description": description, "jsonPath": path});
+    let mut all = vec![
+        column(&number("Desired", "Number of desired replicas", ".spec.replicas")),
+        column(&number("Available", "Number of actual replicas", ".status.replicas")),
+    ];
+    all.extend(columns(&Value::Null, age));
+    all
+}
+
 fn column(asked: &Value) -> Column {
     let text = |field: &str| object::text(asked, field);
     let described = match text("/description") {

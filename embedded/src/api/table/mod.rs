@@ -34,8 +34,14 @@ pub(crate) fn table<'a>(
 ) -> Value {
     let objects: Vec<&Value> = objects.collect();
     let subject = Subject::of(resource, objects.first().copied());
-    let custom = resource.custom.as_ref().filter(|_| subject.storage != SCALE);
-    let asked = custom.map(|version| custom::columns(version, &subject.described(columns::AGE)));
+    let asked = resource.custom.as_ref().map(|version| {
+        let age = subject.described(columns::AGE);
+        if objects.first().is_some_and(|value| is_scale(value)) {
+            custom::columns_of_scale(&age)
+        } else {
+            custom::columns(version, &age)
+        }
+    });
     let mut version = String::new();
     let rows: Vec<Value> = objects
         .into_iter()
@@ -84,6 +90,10 @@ pub(crate) fn table<'a>(
 /// Under which name the columns of a `Scale` stand; it is stored nowhere.
 const SCALE: &str = "autoscaling/scales";
 
+fn is_scale(value: &Value) -> bool {
+    object::text(value, "/kind") == "Scale" && object::text(value, "/apiVersion") == "autoscaling/v1"
+}
+
 /// What a table shows: the name its columns stand under, and the kind whose fields describe them.
 struct Subject<'a> {
     storage: &'a str,
@@ -95,10 +105,8 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Objects of a resource, or the `Scale` of one of them. Kinds that are served in several versions are shown in one.
     fn of(resource: &'a Resource, first: Option<&Value>) -> Subject<'a> {
-        let is_scale = first.is_some_and(|value| {
-            object::text(value, "/kind") == "Scale" && object::text(value, "/apiVersion") == "autoscaling/v1"
-        });
-        let storage = if is_scale { SCALE } else { &*resource.storage };
+        let scaled = resource.custom.is_none() && first.is_some_and(is_scale);
+        let storage = if scaled { SCALE } else { &*resource.storage };
         let (group, version, kind) = match storage {
             SCALE => ("autoscaling", "v1", "Scale"),
             "events" => ("", "v1", "Event"),

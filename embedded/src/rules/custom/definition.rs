@@ -81,6 +81,12 @@ fn versions(definition: &Value, causes: &mut Vec<Cause>) {
         unique &= !seen.contains(&name);
         seen.push(name);
     }
+    // The field of former days that named the only version is filled in from the first, and looked at as well.
+    if let Some(first) = versions.first().map(|version| object::text(version, "/name")) {
+        for fault in naming::label_1035(first) {
+            causes.push(Cause::invalid("spec.version", &json!(first), &fault));
+        }
+    }
     if !unique {
         causes.push(Cause::shown("spec.versions", &as_go(versions), "must contain unique version names"));
     }

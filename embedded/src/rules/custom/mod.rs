@@ -6,12 +6,15 @@
 
 mod definition;
 mod format;
+mod scale;
 mod schema;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 pub(super) use self::definition::check as check_definition;
-use crate::failure::Cause;
+use crate::failure::{Cause, Failure};
 use crate::object;
 use crate::registry::Resource;
 
@@ -27,6 +30,42 @@ pub(super) fn first_status(definition: &Value) -> Value {
 
 fn schema_of(resource: &Resource) -> Option<&Value> {
     resource.custom.as_ref()?.pointer("/schema/openAPIV3Schema")
+}
+
+/// Is a custom object of the kind and version that its path says?
+pub(super) fn check_kind(resource: &Resource, value: &Value) -> Result<(), Failure> {
+    if resource.custom.is_none() {
+        return Ok(());
+    }
+    let (kind, version) = (object::text(value, "/kind"), object::text(value, "/apiVersion"));
+    let expected = resource.api_version();
+    let mut causes = Vec::new();
+    if kind != resource.kind {
+        causes.push(Cause::invalid("kind", &json!(kind), &format!("must be {}", resource.kind)));
+    }
+    if version != expected {
+        causes.push(Cause::invalid("apiVersion", &json!(version), &format!("must be {expected}")));
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::invalid(version.split('/').next().unwrap_or_default(), kind, object::name(value), causes))
+}
+
+/// What is warned of in the finalizers that a custom object has not had before.
+pub(super) fn finalizer_warnings(old: Option<&Value>, new: &Value) -> Vec<String> {
+    let known = old.map(object::finalizers).unwrap_or_default();
+    let standard = ["orphan", "foregroundDeletion", "kubernetes"];
+    let added: BTreeSet<&str> = object::finalizers(new).into_iter().filter(|name| !known.contains(name)).collect();
+    let strange = added.into_iter().filter(|name| !name.contains('/') && !standard.contains(name));
+    strange
+        .map(|name| {
+            let path = if name.contains('.') { " including a path (/)" } else { "" };
+            format!(
+                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers"
+            )
+        })
+        .collect()
 }
 
 /// Gives an object the defaults of its schema. A null where the schema has none goes, or makes place for the default.
@@ -68,7 +107,7 @@ fn fill(schema: &Value, value: &mut Value) {
     }
 }
 
-/// What is wrong with an object by its schema.
+/// What is wrong with an object by its schema, and with the numbers of its scale.
 pub(super) fn check(resource: &Resource, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let Some(schema) = schema_of(resource) else { return causes };
@@ -82,6 +121,8 @@ pub(super) fn check(resource: &Resource, value: &Value) -> Vec<Cause> {
         properties.retain(|name, _| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
     }
     schema::check(&schema, &value, &mut causes);
+    scale::check_spec(resource, &value, &mut causes);
+    scale::check_status(resource, &value, &mut causes);
     causes
 }
 
@@ -98,5 +139,6 @@ pub(super) fn check_status(resource: &Resource, value: &Value) -> Vec<Cause> {
             cause.field = format!("status{below}{}", cause.field);
         }
     }
+    scale::check_status(resource, value, &mut causes);
     causes
 }
