@@ -1,4 +1,4 @@
-//! Why one server can talk to another, or cannot: what `strata reach` says.
+//! Who can talk to whom, and why one server can talk to another, or cannot: what `strata reach` says.
 
 #![allow(clippy::unwrap_used, reason = "a failing test should stop where it fails")]
 
@@ -30,4 +30,25 @@ fn programs_get_the_same_as_data() {
         story.run(&["reach", "sophia", "-e", "development", "hubspot", "mcp_orchestrator", "-o", "json"]);
     assert_eq!((code, err.as_str()), (0, ""));
     golden("reach/declared.json", out);
+}
+
+#[test]
+fn everything_that_is_open_is_listed() {
+    let story = Story::shipped();
+    for environment in ["production", "development"] {
+        golden(&format!("reach/all-{environment}.txt"), story.transcript(&format!("reach sophia -e {environment}")));
+    }
+    story.file(
+        "stacks/shop.yaml",
+        "stack: shop\nnamespace: shop\ntiers:\n  all: {ports: 9500-9509}\nservices:\n  cart: {tier: all, port: 9500}\n  \
+         web: {tier: all, port: 9501, depends_on: [cart], egress: [\"203.0.113.0/24:5432\"]}\n",
+    );
+    let (code, out, err) = story.run(&["reach", "shop", "-e", "development", "-o", "json"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    golden("reach/all.json", out);
+}
+
+#[test]
+fn one_name_alone_is_no_question() {
+    golden("reach/half.txt", Story::shipped().transcript("reach sophia -e development hubspot"));
 }

@@ -1,32 +1,34 @@
-//! `strata reach`: why a connection is open or closed.
+//! `strata reach`: who can talk to whom, and why a connection is open or closed.
 
 use core::net::IpAddr;
 
 use super::format::Format;
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
-use crate::check::isolation::{self, Cast};
+use crate::check::isolation::{self, Cast, Matrix};
 use crate::check::prove;
 use crate::check::reach::{End, Reach, explain};
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::load::suggest::nearest;
+use crate::report::matrix;
 use crate::report::reach::{Answer, Way, json, terminal};
 
-/// Explain why one server can talk to another, or cannot; no cluster is needed
+/// Show who can talk to whom, or explain why one server can talk to another, or cannot; no cluster is needed
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "FROM and TO are services, `other-stack/service`, `dns`, `ingress-controller` or an IP address.\n\
+    after_help = "FROM and TO are services, `other-stack/service`, `dns`, `ingress-controller` or an IP address. \
+                        Without them, everything that is open is listed.\n\
                         Example: strata reach sophia -e production hubspot mcp_orchestrator"
 )]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
     /// Who connects
-    #[arg(value_name = "FROM")]
-    from: String,
+    #[arg(value_name = "FROM", requires = "to")]
+    from: Option<String>,
     /// Who is connected to
     #[arg(value_name = "TO")]
-    to: String,
+    to: Option<String>,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: Format,
@@ -44,25 +46,42 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     };
     let (network, cast) = isolation::network(&desired, &loaded, &[]);
     let reach = Reach::of(&network);
-    let (from, to) = (ends(&args.from, &cast)?, ends(&args.to, &cast)?);
+    let (stack, environment) = (loaded.stack.stack.to_string(), loaded.environment.environment.to_string());
+    let text = match (&args.from, &args.to) {
+        (Some(from), Some(to)) => {
+            let answer = Answer::new(stack, environment, from, to, ways(&reach, &cast, from, to)?);
+            match args.output {
+                Format::Terminal => terminal(&answer),
+                Format::Json => json(&answer),
+            }
+        }
+        _ => {
+            let document = matrix::Document::new(stack, environment, Matrix::of(&reach, &cast));
+            match args.output {
+                Format::Terminal => matrix::terminal(&document),
+                Format::Json => matrix::json(&document),
+            }
+        }
+    };
+    ui.data(&text)?;
+    Ok(exit::OK)
+}
+
+/// What is known of a connection between two names.
+fn ways(reach: &Reach<'_>, cast: &Cast, from: &str, to: &str) -> Result<Vec<Way>, CommandError> {
+    let (sources, targets) = (ends(from, cast)?, ends(to, cast)?);
     let mut ways = Vec::new();
-    for one in &from {
-        for other in &to {
-            let Some(explanation) = explain(&reach, *one, *other) else { continue };
+    for one in &sources {
+        for other in &targets {
+            let Some(explanation) = explain(reach, *one, *other) else { continue };
             let services = match other {
-                End::Pods(at) => cast.service(&args.to).map(|(namespace, name)| reach.through(namespace, name, *at)),
+                End::Pods(at) => cast.service(to).map(|(namespace, name)| reach.through(namespace, name, *at)),
                 End::Address(_) => None,
             };
             ways.push(Way { explanation, services: services.unwrap_or_default() });
         }
     }
-    let environment = loaded.environment.environment.to_string();
-    let answer = Answer::new(loaded.stack.stack.to_string(), environment, &args.from, &args.to, ways);
-    ui.data(&match args.output {
-        Format::Terminal => terminal(&answer),
-        Format::Json => json(&answer),
-    })?;
-    Ok(exit::OK)
+    Ok(ways)
 }
 
 /// What a name or an address stands for.

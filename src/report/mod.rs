@@ -7,6 +7,7 @@ pub mod compose_file;
 pub mod findings;
 pub mod graph;
 pub mod manifests;
+pub mod matrix;
 pub mod outcome;
 pub mod plan;
 pub mod ports;

@@ -132,6 +132,11 @@ impl Cast {
         self.names.get(&pods)?.strip_prefix(&format!("{}/", self.stack))
     }
 
+    /// What a command line calls the part that pods play.
+    pub(super) fn part_of(&self, pods: usize) -> Option<&'static str> {
+        self.cluster.iter().find(|(_, at)| **at == pods).map(|(part, _)| part.name())
+    }
+
     /// What pods are called where a service or a part has a name for them.
     pub(super) fn name_of(&self, pods: usize) -> Option<&str> {
         self.service_of(pods).or_else(|| self.full_name_of(pods))

@@ -6,6 +6,7 @@
 
 mod cast;
 mod inside;
+mod matrix;
 mod outside;
 mod words;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use strata_components::desired::Desired;
 
 pub use self::cast::{Cast, Part};
+pub use self::matrix::{Direction, Matrix, Opened, Outside, Participant};
 use super::reach::{Network, Reach};
 use super::rules;
 use crate::finding::{Finding, Rule};

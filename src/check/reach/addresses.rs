@@ -106,6 +106,15 @@ impl Addresses {
         Self { v4: self.v4.and(&other.v4), v6: self.v6.and(&other.v6) }
     }
 
+    /// Its ranges, IPv4 first, each family in order: `192.0.2.0-192.0.2.255`, or a single address.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<String> {
+        let range = |first: String, last: String| if first == last { first } else { format!("{first}-{last}") };
+        let v4 = self.v4.iter().map(|(a, b)| range(Ipv4Addr::from(a).to_string(), Ipv4Addr::from(b).to_string()));
+        let v6 = self.v6.iter().map(|(a, b)| range(Ipv6Addr::from(a).to_string(), Ipv6Addr::from(b).to_string()));
+        v4.chain(v6).collect()
+    }
+
     /// What it holds and the other does not.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
@@ -119,10 +128,7 @@ impl fmt::Display for Addresses {
         if self.v4.is_all() && self.v6.is_all() {
             return f.write_str("every address");
         }
-        let range = |first: String, last: String| if first == last { first } else { format!("{first}-{last}") };
-        let v4 = self.v4.iter().map(|(a, b)| range(Ipv4Addr::from(a).to_string(), Ipv4Addr::from(b).to_string()));
-        let v6 = self.v6.iter().map(|(a, b)| range(Ipv6Addr::from(a).to_string(), Ipv6Addr::from(b).to_string()));
-        let ranges: Vec<String> = v4.chain(v6).collect();
+        let ranges = self.ranges();
         match ranges.as_slice() {
             [] => f.write_str("no address"),
             [a, b, c, rest @ ..] if !rest.is_empty() => write!(f, "{a}, {b}, {c} and {} ranges more", rest.len()),

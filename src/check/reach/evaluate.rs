@@ -300,8 +300,14 @@ impl<'a> Reach<'a> {
     /// are reached and reach others only where a rule names no other end, because policies see them as addresses.
     #[must_use]
     pub fn certain(&self, from: usize, to: usize) -> PortSet {
+        self.in_mesh(from, to, self.certain_by_policies(from, to), true)
+    }
+
+    /// The same before a mesh has its say: what NetworkPolicies alone let through.
+    #[must_use]
+    pub fn certain_by_policies(&self, from: usize, to: usize) -> PortSet {
         match (self.outgoing.get(from), self.incoming.get(to)) {
-            (Some(out), Some(into)) => self.in_mesh(from, to, out.certain(to).and(&into.certain(from)), true),
+            (Some(out), Some(into)) => out.certain(to).and(&into.certain(from)),
             _ => PortSet::default(),
         }
     }

@@ -55,7 +55,7 @@ pub struct Pods {
 }
 
 /// A port of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamedPort {
     /// Its name; empty where it has none.
     pub name: String,
