@@ -1,0 +1,42 @@
+//! Whether Docker Compose takes the Compose file, and understands the same services by it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::process::output;
+use super::rendered::{Object, Subject};
+
+/// Renders the Compose file and has Compose read it; says how many services it understands.
+///
+/// # Errors
+/// When Compose refuses or warns, or understands other services than there are Deployments, or other images.
+pub(super) fn config(programs: &Path, subject: &Subject<'_>, out: &Path, objects: &[Object]) -> anyhow::Result<String> {
+    let file = out.join("compose.yaml");
+    fs::write(&file, subject.ask("render", &["--format", "compose"])?)?;
+    let mut command = Command::new(programs.join("docker-compose"));
+    let said = output(command.arg("--file").arg(&file).args(["config", "--format", "json"]))?;
+    let warned = String::from_utf8_lossy(&said.stderr);
+    if !said.status.success() || !warned.trim().is_empty() {
+        bail!("docker-compose config:\n{warned}");
+    }
+    let config: Value = serde_json::from_slice(&said.stdout).context("reading what docker-compose understands")?;
+    let services = config["services"].as_object().context("docker-compose understands no services")?;
+    let theirs: BTreeSet<(&str, &str)> =
+        services.iter().map(|(name, service)| (name.as_str(), service["image"].as_str().unwrap_or_default())).collect();
+    let ours: BTreeSet<(&str, &str)> = objects
+        .iter()
+        .filter(|object| object.kind() == "Deployment")
+        .map(|object| (object.text("/metadata/name"), object.text("/spec/template/spec/containers/0/image")))
+        .collect();
+    if theirs != ours {
+        let differs: Vec<_> = theirs.symmetric_difference(&ours).collect();
+        bail!("docker-compose and the manifests differ in services or images: {differs:?}");
+    }
+    let networks = config["networks"].as_object().map_or(0, serde_json::Map::len);
+    Ok(format!("docker-compose understands {} services and {networks} networks", theirs.len()))
+}

@@ -1,0 +1,127 @@
+//! What is judged: the stack as it is rendered for each environment that it may go to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::process::strata;
+
+/// Groups of Kubernetes' domain whose kinds are installed beside it.
+const PUBLISHED_BESIDE: [&str; 2] = ["gateway.networking.k8s.io", "autoscaling.k8s.io"];
+
+/// A stack in an environment.
+pub(super) struct Subject<'a> {
+    /// The directory with stacks and environments.
+    pub(super) root: &'a str,
+    /// The stack.
+    pub(super) stack: &'a str,
+    /// The environment.
+    pub(super) environment: String,
+}
+
+impl Subject<'_> {
+    /// What a command of strata about it prints.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub(super) fn ask(&self, command: &str, more: &[&str]) -> anyhow::Result<String> {
+        let Self { root, stack, environment } = self;
+        let arguments = ["--root", root, command, stack, "--env", environment.as_str()];
+        strata(&[&arguments, more].concat(), &format!("strata {command} {stack} -e {environment}"))
+    }
+
+    /// Its manifests, written into `out`.
+    ///
+    /// # Errors
+    /// When they cannot be rendered or read back, or there are none.
+    pub(super) fn render(&self, out: &Path) -> anyhow::Result<Vec<Object>> {
+        let place = out.to_str().context("the directory of tools has no name in UTF-8")?;
+        self.ask("render", &["--out-dir", place])?;
+        objects(out)
+    }
+}
+
+/// The environments of a root that admit a stack, and that the stack admits.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn subjects<'a>(root: &'a str, stack: &'a str) -> anyhow::Result<Vec<Subject<'a>>> {
+    let read = |path: &Path| -> anyhow::Result<Value> {
+        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    };
+    let admits = |file: &Value, list: &str, name: &str| match file[list].as_array() {
+        Some(names) if !names.is_empty() => names.iter().any(|one| one == name),
+        _ => true,
+    };
+    let of_stack = read(&Path::new(root).join("stacks").join(format!("{stack}.yaml")))?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(Path::new(root).join("environments")).context("reading environments/")? {
+        let path = entry?.path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        if path.extension().is_some_and(|ending| ending == "yaml")
+            && admits(&of_stack, "environments", name)
+            && admits(&read(&path)?, "stacks", stack)
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names.into_iter().map(|environment| Subject { root, stack, environment }).collect())
+}
+
+/// An object of the stack.
+pub(super) struct Object {
+    /// Its file.
+    pub(super) file: PathBuf,
+    /// The object.
+    pub(super) value: Value,
+}
+
+impl Object {
+    /// The text at a JSON pointer; empty where there is none.
+    pub(super) fn text(&self, pointer: &str) -> &str {
+        self.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Its kind.
+    pub(super) fn kind(&self) -> &str {
+        self.text("/kind")
+    }
+
+    /// Group and version of a kind that Kubernetes does not serve by itself.
+    pub(super) fn custom(&self) -> Option<(&str, &str)> {
+        let (group, version) = self.text("/apiVersion").split_once('/')?;
+        // Projects beside Kubernetes publish kinds in groups of its domain too.
+        let own = !group.contains('.') || (group.ends_with(".k8s.io") && !PUBLISHED_BESIDE.contains(&group));
+        (!own).then_some((group, version))
+    }
+}
+
+/// Where a kind keeps the template of its pods.
+pub(super) fn template(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => Some("/spec/template"),
+        "CronJob" => Some("/spec/jobTemplate/spec/template"),
+        _ => None,
+    }
+}
+
+fn objects(out: &Path) -> anyhow::Result<Vec<Object>> {
+    let mut objects = Vec::new();
+    for entry in fs::read_dir(out)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|ending| ending == "yaml") {
+            let text = fs::read_to_string(&file)?;
+            let value = serde_saphyr::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
+            objects.push(Object { file, value });
+        }
+    }
+    objects.sort_by(|one, other| one.file.cmp(&other.file));
+    if objects.is_empty() {
+        bail!("nothing was rendered into {}", out.display());
+    }
+    Ok(objects)
+}

