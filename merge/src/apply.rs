@@ -7,7 +7,7 @@ use crate::last_applied;
 use crate::managed::{Managed, ManagedFieldsError, Manager, Operation, without_managed_fields};
 use crate::object;
 use crate::ownership::{self, Unconverted, Writable};
-use crate::path::FieldPattern;
+use crate::pattern::FieldPattern;
 use crate::proof;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;

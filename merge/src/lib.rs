@@ -57,6 +57,7 @@ mod json_text;
 mod last_applied;
 mod object;
 mod ownership;
+mod pattern;
 mod proof;
 #[cfg(test)]
 mod properties;
@@ -71,7 +72,8 @@ pub use extract::extract;
 pub use fields_v1::FieldsV1Error;
 pub use managed::{Managed, ManagedEntry, ManagedFieldsError, Manager, Operation};
 pub use owners::owners;
-pub use path::{FieldPath, FieldPattern, PathElement};
+pub use path::{FieldPath, PathElement};
+pub use pattern::{FieldPattern, FieldPatternError};
 pub use predict::{Prediction, predict};
 pub use schema::{Schema, TypeRef};
 pub use set::FieldSet;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::conflict::Conflict;
 use crate::managed::{Managed, ManagedEntry, Manager};
 use crate::object::NEVER_OWNED;
-use crate::path::FieldPattern;
+use crate::pattern::FieldPattern;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;
 use crate::typed::{self, Comparison, ValidationErrors};

@@ -209,24 +209,6 @@ impl fmt::Display for FieldPath {
     }
 }
 
-/// Paths that a request may write, given by their beginning; a step may stand for any element.
-///
-/// ```
-/// use structured_merge::{FieldPath, FieldPattern, FieldSet, PathElement};
-/// let field = |name: &str| Some(PathElement::field(name));
-/// let resources = FieldPattern(vec![field("spec"), field("containers"), None, field("resources")]);
-/// let app = FieldPath::of_fields(["spec", "containers"]).child(PathElement::key("name", "app"));
-/// let all: FieldSet = [FieldPath::of_fields(["spec", "nodeName"]),
-///     app.clone().child(PathElement::field("image")),
-///     app.child(PathElement::field("resources")).child(PathElement::field("limits"))].into_iter().collect();
-/// assert_eq!(all.matching(&[resources]).to_string(), r#".spec.containers[name="app"].resources.limits"#);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldPattern(
-    /// The elements from the root; `None` stands for any.
-    pub Vec<Option<PathElement>>,
-);
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

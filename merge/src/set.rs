@@ -4,7 +4,8 @@
 //! owning `.spec` and owning `.spec.replicas` are two things. How a set is written into `managedFields` is in
 //! `fields_v1`.
 
-use crate::path::{FieldPath, FieldPattern, PathElement};
+use crate::path::{FieldPath, PathElement};
+use crate::pattern::FieldPattern;
 
 /// A set of field paths.
 ///

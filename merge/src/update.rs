@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::managed::{Managed, ManagedEntry, Manager, Operation, without_managed_fields};
 use crate::object::{self, NEVER_OWNED};
 use crate::ownership::{self, Unconverted, Writable};
-use crate::path::FieldPattern;
+use crate::pattern::FieldPattern;
 use crate::schema::TypeRef;
 use crate::set::FieldSet;
 use crate::typed::{self, Duplicates, ValidationErrors};

@@ -194,6 +194,8 @@ proptest! {
         let _ = (l.union(&r), l.intersection(&r), l.difference(&r), l.difference_with_below(&r), l.leaves());
         let _ = (l.is_subset(&r), l.len(), l.to_fields_v1_text(), l.to_string(), l.below(&PathElement::field(&manager[..])));
         let _ = l.matching(&[FieldPattern(vec![None])]);
+        let _ = manager.parse::<FieldPattern>().map(|pattern| l.matching(&[pattern]).to_string());
+        let _ = l.to_string().parse::<FieldPattern>().map_err(|error| error.to_string());
         let _ = Managed::from_value(&left).map(|managed| managed.to_value());
         let _ = Managed::from_value(&json!([right])).map_err(|error| error.to_string());
         let _ = (Schema::of_kubernetes(&manager), Schema::for_server(&manager).version().to_owned());
