@@ -65,6 +65,17 @@ fn secrets() {
 }
 
 #[test]
+fn ownership() {
+    let stack = |name: &str, code: i32, rest: &str| {
+        let web = "  web: {tier: front, port: 9010, depends_on: [cart]}\n";
+        stack(name, code, web, &format!("{web}ownership:\n{rest}"));
+    };
+    stack("adoption", 4, "  adopt: [{object: Deployment/cart}, {object: Service/cart-mcp, from: [helm]}]\n");
+    stack("field-rule", 0, "  fields: [{kind: Job, policy: leave}, {service: cart, path: .spec, policy: take}]\n");
+    stack("field-path", 1, "  fields: [{path: spec.replicas, policy: leave}, {policy: keep}]\n");
+}
+
+#[test]
 fn capacity() {
     stack("gpus", 4, MAIL, "mail: {tier: back, port: 9001, gpu: 1, replicas: 3}");
     let large = "resources: {requests: {cpu: 3, memory: 1Gi}, limits: {cpu: 3, memory: 1Gi}}";

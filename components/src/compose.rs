@@ -161,6 +161,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         phases: (0..=schedule.last()).map(|number| phase(schedule, number)).collect(),
         resources,
         claims: claims(context, &specs),
+        ownership: stack.ownership.clone(),
         notes,
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::claims::Claims;
+use crate::model::Ownership;
 
 /// Annotation that carries a resource's [address](Resource::address), so that what has left the stack can still be named.
 pub const ADDRESS_ANNOTATION: &str = "strata.dev/address";
@@ -149,6 +150,9 @@ pub struct Desired {
     pub resources: Vec<Resource>,
     /// What the resources claim: ports, edges, GPUs, nodes.
     pub claims: Claims,
+    /// Who may hold what on live objects, and which existing objects become the instance's.
+    #[serde(default, skip_serializing_if = "Ownership::is_empty")]
+    pub ownership: Ownership,
     /// Where what was written gave way to something else, sorted: a cap, a higher floor. Shown by `check`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,

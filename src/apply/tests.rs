@@ -126,6 +126,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         action,
         replace: None,
         from: None,
+        hands_over: Vec::new(),
         condition: None,
         causes: Vec::new(),
         uid: (action != Action::Create).then(|| format!("old-{name}")),

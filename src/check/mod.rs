@@ -13,6 +13,7 @@ pub mod isolation;
 mod mesh;
 mod names;
 pub mod order;
+mod ownership;
 mod ports;
 pub mod reach;
 pub mod registry;
@@ -87,6 +88,7 @@ pub fn check_among(
             findings.extend(mesh::check_objects(desired, loaded));
             findings.extend(gateway::check_objects(desired, loaded));
             findings.extend(hardening::check_objects(desired, loaded));
+            findings.extend(ownership::check(desired, loaded));
             let foreign = around.map(|around| around.policies.as_slice()).unwrap_or_default();
             findings.extend(isolation::check(desired, loaded, foreign));
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());

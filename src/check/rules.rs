@@ -137,6 +137,12 @@ rules! {
         "Connections are opened by the labels and the port of the other side, so the other stack must be known, and \
         stand in the same environment.",
         "Mend the other stack, admit it to the environment, or remove the dependency.";
+    UNKNOWN_ADOPTION = "S-ownership-001" Error, "an object to adopt is not in the stack",
+        "Only an object that the stack has can become its own.",
+        "Write `Kind/name` of an object that `strata render` lists.";
+    UNUSED_FIELD_RULE = "S-ownership-002" Note, "a rule about fields fits no object",
+        "The stack has no object of the rule's kind and service, so the rule does nothing in this environment.",
+        "Correct its kind or service, or remove it if no other environment needs it.";
     PIN_TOO_EARLY = "S-phases-001" Error, "a phase is pinned against the dependencies",
         "A service can start only after what it depends on; the pin names a phase before that.",
         "Pin a later phase, remove the pin, or remove the dependency on the path that is shown.";

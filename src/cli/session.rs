@@ -68,9 +68,18 @@ impl Session {
 
     /// The same instance with nothing in it: what a destroy is towards.
     pub(super) fn nothing(&self) -> Desired {
-        let Desired { instance, namespaces, phases, resources: _, claims: _, notes: _ } = self.desired.clone();
+        let Desired { instance, namespaces, phases, resources: _, claims: _, ownership: _, notes: _ } =
+            self.desired.clone();
         let phases = phases.into_iter().map(|phase| Phase { services: Vec::new(), ..phase }).collect();
-        Desired { instance, namespaces, phases, resources: Vec::new(), claims: Default::default(), notes: Vec::new() }
+        Desired {
+            instance,
+            namespaces,
+            phases,
+            resources: Vec::new(),
+            claims: Default::default(),
+            ownership: Default::default(),
+            notes: Vec::new(),
+        }
     }
 }
 

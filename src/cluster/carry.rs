@@ -9,6 +9,7 @@ use strata_components::desired::{Instance, Kind};
 use super::Cluster;
 use super::discovery::collection;
 use super::identity::{Identity, members};
+use super::ownership::hand_over_all;
 use super::request::Call;
 use crate::observe::Owner;
 use crate::plan::{Action, Plan, Step, digest};
@@ -16,6 +17,9 @@ use crate::provider::{Done, ProviderError};
 
 /// The field manager of control objects; a stack's own objects have the stack's.
 const CONTROL_MANAGER: &str = "strata";
+
+/// How often a hand-over is tried while others write the same object.
+const HAND_OVER_TRIES: u32 = 5;
 
 impl Cluster {
     pub(super) fn identity(&self, instance: &Instance) -> Identity {
@@ -108,6 +112,7 @@ impl Cluster {
             // The server refuses when the object is not the one the step was planned against.
             object["metadata"]["uid"] = uid.as_str().into();
         }
+        self.hand_over(plan, step).await?;
         let mut call = Call::apply(self.path(step).await?, doing, &plan.field_manager, &object);
         if step.force {
             call = call.query("force", "true");
@@ -121,6 +126,35 @@ impl Cluster {
         let object = answer.ok(&call.doing)?;
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
         Ok(Done { uid, warnings })
+    }
+
+    /// Makes fields of client-side managers the instance's, where the plan says so: an applier could not remove what
+    /// these own.
+    async fn hand_over(&self, plan: &Plan, step: &Step) -> Result<(), ProviderError> {
+        if step.hands_over.is_empty() {
+            return Ok(());
+        }
+        let path = self.path(step).await?;
+        let doing = format!("handing the fields of {} over", step.id);
+        for _ in 0..HAND_OVER_TRIES {
+            let live = self.requests.ok(&Call::get(path.as_str(), doing.as_str())).await?;
+            if live.pointer("/metadata/uid").and_then(Value::as_str) != step.uid.as_deref() {
+                return Err(ProviderError::Moved { id: step.id.to_string(), what: "was replaced".to_owned() });
+            }
+            let Some((object, _)) = hand_over_all(&live, step.hands_over.clone(), &plan.field_manager) else {
+                return Ok(());
+            };
+            let changes = json!([
+                {"op": "replace", "path": "/metadata/managedFields", "value": object["metadata"]["managedFields"]},
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": object["metadata"]["resourceVersion"]},
+            ]);
+            let answer = self.requests.send(&Call::json_patch(path.as_str(), doing.as_str(), &changes)).await?;
+            if answer.status != StatusCode::CONFLICT {
+                return answer.ok(&doing).map(|_| ());
+            }
+        }
+        let detail = "others wrote the object every time in between".to_owned();
+        Err(ProviderError::Unexpected { doing, detail })
     }
 
     async fn delete_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {

@@ -86,6 +86,7 @@ pub(super) fn conflicts(status: &Value) -> Vec<FieldConflict> {
         .map(|cause| FieldConflict {
             path: cause["field"].as_str().unwrap_or_default().to_owned(),
             manager: manager_in(cause["message"].as_str().unwrap_or_default()),
+            take: false,
         })
         .collect();
     conflicts.sort();
@@ -140,8 +141,11 @@ mod tests {
             {"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas"},
             {"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".data.x"},
         ]}});
-        let expect = [(".data.x", "a"), (".spec.replicas", "kubectl-edit")]
-            .map(|(path, manager)| FieldConflict { path: path.into(), manager: manager.into() });
+        let expect = [(".data.x", "a"), (".spec.replicas", "kubectl-edit")].map(|(path, manager)| FieldConflict {
+            path: path.into(),
+            manager: manager.into(),
+            take: false,
+        });
         assert_eq!(conflicts(&status), expect);
         assert_eq!(conflicts(&json!({"reason": "Conflict", "message": "modified"})), []);
     }

@@ -9,6 +9,7 @@ mod fields;
 mod identity;
 mod lock;
 mod observe;
+mod ownership;
 mod pods;
 mod provided;
 mod readiness;

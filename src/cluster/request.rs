@@ -77,6 +77,11 @@ impl Call {
             .query("fieldValidation", "Strict")
     }
 
+    /// A JSON patch: changes that are made one after the other, or not at all.
+    pub(crate) fn json_patch(target: impl Into<String>, doing: impl Into<String>, changes: &Value) -> Self {
+        Self::new(Method::PATCH, target, doing).content("application/json-patch+json", changes)
+    }
+
     pub(crate) fn delete(target: impl Into<String>, doing: impl Into<String>, options: &Value) -> Self {
         Self::new(Method::DELETE, target, doing).content("application/json", options)
     }

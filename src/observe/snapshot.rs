@@ -128,6 +128,12 @@ pub struct Preview {
     /// autoscaler is going to decide and has not decided yet, which would fall to its default if it were left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_as: Option<Value>,
+    /// Fields that the stack leaves to those who hold them; they are not in what is applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<FieldConflict>,
+    /// Managers whose fields are handed over to the instance before the resource is applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hands_over: Vec<String>,
     /// Where it comes among the resources of its phase: those of a lower stage are applied first, because the
     /// others cannot exist, or start, without them.
     pub stage: u32,
@@ -252,6 +258,9 @@ pub struct FieldConflict {
     pub path: String,
     /// Who.
     pub manager: String,
+    /// Whether the stack says that it takes the field.
+    #[serde(default)]
+    pub take: bool,
 }
 
 /// A kind of which the live objects are not all known.

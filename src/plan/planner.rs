@@ -46,7 +46,9 @@ pub(crate) fn field_manager(stack: &str) -> String {
 fn apply_phases(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Vec<PlanPhase> {
     let mut by_phase: BTreeMap<u32, Vec<Step>> = BTreeMap::new();
     for resource in &desired.resources {
-        by_phase.entry(resource.phase).or_default().push(step(resource, snapshot, policy));
+        let asked = desired.ownership.adoption(&resource.id.kind.kind, &resource.id.name).is_some();
+        let step = step(resource, snapshot, policy, policy.adopt || asked);
+        by_phase.entry(resource.phase).or_default().push(step);
     }
     by_phase
         .into_iter()
@@ -65,7 +67,7 @@ fn phase_name(desired: &Desired, number: u32) -> String {
         .map_or_else(|| format!("phase {number}"), |phase| phase.name.clone())
 }
 
-fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy) -> Step {
+fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy, adopt: bool) -> Step {
     let live = snapshot.object(&resource.id);
     let mut step = Step {
         id: resource.id.clone(),
@@ -75,6 +77,7 @@ fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy) -> Step {
         action: Action::Blocked,
         replace: None,
         from: None,
+        hands_over: Vec::new(),
         condition: None,
         causes: Vec::new(),
         uid: live.map(|live| live.uid.clone()),
@@ -95,9 +98,16 @@ fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy) -> Step {
     step.readiness = Some(preview.readiness.clone());
     step.manifest_digest = Some(preview.digest.clone());
 
-    let (action, causes, confirmation) = decide(live, preview, policy);
+    let (action, mut causes, confirmation) = decide(live, preview, policy, adopt);
     if matches!(action, Action::Create | Action::Update | Action::Adopt) {
         step.manifest = Some(preview.applied_as.as_ref().unwrap_or(&resource.manifest).clone());
+        step.hands_over = preview.hands_over.clone();
+        let left = |FieldConflict { path, manager, .. }: &FieldConflict| Cause::Left {
+            path: path.clone(),
+            manager: manager.clone(),
+        };
+        causes.extend(preview.left.iter().map(left));
+        causes.extend(preview.hands_over.iter().map(|manager| Cause::HandedOver { manager: manager.clone() }));
     }
     step.force = matches!(action, Action::Update | Action::Adopt) && has_conflicts(&preview.outcome);
     (step.action, step.causes, step.confirmation) = (action, causes, confirmation);
@@ -110,12 +120,12 @@ fn has_conflicts(outcome: &Previewed) -> bool {
 
 type Decision = (Action, Vec<Cause>, Option<Confirmation>);
 
-fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy) -> Decision {
+fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy, adopt: bool) -> Decision {
     let blocked = |cause| (Action::Blocked, vec![cause], None);
     if let Some(live) = live {
         match &live.owner {
             Owner::Other(instance) => return blocked(Cause::BelongsTo { instance: instance.clone() }),
-            Owner::Nobody if !policy.adopt => return blocked(Cause::NotOurs),
+            Owner::Nobody if !adopt => return blocked(Cause::NotOurs),
             Owner::Nobody | Owner::This => {}
         }
         if live.terminating {
@@ -139,10 +149,10 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy) -> Deci
             if adopting {
                 causes.insert(0, Cause::NotOurs);
             }
-            if !conflicts.is_empty() && !policy.force_conflicts {
-                causes.extend(conflicts.iter().map(|FieldConflict { path, manager }| Cause::Conflict {
-                    path: path.clone(),
-                    manager: manager.clone(),
+            let in_the_way = |conflict: &&FieldConflict| !conflict.take && !policy.force_conflicts;
+            if conflicts.iter().any(|conflict| in_the_way(&conflict)) {
+                causes.extend(conflicts.iter().filter(in_the_way).map(|FieldConflict { path, manager, .. }| {
+                    Cause::Conflict { path: path.clone(), manager: manager.clone() }
                 }));
                 return (Action::Blocked, causes, None);
             }
@@ -212,6 +222,7 @@ fn delete_step(live: &LiveObject, snapshot: &Snapshot, policy: &Policy) -> Step 
         action,
         replace: None,
         from: None,
+        hands_over: Vec::new(),
         condition: None,
         causes,
         uid: Some(live.uid.clone()),

@@ -1,5 +1,7 @@
 //! The planner, case by case: what is desired and what is live on one side, the steps on the other.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use serde_json::json;
 use strata_components::claims::Claims;
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
@@ -52,6 +54,7 @@ fn desired(services: &[(&str, u32)]) -> Desired {
         phases: (0..3).map(phase).collect(),
         resources,
         claims: Claims::default(),
+        ownership: Default::default(),
         notes: Vec::new(),
     }
 }
@@ -82,6 +85,8 @@ fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&Resou
             id: resource.id.clone(),
             digest: digest(&resource.manifest),
             applied_as: None,
+            left: Vec::new(),
+            hands_over: Vec::new(),
             stage: u32::from(resource.id.kind.kind != "Namespace"),
             readiness: Readiness::Exists,
             outcome: outcome(&resource.id),
@@ -122,7 +127,7 @@ fn changed(manager: &str, this: bool, conflict: bool) -> Previewed {
     let owner = Some(FieldOwner { manager: manager.to_owned(), time: None, this });
     let change = FieldChange { path: ".data.a".to_owned(), before: Some(json!("1")), after: Some(json!("2")), owner };
     let conflicts = if conflict {
-        vec![FieldConflict { path: ".data.a".to_owned(), manager: manager.to_owned() }]
+        vec![FieldConflict { path: ".data.a".to_owned(), manager: manager.to_owned(), take: false }]
     } else {
         Vec::new()
     };
@@ -152,6 +157,8 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::Drift { .. } => "drift",
         Cause::Ownership => "ownership",
         Cause::Conflict { .. } => "conflict",
+        Cause::Left { .. } => "left",
+        Cause::HandedOver { .. } => "handed-over",
         Cause::NotOurs => "not-ours",
         Cause::BelongsTo { .. } => "belongs-to",
         Cause::Terminating => "terminating",
@@ -229,6 +236,45 @@ fn what_belongs_to_others_is_never_taken() {
     let nobody = |object: &mut LiveObject| object.owner = Owner::Nobody;
     check(&with_one(nobody, changed("x", false, false), &Policy::default()), &[NS, "1 apply blocked a: not-ours"]);
     check(&with_one(nobody, changed("x", false, false), &adopt), &[NS, "1 apply adopt a: not-ours stack"]);
+}
+
+#[test]
+fn the_stack_says_what_it_takes_and_what_it_adopts() {
+    let mut outcome = changed("kubectl-edit", false, true);
+    if let Previewed::Change { conflicts, .. } = &mut outcome {
+        conflicts[0].take = true;
+        conflicts.push(FieldConflict { path: ".data.b".to_owned(), manager: "x".to_owned(), take: false });
+    }
+    let plan = with_one(|_| {}, outcome.clone(), &Policy::default());
+    check(&plan, &[NS, "1 apply blocked a: stack conflict"]);
+    assert!(
+        plan.steps()
+            .flat_map(|step| &step.causes)
+            .any(|cause| { matches!(cause, Cause::Conflict { path, .. } if path == ".data.b") })
+    );
+    if let Previewed::Change { conflicts, .. } = &mut outcome {
+        conflicts.pop();
+    }
+    let plan = with_one(|_| {}, outcome, &Policy::default());
+    check(&plan, &[NS, "1 apply update a: stack"]);
+    assert_eq!(plan.steps().filter(|step| step.force).count(), 1);
+
+    let mut desired = desired(&[("a", 1)]);
+    desired.ownership = serde_json::from_value(json!({"adopt": [{"object": "ConfigMap/a"}]})).unwrap();
+    let mut nobodys = live(id("ConfigMap", "a"), Owner::Nobody, 1);
+    nobodys.applied = None;
+    let objects = vec![live(id("Namespace", "ns"), Owner::This, 0), nobodys];
+    let mut snapshot = snapshot(&desired, objects, |id| match id.kind.kind.as_str() {
+        "Namespace" => unchanged(id),
+        _ => changed("helm", false, false),
+    });
+    for preview in snapshot.previews.iter_mut().filter(|preview| preview.id.name == "a") {
+        preview.hands_over = vec!["helm".to_owned()];
+        preview.left = vec![FieldConflict { path: ".data.c".to_owned(), manager: "y".to_owned(), take: false }];
+    }
+    let plan = super::plan(&desired, &snapshot, &Policy::default());
+    check(&plan, &[NS, "1 apply adopt a: not-ours stack left handed-over"]);
+    assert!(plan.steps().any(|step| step.hands_over == ["helm"]));
 }
 
 #[test]

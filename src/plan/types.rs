@@ -87,6 +87,9 @@ pub struct Step {
     /// On a move, the object under its old name, which a later step deletes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ResourceId>,
+    /// Managers whose fields are handed over to the instance before the manifest is applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hands_over: Vec<String>,
     /// What must hold when its turn comes; where it does not, nothing is done and that counts as done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
@@ -217,6 +220,18 @@ pub enum Cause {
         /// The field.
         path: String,
         /// Who holds it.
+        manager: String,
+    },
+    /// Another field manager holds a field with a value of its own, and the stack leaves it so.
+    Left {
+        /// The field.
+        path: String,
+        /// Who holds it.
+        manager: String,
+    },
+    /// What a client-side manager owns of the object becomes the instance's, so that what the stack does not say goes.
+    HandedOver {
+        /// The manager.
         manager: String,
     },
     /// The object exists and belongs to no instance.

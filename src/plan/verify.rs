@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use strata_components::desired::{Desired, Resource, ResourceId};
+use strata_components::model::Ownership;
 
 use super::planner::{digest, field_manager};
 use super::policy::{Policy, named};
 use super::types::{Action, Cause, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
-use crate::observe::{FieldChange, LiveObject, Owner, Preview, Previewed, Snapshot};
+use crate::observe::{FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
 
 /// What must hold of every plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,7 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
         live: snapshot.objects.iter().map(|object| (&object.id, object)).collect(),
         previews: snapshot.previews.iter().map(|preview| (&preview.id, preview)).collect(),
         phases: phases_of_services(desired),
+        ownership: &desired.ownership,
         snapshot,
         policy,
         plan,
@@ -114,6 +116,7 @@ struct Checker<'a> {
     live: BTreeMap<&'a ResourceId, &'a LiveObject>,
     previews: BTreeMap<&'a ResourceId, &'a Preview>,
     phases: BTreeMap<&'a str, u32>,
+    ownership: &'a Ownership,
     snapshot: &'a Snapshot,
     policy: &'a Policy,
     plan: &'a Plan,
@@ -254,14 +257,19 @@ impl<'a> Checker<'a> {
             id,
             "what is applied is not what is desired",
         );
-        let conflicting = matches!(&preview.outcome, Previewed::Change { conflicts, .. } if !conflicts.is_empty());
-        let forced = writes(step.action) && conflicting && self.policy.force_conflicts;
+        let taken = |conflict: &FieldConflict| conflict.take || self.policy.force_conflicts;
+        let conflicting = matches!(&preview.outcome, Previewed::Change { conflicts, .. }
+            if !conflicts.is_empty() && conflicts.iter().all(taken));
+        let forced = writes(step.action) && conflicting;
         self.expect(
             step.force == forced,
             Invariant::Manifest,
             id,
             "fields are taken by force, or not, as was not asked",
         );
+        let gives = if writes(step.action) { preview.hands_over.as_slice() } else { &[] };
+        let handed = step.hands_over == gives && (gives.is_empty() || step.action == Action::Adopt);
+        self.expect(handed, Invariant::Manifest, id, "fields are handed over by others than was observed");
     }
 
     /// What was previewed leads to what is done.
@@ -320,7 +328,7 @@ impl<'a> Checker<'a> {
         let ours = match live.map(|live| &live.owner) {
             None => true,
             Some(Owner::This) => step.action != Action::Adopt,
-            Some(Owner::Nobody) => step.action == Action::Adopt && self.policy.adopt,
+            Some(Owner::Nobody) => step.action == Action::Adopt && self.adopts(id),
             Some(Owner::Other(_)) => false,
         };
         self.expect(ours, Invariant::Inside, id, "is touched and does not belong to the instance");
@@ -334,13 +342,13 @@ impl<'a> Checker<'a> {
         let causes = &step.causes;
         let has_some = causes.is_empty() == (step.action == Action::Unchanged);
         self.expect(has_some, Invariant::Explained, id, "has no cause, or one for doing nothing");
-        let blocks = causes.iter().any(|cause| self.blocks(cause));
+        let blocks = causes.iter().any(|cause| self.blocks(id, cause));
         let detail = "is blocked without a cause that blocks, or goes on in spite of one";
         self.expect(blocks == (step.action == Action::Blocked), Invariant::Explained, id, detail);
         for (at, cause) in causes.iter().enumerate() {
             let twice = causes[..at].contains(cause);
             self.expect(!twice, Invariant::Explained, id, &format!("its cause {} is told twice", name(cause)));
-            let fits = self.fits(step.action, cause);
+            let fits = self.fits(step, cause);
             self.expect(fits, Invariant::Explained, id, &format!("{} is no cause for it", name(cause)));
             let holds = self.holds(step, cause);
             self.expect(holds, Invariant::Explained, id, &format!("its cause {} does not hold", name(cause)));
@@ -356,8 +364,13 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Whether the object may become the instance's where it is nobody's.
+    fn adopts(&self, id: &ResourceId) -> bool {
+        self.policy.adopt || self.ownership.adoption(&id.kind.kind, &id.name).is_some()
+    }
+
     /// Whether a step with this cause must not be carried out.
-    fn blocks(&self, cause: &Cause) -> bool {
+    fn blocks(&self, id: &ResourceId, cause: &Cause) -> bool {
         match cause {
             Cause::Conflict { .. }
             | Cause::BelongsTo { .. }
@@ -365,7 +378,7 @@ impl<'a> Checker<'a> {
             | Cause::Unserved { .. }
             | Cause::Refused { .. }
             | Cause::Unlisted => true,
-            Cause::NotOurs => !self.policy.adopt,
+            Cause::NotOurs => !self.adopts(id),
             Cause::Immutable { .. } => !self.policy.allow_replace,
             Cause::Guarded { .. } => true,
             Cause::Absent
@@ -375,6 +388,8 @@ impl<'a> Checker<'a> {
             | Cause::MovedTo { .. }
             | Cause::Overlap { .. }
             | Cause::LeftBy { .. }
+            | Cause::Left { .. }
+            | Cause::HandedOver { .. }
             | Cause::Ownership
             | Cause::LeftStack
             | Cause::Destroy => false,
@@ -382,20 +397,20 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a cause can be one of this action.
-    fn fits(&self, action: Action, cause: &Cause) -> bool {
+    fn fits(&self, step: &Step, cause: &Cause) -> bool {
         let changes = matches!(cause, Cause::Stack { .. } | Cause::Drift { .. } | Cause::Ownership);
         let left = if self.policy.destroy { Cause::Destroy } else { Cause::LeftStack };
         let leaves = *cause == left || matches!(cause, Cause::MovedTo { .. } | Cause::LeftBy { .. });
-        match action {
+        match step.action {
             Action::Create => *cause == Cause::Absent,
-            Action::Update => changes || matches!(cause, Cause::Overlap { .. }),
+            Action::Update => changes || matches!(cause, Cause::Overlap { .. } | Cause::Left { .. }),
             Action::Replace => changes || matches!(cause, Cause::Immutable { .. }),
-            Action::Adopt => changes || *cause == Cause::NotOurs,
+            Action::Adopt => changes || matches!(cause, Cause::NotOurs | Cause::Left { .. } | Cause::HandedOver { .. }),
             Action::Move => matches!(cause, Cause::MovedFrom { .. }),
             Action::Delete => leaves,
             Action::Forget => *cause == Cause::LeftStack,
             Action::Unchanged => false,
-            Action::Blocked => changes || leaves || self.blocks(cause) || *cause == Cause::NotOurs,
+            Action::Blocked => changes || leaves || self.blocks(&step.id, cause) || *cause == Cause::NotOurs,
         }
     }
 
@@ -416,8 +431,11 @@ impl<'a> Checker<'a> {
             Cause::Conflict { path, manager } => {
                 !self.policy.force_conflicts
                     && matches!(outcome, Some(Previewed::Change { conflicts, .. })
-                        if conflicts.iter().any(|one| one.path == *path && one.manager == *manager))
+                        if conflicts.iter().any(|one| one.path == *path && one.manager == *manager && !one.take))
             }
+            Cause::Left { path, manager } => preview
+                .is_some_and(|preview| preview.left.iter().any(|one| one.path == *path && one.manager == *manager)),
+            Cause::HandedOver { manager } => step.hands_over.contains(manager),
             Cause::NotOurs => live.is_some_and(|live| live.owner == Owner::Nobody),
             Cause::BelongsTo { instance } => live.is_some_and(|live| live.owner == Owner::Other(instance.clone())),
             Cause::Terminating => live.is_some_and(|live| live.terminating),

@@ -136,6 +136,7 @@ mod tests {
                 edges: vec![edge("web\u{202e}\\", "cart"), edge("web\u{202e}\\", "other/db")],
                 ..Claims::default()
             },
+            ownership: Default::default(),
             notes: Vec::new(),
         }
     }

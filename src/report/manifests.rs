@@ -175,6 +175,7 @@ mod tests {
             phases: Vec::new(),
             resources: vec![resource.clone(), resource],
             claims: Default::default(),
+            ownership: Default::default(),
             notes: Vec::new(),
         };
         let names: Vec<String> = files(&desired).unwrap().into_iter().map(|file| file.name).collect();

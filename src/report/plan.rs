@@ -122,6 +122,8 @@ fn cause_text(out: &mut String, cause: &Cause) {
         Cause::Conflict { path, manager } => {
             say(&format!("conflict: {path} is held by {manager}"));
         }
+        Cause::Left { path, manager } => say(&format!("{path} is left to {manager}")),
+        Cause::HandedOver { manager } => say(&format!("what {manager} has applied becomes the stack's")),
         Cause::NotOurs => say("exists already and belongs to no instance"),
         Cause::BelongsTo { instance } => say(&format!("exists already and belongs to {instance}")),
         Cause::Terminating => say("is being deleted; plan again when it is gone"),
@@ -209,10 +211,10 @@ fn closing(plan: &Plan) -> String {
             writeln!(out, "{ALARM}Blocked{ALARM:#}: up would change nothing until the steps marked ! are dealt with.");
     }
     if blocked && has(|cause| matches!(cause, Cause::Conflict { .. })) {
-        out.push_str("  Take the fields that others hold with --force-conflicts, or leave them out of the stack.\n");
+        out.push_str("  Take the fields that others hold with --force-conflicts, or say under `ownership` in the stack whose they are.\n");
     }
     if blocked && has(|cause| matches!(cause, Cause::NotOurs)) {
-        out.push_str("  Make existing objects this instance's with --adopt.\n");
+        out.push_str("  Make existing objects this instance's with --adopt, or by `ownership` in the stack.\n");
     }
     out
 }

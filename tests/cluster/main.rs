@@ -11,6 +11,7 @@ mod failing;
 mod faults;
 mod kubectl;
 mod lock;
+mod ownership;
 mod provided;
 mod refusals;
 mod service_leaves;
@@ -72,6 +73,7 @@ stories! {
     drift,
     failing,
     lock,
+    ownership,
     refusals,
     service_leaves,
     side_by_side,

@@ -37,6 +37,7 @@ mod name;
 mod network;
 mod number;
 mod overrides;
+mod ownership;
 mod port;
 mod priority;
 mod quantity;
@@ -73,6 +74,9 @@ pub use self::name::{
 pub use self::network::{Network, Peer};
 pub use self::number::NumberError;
 pub use self::overrides::ServiceOverride;
+pub use self::ownership::{
+    Adoption, FieldPathText, FieldPolicy, FieldRule, KindAndName, KindName, ManagerName, Ownership,
+};
 pub use self::port::{Port, PortOffset, PortRange};
 pub use self::priority::Priority;
 pub use self::quantity::{Cpu, Memory};

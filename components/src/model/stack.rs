@@ -9,6 +9,7 @@ use super::gateway::UrlPath;
 use super::health::HealthPort;
 use super::mesh::CircuitBreaker;
 use super::name::{EnvironmentName, NamespaceName, PhaseName, ServiceName, StackName, TierName};
+use super::ownership::Ownership;
 use super::port::{PortOffset, PortRange};
 use super::resources::Resources;
 use super::service::{Service, UserId};
@@ -66,6 +67,9 @@ pub struct Stack {
     /// Rules that are not kept on purpose, each with its reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<Waiver>,
+    /// Who may hold what on live objects, and which existing objects become the stack's.
+    #[serde(default, skip_serializing_if = "Ownership::is_empty")]
+    pub ownership: Ownership,
 }
 
 fn default_health_path() -> UrlPath {
@@ -97,6 +101,7 @@ impl Stack {
             tiers: BTreeMap::new(),
             services: BTreeMap::new(),
             waivers: Vec::new(),
+            ownership: Ownership::default(),
         }
     }
 

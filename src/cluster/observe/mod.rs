@@ -17,6 +17,7 @@ use structured_merge::schema::Schema;
 
 use super::Cluster;
 use super::identity::{Identity, Place};
+use super::ownership::Rules;
 use super::readiness;
 use super::request::Call;
 use super::webhooks::Webhooks;
@@ -47,6 +48,7 @@ impl Cluster {
         let floors = autoscaler_floors(desired);
         let manager = field_manager(&desired.instance.stack);
         let types = Schema::for_server(&target.version);
+        let rules = Rules::of(&desired.ownership);
         let state = State {
             live: &live,
             identity: &identity,
@@ -55,6 +57,7 @@ impl Cluster {
             manager: &manager,
             floors: &floors,
             types: &types,
+            rules: &rules,
         };
         // The futures are made before they are run: a closure that borrows cannot be shown to be `Send`.
         let previews: Vec<_> = desired.resources.iter().map(|resource| self.preview(resource, &state)).collect();

@@ -6,18 +6,19 @@ use http::StatusCode;
 use serde_json::Value;
 use strata_components::desired::{Desired, Resource, ResourceId};
 use structured_merge::predict::{Prediction, predict};
-use structured_merge::schema::Schema;
+use structured_merge::schema::{Schema, TypeRef};
 
 use super::super::Cluster;
 use super::super::discovery::ServedKinds;
 use super::super::fields;
 use super::super::identity::{Dressed, Identity};
+use super::super::ownership::{Rules, handed_over};
 use super::super::provided::remedy;
 use super::super::readiness;
 use super::super::request::Call;
 use super::super::webhooks::Webhooks;
 use super::lists::Live;
-use crate::observe::{Confirmation, Owner, Preview, Previewed};
+use crate::observe::{Confirmation, FieldConflict, Owner, Preview, Previewed};
 use crate::plan::digest;
 use crate::provider::ProviderError;
 
@@ -33,6 +34,7 @@ pub(super) struct State<'a> {
     pub(super) manager: &'a str,
     pub(super) floors: &'a Floors,
     pub(super) types: &'a Schema,
+    pub(super) rules: &'a Rules<'a>,
 }
 
 impl Cluster {
@@ -40,25 +42,56 @@ impl Cluster {
         let id = &resource.id;
         let floor = state.floors.get(&(id.namespace.clone(), id.name.clone())).copied();
         let floor = floor.filter(|_| id.kind.kind == "Deployment");
-        let live = state.live.get(id).filter(|_| floor.is_some());
-        let applied_as = live.and_then(|live| fields::with_held_replicas(&resource.manifest, live, state.manager));
+        let live = state.live.get(id);
+        let schema = fields::built_in(state.types, &id.kind);
+        let held = live
+            .filter(|_| floor.is_some())
+            .and_then(|live| fields::with_held_replicas(&resource.manifest, live, state.manager));
+        let manifest = held.as_ref().unwrap_or(&resource.manifest);
+        let left = live
+            .zip(schema.as_ref())
+            .and_then(|(live, schema)| state.rules.leave(schema, resource, manifest, live, state.manager));
+        let (applied_as, left) = match left {
+            Some(left) => (Some(left.manifest), left.fields),
+            None => (held, Vec::new()),
+        };
         let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
         let dressed = state.identity.dress(manifest, digest(&resource.manifest));
-        let outcome = match state.served.get(&id.kind).zip(state.served.path(id)) {
+        let mut hands_over = Vec::new();
+        let mut outcome = match state.served.get(&id.kind).zip(state.served.path(id)) {
             None => Previewed::Unserved { remedy: remedy(&id.kind) },
             Some((kind, path)) => match state.live.get(id) {
                 None => self.preview_create(id, &path, &dressed, state).await?,
                 Some(object) => {
                     let ours = state.identity.owner(object) == Owner::This;
                     let may_prove = ours && !state.webhooks.may_change(&id.kind, &kind.plural);
-                    self.preview_change(id, &path, &dressed, object, may_prove, state).await?
+                    let adopted = if state.identity.owner(object) == Owner::Nobody {
+                        handed_over(object, state.rules.adopts(resource), state.manager)
+                    } else {
+                        None
+                    };
+                    let outcome = self.preview_change(id, &path, &dressed, object, may_prove, state).await?;
+                    match adopted {
+                        Some((object_after, managers)) => {
+                            let outcome =
+                                after_hand_over(outcome, schema.as_ref(), (object, &object_after), id, &dressed, state);
+                            hands_over = managers;
+                            outcome
+                        }
+                        None => outcome,
+                    }
                 }
             },
         };
+        if let (Previewed::Change { conflicts, .. }, Some(schema)) = (&mut outcome, &schema) {
+            state.rules.mark_taken(schema, resource, manifest, conflicts);
+        }
         Ok(Preview {
             id: id.clone(),
             digest: dressed.digest,
             applied_as,
+            left,
+            hands_over,
             stage: readiness::stage(&id.kind.kind),
             readiness: readiness::rule(&resource.manifest, floor),
             outcome,
@@ -125,6 +158,37 @@ impl Cluster {
         }
         let changes = fields::changes(&id.kind, &schema.unwrap_or_else(Schema::deduced), object, &after, manager);
         Ok(Previewed::Change { changes, conflicts, confirmation: Confirmation::DryRun })
+    }
+}
+
+/// What applying would do once client-side managers have handed their fields over. The server cannot be asked that
+/// without writing: it was asked whether it takes the manifest at all, and the merge says the rest.
+fn after_hand_over(
+    asked: Previewed,
+    schema: Option<&TypeRef>,
+    (live, handed_over): (&Value, &Value),
+    id: &ResourceId,
+    dressed: &Dressed,
+    state: &State<'_>,
+) -> Previewed {
+    let (Previewed::Change { .. } | Previewed::Unchanged(_)) = asked else { return asked };
+    let Some(schema) = schema else { return asked };
+    let (after, conflicts) = match predict(schema, handed_over, &dressed.object, state.manager) {
+        Prediction::Changed { after, conflicts } => (after, conflicts),
+        Prediction::Unchanged => (handed_over.clone(), Vec::new()),
+        Prediction::Unknown { .. } => return asked,
+    };
+    let conflicts = conflicts.into_iter().map(|conflict| FieldConflict {
+        path: conflict.path.to_string(),
+        manager: conflict.manager,
+        take: false,
+    });
+    Previewed::Change {
+        changes: fields::changes(&id.kind, schema, live, &after, state.manager),
+        conflicts: conflicts.collect(),
+        confirmation: Confirmation::Unconfirmed(
+            "it was asked about the object as it is, without the hand-over".to_owned(),
+        ),
     }
 }
 

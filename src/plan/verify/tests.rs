@@ -1,16 +1,17 @@
 //! The checker: it finds nothing in the plans that the planner makes of anything, and names what is wrong with plans
 //! that were altered.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 use strata_components::claims::Claims;
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
+use strata_components::model::Adoption;
 
 use super::*;
-use crate::observe::{
-    Confirmation, FieldChange, FieldConflict, FieldOwner, Health, Readiness, SNAPSHOT_FORMAT, Target, UnlistedKind,
-};
+use crate::observe::{Confirmation, FieldOwner, Health, Readiness, SNAPSHOT_FORMAT, Target, UnlistedKind};
 use crate::plan::plan;
 
 /// How many objects a case has at the most.
@@ -45,6 +46,8 @@ struct Made {
     previewed: bool,
     stage: u32,
     held: bool,
+    /// Whether the stack adopts it; what others hold and give follows from that, too.
+    asked: bool,
 }
 
 fn change() -> impl Strategy<Value = FieldChange> {
@@ -94,22 +97,28 @@ fn made(number: u32) -> impl Strategy<Value = Made> {
         Just(Confirmation::DryRun),
         Just(Confirmation::Unconfirmed("nobody was asked".to_owned())),
     ];
-    let conflict =
-        (0..3_u32).prop_map(|field| FieldConflict { path: format!(".data.f{field}"), manager: "x".to_owned() });
-    let flags = (any::<bool>(), prop::bool::weighted(0.95), any::<bool>());
+    let conflict = (0..3_u32, any::<bool>()).prop_map(|(field, take)| FieldConflict {
+        path: format!(".data.f{field}"),
+        manager: "x".to_owned(),
+        take,
+    });
+    let flags = (any::<bool>(), prop::bool::weighted(0.95), any::<bool>(), prop::bool::weighted(0.2));
     (flags, 0..4_u32, live(number), 0..4_u32, vec(change(), 0..3), vec(conflict, 0..2), confirmation, 0..3_u32)
-        .prop_map(|((wanted, previewed, held), phase, live, outcome, changes, conflicts, confirmation, stage)| Made {
-            wanted,
-            phase,
-            live,
-            outcome,
-            changes,
-            conflicts,
-            confirmation,
-            previewed,
-            stage,
-            held,
-        })
+        .prop_map(
+            |((wanted, previewed, held, asked), phase, live, outcome, changes, conflicts, confirmation, stage)| Made {
+                wanted,
+                phase,
+                live,
+                outcome,
+                changes,
+                conflicts,
+                confirmation,
+                previewed,
+                stage,
+                held,
+                asked,
+            },
+        )
 }
 
 fn manifest(number: u32) -> serde_json::Value {
@@ -134,6 +143,27 @@ fn outcome(made: &Made) -> Previewed {
     }
 }
 
+fn left(made: &Made) -> Vec<FieldConflict> {
+    let left = FieldConflict { path: ".data.left".to_owned(), manager: "y".to_owned(), take: false };
+    if made.asked && made.live.is_some() { vec![left] } else { Vec::new() }
+}
+
+/// Only what is nobody's is handed over.
+fn gives(made: &Made) -> Vec<String> {
+    let nobodys = made.live.as_ref().is_some_and(|live| live.owner == Owner::Nobody);
+    if made.held && nobodys { vec!["helm".to_owned()] } else { Vec::new() }
+}
+
+fn adoptions(made: &[Made]) -> Vec<Adoption> {
+    let asked = (0_u32..).zip(made).filter(|(_, made)| made.asked).map(|(number, _)| id(number));
+    asked
+        .map(|id| Adoption {
+            object: format!("{}/{}", id.kind.kind, id.name).as_str().try_into().unwrap(),
+            from: Vec::new(),
+        })
+        .collect()
+}
+
 /// What was made up, as the planner takes it.
 fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
     let mut resources = Vec::new();
@@ -156,6 +186,8 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
                 id: id(number),
                 digest: digest(&manifest(number)),
                 applied_as: made.held.then(|| json!({"held": number})),
+                left: left(made),
+                hands_over: gives(made),
                 stage: made.stage,
                 readiness: Readiness::Exists,
                 outcome: outcome(made),
@@ -178,6 +210,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
         phases: (0..4).map(|number| Phase { number, name: format!("p{number}"), services: Vec::new() }).collect(),
         resources,
         claims: Claims::default(),
+        ownership: Ownership { fields: Vec::new(), adopt: adoptions(made) },
         notes: Vec::new(),
     };
     let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "Widget".to_owned() };
@@ -293,6 +326,7 @@ fn object(number: u32, wanted: bool, owner: Option<Owner>, outcome: u32) -> Made
         confirmation: Confirmation::DryRun,
         previewed: true,
         stage: 0,
+        asked: false,
         held: false,
     }
 }
