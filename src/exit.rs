@@ -6,7 +6,7 @@ pub const OK: u8 = 0;
 pub const ERROR: u8 = 1;
 /// `plan --detailed-exitcode` found changes.
 pub const CHANGES: u8 = 2;
-/// Kept for a saved plan that no longer fits the cluster; nothing ends with it yet.
+/// What a saved plan rests on has moved since it was made: `up --plan` has changed nothing.
 pub const STALE: u8 = 3;
 /// `check`, or the check that `plan` and `up` begin with, found errors.
 pub const CHECK: u8 = 4;

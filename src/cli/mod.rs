@@ -20,6 +20,7 @@ pub mod plan;
 mod progress;
 pub mod reach;
 pub mod render;
+mod saved;
 pub mod schema;
 mod session;
 pub mod status;

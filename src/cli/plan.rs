@@ -1,10 +1,12 @@
 //! `strata plan`: what would change on the cluster, and why.
 
+use std::path::PathBuf;
+
 use super::format::Format;
 use super::session::{PolicyArgs, Session};
-use super::{CommandResult, Context, StackArgs, Ui};
+use super::{CommandResult, Context, StackArgs, Ui, saved};
 use crate::exit;
-use crate::plan::{Plan, plan};
+use crate::plan::Plan;
 use crate::report;
 
 /// Show what `up` would change on the cluster, and why
@@ -21,6 +23,9 @@ pub struct Args {
     /// How to print the plan
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: Format,
+    /// Save the plan, so that `up --plan FILE` carries out just this one; only its owner may read the file
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
     /// Exit with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
@@ -28,11 +33,12 @@ pub struct Args {
 
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    let plan = Session::run(context, &args.stack, ui, async |session, _| {
-        let desired = session.desired();
-        let snapshot = session.provider().observe(desired).await?;
-        Ok(plan(desired, &snapshot, &args.policy.policy(false)))
+    let plan = Session::run(context, &args.stack, ui, async |session, ui| {
+        session.plan(session.desired(), &args.policy.policy(false), ui).await
     })?;
+    if let Some(file) = &args.save {
+        saved::write(file, &plan)?;
+    }
     ui.data(&print(&plan, args.output))?;
     let changed = args.detailed_exitcode && !plan.is_empty();
     Ok(if changed { exit::CHANGES } else { exit::OK })

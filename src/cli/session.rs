@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use kube_embedded::OpenError;
 use strata_components::desired::{Desired, Phase};
 use strata_components::model::Environment;
@@ -11,11 +11,14 @@ use strata_components::model::Environment;
 use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
-use crate::plan::Policy;
+use crate::exit;
+use crate::plan::verify::verify;
+use crate::plan::{Plan, Policy, plan};
 use crate::provider::Provider;
+use crate::report::clean::clean;
 
 /// What a plan may do beyond the ordinary.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct PolicyArgs {
     /// Take fields that another field manager holds
     #[arg(long)]
@@ -60,6 +63,19 @@ impl Session {
 
     pub(super) fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// What is to be done towards `desired`: observed, planned, and found sound by the checker.
+    pub(super) async fn plan(&self, desired: &Desired, policy: &Policy, ui: &mut Ui) -> Result<Plan, CommandError> {
+        let snapshot = self.provider().observe(desired).await?;
+        let plan = plan(desired, &snapshot, policy);
+        let violations = verify(desired, &snapshot, policy, &plan);
+        if violations.is_empty() {
+            return Ok(plan);
+        }
+        violations.iter().for_each(|one| ui.warn(&clean(&one.to_string())));
+        Err(CommandError::new(exit::ERROR, anyhow!("the plan is not sound, so nothing was changed"))
+            .hint("report this as a mistake of strata, with the lines above"))
     }
 
     pub(super) fn provider(&self) -> &dyn Provider {

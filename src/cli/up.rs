@@ -1,22 +1,20 @@
 //! `strata up` and `strata destroy`: a plan, and its carrying out.
 
 use std::io::{BufRead, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::interrupt::listen;
 use super::progress::Progress;
 use super::session::{PolicyArgs, Session};
-use super::{CommandError, CommandResult, Context, StackArgs, Ui};
+use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
 use crate::apply::{Event, Outcome, Settings, apply};
 use crate::exit;
-use crate::observe::Snapshot;
-use crate::plan::verify::verify;
-use crate::plan::{Plan, Policy, plan};
+use crate::plan::Plan;
 use crate::provider::ProviderError;
 use crate::report;
 use anyhow::anyhow;
-use strata_components::desired::Desired;
 
 /// Bring the cluster to what the stack says, phase by phase
 #[derive(Debug, clap::Args)]
@@ -25,6 +23,9 @@ use strata_components::desired::Desired;
 pub struct UpArgs {
     #[command(flatten)]
     stack: StackArgs,
+    /// Carry out this plan, which `plan --save` wrote, or end with 3 where anything it rests on has moved
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -63,12 +64,17 @@ struct RunArgs {
 
 /// Plans and carries out.
 pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    if args.plan.is_some() && args.policy != PolicyArgs::default() {
+        let error = anyhow!("a saved plan says by itself what may be done beyond the ordinary");
+        return Err(CommandError::new(exit::ERROR, error)
+            .hint("leave out what stands beside --plan, or save a new plan with it"));
+    }
+    let file = args.plan.as_deref().map(saved::read).transpose()?;
     Session::run(context, &args.stack, ui, async |session, ui| {
-        let desired = session.desired();
-        let snapshot = session.provider().observe(desired).await?;
-        let policy = args.policy.policy(false);
-        let plan = plan(desired, &snapshot, &policy);
-        verified(desired, &snapshot, &policy, &plan, ui)?;
+        let plan = match &file {
+            Some(saved) => saved::rest_of(session, saved, ui).await?,
+            None => session.plan(session.desired(), &args.policy.policy(false), ui).await?,
+        };
         carry_out(session, &plan, &args.run, ui).await
     })
 }
@@ -76,30 +82,10 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
 /// Plans the way down and carries it out.
 pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     Session::run(context, &args.stack, ui, async |session, ui| {
-        let nothing = session.nothing();
-        let snapshot = session.provider().observe(&nothing).await?;
         let policy = PolicyArgs { delete: args.delete.clone(), ..PolicyArgs::default() }.policy(true);
-        let plan = plan(&nothing, &snapshot, &policy);
-        verified(&nothing, &snapshot, &policy, &plan, ui)?;
+        let plan = session.plan(&session.nothing(), &policy, ui).await?;
         carry_out(session, &plan, &args.run, ui).await
     })
-}
-
-/// An error where the plan breaks what must hold of every plan: that is a mistake of this program, and nothing is done.
-fn verified(
-    desired: &Desired,
-    snapshot: &Snapshot,
-    policy: &Policy,
-    plan: &Plan,
-    ui: &mut Ui,
-) -> Result<(), CommandError> {
-    let violations = verify(desired, snapshot, policy, plan);
-    if violations.is_empty() {
-        return Ok(());
-    }
-    violations.iter().for_each(|one| ui.warn(&report::clean::clean(&one.to_string())));
-    Err(CommandError::new(exit::ERROR, anyhow!("the plan is not sound, so nothing was changed"))
-        .hint("report this as a mistake of strata, with the lines above"))
 }
 
 async fn carry_out(session: &Session, plan: &Plan, args: &RunArgs, ui: &mut Ui) -> CommandResult {

@@ -8,7 +8,7 @@ use structured_merge::set::FieldSet;
 use structured_merge::{diff, owners};
 
 use super::identity::APPLIED_ANNOTATION;
-use crate::observe::{FieldChange, FieldConflict, FieldOwner};
+use crate::observe::{FieldChange, FieldConflict, FieldOwner, HIDDEN};
 
 /// The type of a built-in kind, as the server's version has it.
 pub(super) fn built_in(types: &Schema, kind: &Kind) -> Option<TypeRef> {
@@ -35,9 +35,6 @@ pub(super) fn with_held_replicas(manifest: &Value, live: &Value, manager: &str) 
     held.get_mut("spec")?.as_object_mut()?.insert("replicas".to_owned(), replicas.clone());
     Some(held)
 }
-
-/// What stands for a value of a Secret.
-const HIDDEN: &str = "(secret)";
 
 /// The fields that differ, with who set the live value. What a Secret holds is seen to change, and not shown.
 pub(super) fn changes(kind: &Kind, schema: &TypeRef, live: &Value, after: &Value, manager: &str) -> Vec<FieldChange> {

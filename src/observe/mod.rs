@@ -8,6 +8,6 @@ mod snapshot;
 
 pub use nodes::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings};
 pub use snapshot::{
-    Confirmation, FieldChange, FieldConflict, FieldOwner, Health, Leftover, LiveObject, Owner, Preview, Previewed,
-    Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
+    Confirmation, FieldChange, FieldConflict, FieldOwner, HIDDEN, Health, Leftover, LiveObject, Owner, Preview,
+    Previewed, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
 };

@@ -8,6 +8,10 @@ use strata_components::desired::{Instance, Kind, ResourceId};
 /// The format that [`Snapshot`] serialises as.
 pub const SNAPSHOT_FORMAT: &str = "strata.snapshot/v1";
 
+/// What stands for a value that is not to be seen, such as what a Secret holds: that it changes is seen, by the
+/// revision of its object.
+pub const HIDDEN: &str = "(secret)";
+
 /// Everything the planner may know of the live side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {

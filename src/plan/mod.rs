@@ -5,6 +5,8 @@
 
 mod planner;
 mod policy;
+pub mod saved;
+pub mod stale;
 mod types;
 pub mod verify;
 

@@ -249,10 +249,10 @@ fn service_of(address: &str) -> Option<String> {
 /// `sha256:` and the hexadecimal digest of a value's JSON.
 pub(crate) fn digest(value: &impl Serialize) -> String {
     // Plain data with string keys: serialising it cannot fail.
-    let bytes = serde_json::to_vec(value).unwrap_or_default();
-    let mut out = String::from("sha256:");
-    for byte in Sha256::digest(&bytes) {
-        out.push_str(&format!("{byte:02x}"));
-    }
-    out
+    sha256(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// `sha256:` and the hexadecimal digest of bytes.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

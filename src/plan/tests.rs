@@ -17,7 +17,7 @@ fn kind(name: &str) -> Kind {
     Kind { group: String::new(), version: "v1".to_owned(), kind: name.to_owned() }
 }
 
-fn id(kind_name: &str, name: &str) -> ResourceId {
+pub(super) fn id(kind_name: &str, name: &str) -> ResourceId {
     ResourceId {
         provider: KUBERNETES.to_owned(),
         target: "local".to_owned(),
@@ -32,7 +32,7 @@ fn instance() -> Instance {
 }
 
 /// A stack with a namespace in phase 0 and these config maps, each in its phase.
-fn desired(services: &[(&str, u32)]) -> Desired {
+pub(super) fn desired(services: &[(&str, u32)]) -> Desired {
     let resource = |id: ResourceId, phase, service: Option<&str>| Resource {
         address: match service {
             Some(service) => format!("s/{service}/config-map"),
@@ -59,7 +59,7 @@ fn desired(services: &[(&str, u32)]) -> Desired {
     }
 }
 
-fn live(id: ResourceId, owner: Owner, phase: u32) -> LiveObject {
+pub(super) fn live(id: ResourceId, owner: Owner, phase: u32) -> LiveObject {
     LiveObject {
         uid: format!("uid-{}", id.name),
         resource_version: "7".to_owned(),
@@ -77,7 +77,11 @@ fn live(id: ResourceId, owner: Owner, phase: u32) -> LiveObject {
     }
 }
 
-fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&ResourceId) -> Previewed) -> Snapshot {
+pub(super) fn snapshot(
+    desired: &Desired,
+    objects: Vec<LiveObject>,
+    outcome: impl Fn(&ResourceId) -> Previewed,
+) -> Snapshot {
     let mut previews: Vec<Preview> = desired
         .resources
         .iter()
@@ -109,21 +113,21 @@ fn snapshot(desired: &Desired, objects: Vec<LiveObject>, outcome: impl Fn(&Resou
 
 /// The plan, which the checker finds no fault with.
 #[track_caller]
-fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
+pub(super) fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
     let plan = super::plan(desired, snapshot, policy);
     assert_eq!(verify(desired, snapshot, policy, &plan), [], "{plan:#?}");
     plan
 }
 
-fn created(_: &ResourceId) -> Previewed {
+pub(super) fn created(_: &ResourceId) -> Previewed {
     Previewed::Create(Confirmation::DryRun)
 }
 
-fn unchanged(_: &ResourceId) -> Previewed {
+pub(super) fn unchanged(_: &ResourceId) -> Previewed {
     Previewed::Unchanged(Confirmation::Proven)
 }
 
-fn changed(manager: &str, this: bool, conflict: bool) -> Previewed {
+pub(super) fn changed(manager: &str, this: bool, conflict: bool) -> Previewed {
     let owner = Some(FieldOwner { manager: manager.to_owned(), time: None, this });
     let change = FieldChange { path: ".data.a".to_owned(), before: Some(json!("1")), after: Some(json!("2")), owner };
     let conflicts = if conflict {
@@ -194,7 +198,7 @@ fn nothing_to_do_is_an_empty_plan() {
     assert!(plan.is_empty() && plan.steps().all(|step| step.manifest.is_none()));
 }
 
-fn with_one(object: impl FnOnce(&mut LiveObject), outcome: Previewed, policy: &Policy) -> Plan {
+pub(super) fn with_one(object: impl FnOnce(&mut LiveObject), outcome: Previewed, policy: &Policy) -> Plan {
     let desired = desired(&[("a", 1)]);
     let mut one = live(id("ConfigMap", "a"), Owner::This, 1);
     object(&mut one);

@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod plan;
 pub mod ports;
 pub mod reach;
+pub mod stale;
 pub mod status;
 pub mod table;
 

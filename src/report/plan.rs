@@ -97,7 +97,7 @@ fn step_text(out: &mut String, step: &Step) {
     }
 }
 
-fn cause_text(out: &mut String, cause: &Cause) {
+pub(super) fn cause_text(out: &mut String, cause: &Cause) {
     let mut say = |text: &str| {
         let _ = writeln!(out, "      {}", clean(text));
     };
@@ -185,7 +185,7 @@ fn text_diff(out: &mut String, old: &str, new: &str) {
 }
 
 /// A value as text: a string as it is, a number or a truth value as JSON, anything else as indented JSON.
-fn show(value: &Value) -> String {
+pub(super) fn show(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
         Value::String(text) => text.clone(),

@@ -14,6 +14,7 @@ mod lock;
 mod ownership;
 mod provided;
 mod refusals;
+mod saved_plans;
 mod service_leaves;
 mod side_by_side;
 mod sophia;
@@ -75,6 +76,7 @@ stories! {
     lock,
     ownership,
     refusals,
+    saved_plans,
     service_leaves,
     side_by_side,
     up_from_nothing,

@@ -61,6 +61,11 @@ impl Story {
         self.files.file(file, text);
     }
 
+    /// The text of a file of the story's directory.
+    pub(crate) fn text(&self, file: &str) -> String {
+        std::fs::read_to_string(self.files.path().join(file)).unwrap()
+    }
+
     /// A line of what the user thinks.
     pub(crate) fn tell(&mut self, text: &str) {
         writeln!(self.transcript, "# {text}\n").unwrap();
