@@ -27,6 +27,10 @@ pub trait Provider: Send + Sync {
     /// Writes down what the instance is about to hold, before the first step of `plan`.
     fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
 
+    /// Deletes the object that a step replaces, in the order that it says, and returns once the provider has
+    /// acknowledged that. Where the new object comes first, what the old one leaves behind is marked before.
+    fn make_way<'a>(&'a self, plan: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<(), ProviderError>>;
+
     /// Carries out one step and returns once the provider has acknowledged it; says what then exists.
     fn carry_out<'a>(&'a self, plan: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<Done, ProviderError>>;
 
@@ -72,7 +76,7 @@ pub enum LockNotice {
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// The UID of the object that exists now; absent after a delete.
+    /// The UID of the object that exists now; absent after a delete, unless its condition was not met.
     pub uid: Option<String>,
     /// Warnings that came with the answer.
     pub warnings: Vec<String>,

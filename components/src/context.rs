@@ -157,7 +157,7 @@ impl Context<'_> {
         let mut manifest = serde_json::to_value(&object)
             .map_err(|error| Problem::Unwritable { object: id.to_string(), reason: error.to_string() })?;
         without_null(&mut manifest);
-        Ok(Resource { id, address, phase, service, tier, depends_on, manifest })
+        Ok(Resource { id, address, was: None, phase, service, tier, depends_on, manifest, meanwhile: None })
     }
 }
 

@@ -110,6 +110,9 @@ pub struct Resource {
     /// Its stable address, `stack/service/component` (`sophia/ai_memory/deployment`), or `stack/component` for
     /// what belongs to no service. It stays when a name changes.
     pub address: String,
+    /// The address it had before its service was renamed, where the stack says what that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
     /// The phase it is applied in; 0 is the ground everything stands on (namespace, priority classes, registry).
     pub phase: u32,
     /// The service it belongs to.
@@ -124,6 +127,10 @@ pub struct Resource {
     /// The object as it is to be applied: `apiVersion`, `kind`, `metadata` with labels and annotations, and the
     /// rest. Quantities are written in their canonical form, so that a server has nothing to rewrite.
     pub manifest: Value,
+    /// What is applied in the manifest's place for as long as a renamed service runs under both names: it lets through
+    /// to the old one what it lets through to the new. Absent where that makes no difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<Value>,
 }
 
 /// A phase: what is applied together, after everything before it is ready.

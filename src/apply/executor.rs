@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::outcome::{Event, Failure, NotTried, Outcome, StepDone};
 use crate::observe::Readiness;
 use crate::plan::{Action, Order, Plan, PlanPhase, Step};
-use crate::provider::{Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
+use crate::provider::{Done, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +76,9 @@ pub async fn apply(
         }
         (run.outcome, lost)
     };
-    let forget =
-        outcome.is_complete() && plan.kept.is_empty() && plan.steps().all(|step| step.action == Action::Delete);
+    let leaves = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
+    let nothing_stays = plan.kept.is_empty() && plan.left_out.is_empty() && plan.steps().all(leaves);
+    let forget = outcome.is_complete() && nothing_stays;
     if lost.is_none()
         && let Err(error) = guard.release(forget).await
     {
@@ -97,7 +98,9 @@ struct Run<'a> {
     /// Services of which something failed or was not tried, with why others do not go on.
     stopped: BTreeMap<String, String>,
     /// Steps that have been accounted for in the outcome.
-    settled: BTreeSet<ResourceId>,
+    settled: BTreeSet<(Order, ResourceId)>,
+    /// The order of the phase that is being carried out.
+    order: Order,
 }
 
 impl<'a> Run<'a> {
@@ -117,12 +120,14 @@ impl<'a> Run<'a> {
             outcome: Outcome::default(),
             stopped: BTreeMap::new(),
             settled: BTreeSet::new(),
+            order: Order::Apply,
         }
     }
 
     async fn phases(&mut self) {
         let plan = self.plan;
         for phase in &plan.phases {
+            self.order = phase.order;
             if let Some(reason) = self.reason_to_stop(phase) {
                 phase.steps.iter().for_each(|step| self.not_tried(step, &reason));
                 continue;
@@ -139,6 +144,7 @@ impl<'a> Run<'a> {
         let failure = self.outcome.failed.first()?;
         match phase.order {
             Order::Delete => Some(format!("nothing is deleted after a failure ({})", failure.id)),
+            Order::Close => Some(format!("nothing is closed after a failure ({})", failure.id)),
             // What belongs to no service is what every service stands on.
             Order::Apply => {
                 let ground = self.stopped.get("")?;
@@ -180,13 +186,17 @@ impl<'a> Run<'a> {
             }
         }
         let (provider, plan, tell, interrupt) = (self.provider, self.plan, &self.tell, &self.interrupt);
+        let limit = self.settings.wait_limit;
         let results: Vec<_> = stream::iter(ready)
             .map(|step| async move {
                 if *interrupt.borrow() {
                     return (step, None);
                 }
                 tell(Event::Started { action: step.action, id: step.id.clone() });
-                let result = provider.carry_out(plan, step).await;
+                let result = match step.action {
+                    Action::Replace => replace(provider, plan, step, limit, tell).await,
+                    _ => provider.carry_out(plan, step).await.map_err(Trouble::from),
+                };
                 if let Ok(done) = &result {
                     let (action, id, warnings) = (step.action, step.id.clone(), done.warnings.clone());
                     tell(Event::Acknowledged { action, id, warnings });
@@ -202,7 +212,11 @@ impl<'a> Run<'a> {
                 Some(Ok(done)) => {
                     uids.insert(step.id.clone(), done.uid);
                 }
-                Some(Err(error)) => self.failed(step, reason(step, &error), Vec::new()),
+                Some(Err(Trouble::Refused(error))) => self.failed(step, reason(step, &error), Vec::new()),
+                Some(Err(Trouble::StillThere(WaitError::Failed { reason, details }))) => {
+                    self.failed(step, reason, details);
+                }
+                Some(Err(Trouble::StillThere(error))) => self.failed(step, error.to_string(), Vec::new()),
             }
         }
         if *self.interrupt.borrow() && !self.outcome.interrupted {
@@ -216,7 +230,9 @@ impl<'a> Run<'a> {
         let mut waiting = Vec::new();
         let mut waits = Vec::new();
         for step in phase.steps.iter().filter(|step| uids.contains_key(&step.id)) {
-            match until(step) {
+            // A delete whose condition was not met leaves an object that nobody waits for.
+            let stays = step.action == Action::Delete && uids[&step.id].is_some();
+            match until(step).filter(|_| !stays) {
                 Some(until) => {
                     let uid = if until == Until::Gone { step.uid.clone() } else { uids[&step.id].clone() };
                     waits.push(Wait { id: step.id.clone(), uid, until, limit: self.settings.wait_limit });
@@ -270,7 +286,7 @@ impl<'a> Run<'a> {
     }
 
     fn done(&mut self, phase: &PlanPhase, step: &Step) {
-        if self.settled.insert(step.id.clone()) {
+        if self.settled.insert((self.order, step.id.clone())) {
             self.outcome.done.push(StepDone {
                 id: step.id.clone(),
                 action: step.action,
@@ -282,7 +298,7 @@ impl<'a> Run<'a> {
     }
 
     fn failed(&mut self, step: &Step, reason: String, details: Vec<String>) {
-        if !self.settled.insert(step.id.clone()) {
+        if !self.settled.insert((self.order, step.id.clone())) {
             return;
         }
         (self.tell)(Event::Failed { id: step.id.clone(), reason: reason.clone(), details: details.clone() });
@@ -292,7 +308,8 @@ impl<'a> Run<'a> {
     }
 
     fn not_tried(&mut self, step: &Step, reason: &str) {
-        if !self.settled.insert(step.id.clone()) || (step.action == Action::Unchanged && self.outcome.failed.is_empty())
+        if !self.settled.insert((self.order, step.id.clone()))
+            || (step.action == Action::Unchanged && self.outcome.failed.is_empty())
         {
             return;
         }
@@ -306,20 +323,59 @@ impl<'a> Run<'a> {
     /// Ends the run where nothing more may be written.
     fn abort(&mut self, reason: &str) {
         let plan = self.plan;
-        plan.steps().for_each(|step| self.not_tried(step, reason));
+        for phase in &plan.phases {
+            self.order = phase.order;
+            phase.steps.iter().for_each(|step| self.not_tried(step, reason));
+        }
         self.outcome.aborted = Some(reason.to_owned());
     }
 }
 
 fn is_change(step: &Step) -> bool {
-    matches!(step.action, Action::Create | Action::Update | Action::Adopt | Action::Delete)
+    !matches!(step.action, Action::Unchanged | Action::Blocked)
+}
+
+/// Why a step could not be carried out.
+enum Trouble {
+    /// The provider did not do it.
+    Refused(ProviderError),
+    /// What had to go first did not go.
+    StillThere(WaitError),
+}
+
+impl From<ProviderError> for Trouble {
+    fn from(error: ProviderError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Carries out a replace: the old object is deleted, waited for until it is gone, and the new one created. An interrupt
+/// does not stop it halfway.
+async fn replace(
+    provider: &dyn Provider,
+    plan: &Plan,
+    step: &Step,
+    limit: Duration,
+    tell: &Tell,
+) -> Result<Done, Trouble> {
+    provider.make_way(plan, step).await?;
+    let tell = tell.clone();
+    let heard = move |notice: WaitNotice| {
+        if let Some(missing) = notice.missing {
+            tell(Event::Waiting { id: notice.id, missing });
+        }
+    };
+    let gone = Wait { id: step.id.clone(), uid: step.uid.clone(), until: Until::Gone, limit };
+    let waited = provider.wait(&plan.instance, &[gone], Arc::new(heard)).await;
+    waited.into_iter().collect::<Result<(), WaitError>>().map_err(Trouble::StillThere)?;
+    Ok(provider.carry_out(plan, step).await?)
 }
 
 /// What ends a step after it was acknowledged; `None` where nothing is left to wait for.
 fn until(step: &Step) -> Option<Until> {
     match (step.action, &step.readiness) {
         (Action::Delete, _) => Some(Until::Gone),
-        (Action::Blocked, _) | (_, None | Some(Readiness::Exists)) => None,
+        (Action::Blocked | Action::Forget, _) | (_, None | Some(Readiness::Exists)) => None,
         (_, Some(readiness)) => Some(Until::Ready(readiness.clone())),
     }
 }
@@ -327,7 +383,7 @@ fn until(step: &Step) -> Option<Until> {
 /// What went wrong with a step, without what was being done: a failure is told beside its object.
 fn reason(step: &Step, error: &ProviderError) -> String {
     let text = with_sources(error);
-    let doing = ["applying", "deleting"].map(|verb| format!("{verb} {}: ", step.id));
+    let doing = ["applying", "deleting", "replacing", "forgetting"].map(|verb| format!("{verb} {}: ", step.id));
     doing.iter().find_map(|doing| text.strip_prefix(doing)).unwrap_or(&text).to_owned()
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::observe::{Readiness, Snapshot, Target};
-use crate::plan::{Action, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
+use crate::plan::{Action, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
 use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
 
 /// Writes down what it is asked.
@@ -69,6 +69,11 @@ impl Provider for Fake {
         Box::pin(async { Ok(()) })
     }
 
+    fn make_way<'a>(&'a self, _: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<(), ProviderError>> {
+        self.0.note(format!("make way for {}", step.id.name));
+        Box::pin(async { Ok(()) })
+    }
+
     fn carry_out<'a>(&'a self, _: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<Done, ProviderError>> {
         Box::pin(async move {
             let name = step.id.name.as_str();
@@ -79,7 +84,9 @@ impl Provider for Fake {
             if self.0.refuses.contains(&name) {
                 return Err(ProviderError::WrongTarget("refused".to_owned()));
             }
-            Ok(Done { uid: Some(format!("uid-{name}")), warnings: Vec::new() })
+            // What is not deleted because its condition is not met is there afterwards.
+            let gone = step.action == Action::Delete && step.condition.is_none();
+            Ok(Done { uid: (!gone).then(|| format!("uid-{name}")), warnings: Vec::new() })
         })
     }
 
@@ -125,6 +132,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         tier: None,
         action,
         replace: None,
+        leaves: Vec::new(),
         from: None,
         hands_over: Vec::new(),
         condition: None,
@@ -229,6 +237,52 @@ fn phases_wait_for_each_other() {
     ];
     let outcome = check(Scribe::default(), phases, &expect);
     assert!(outcome.is_complete() && outcome.done.len() == 3);
+}
+
+#[test]
+fn a_replaced_object_is_gone_before_the_new_one_comes() {
+    let replace = || vec![(Order::Apply, vec![step("a", Action::Replace, Some(Readiness::Available(1)))])];
+    let gone = ["lock", "begin", "make way for a", "wait a gone old-a"];
+    let ready = ["replace a", "wait a ready uid-a", "finish", "release"];
+    assert!(check(Scribe::default(), replace(), &[gone, ready].concat()).is_complete());
+
+    let stays = Scribe { never_ready: vec!["a"], ..Scribe::default() };
+    let outcome = check(stays, replace(), &[&gone[..], &["release"]].concat());
+    assert_eq!(outcome.failed[0].reason, "not ready after 600 s: 0/1");
+}
+
+#[test]
+fn what_stays_is_not_waited_for() {
+    let mut taken = delete("a");
+    taken.condition = Some(Condition::Unowned);
+    let phases = vec![(Order::Delete, vec![taken, step("b", Action::Forget, None)])];
+    let outcome =
+        check(Scribe::default(), phases, &["lock", "begin", "delete a", "forget b", "finish", "release and forget"]);
+    assert!(outcome.is_complete() && outcome.done.len() == 2);
+}
+
+#[test]
+fn what_was_opened_for_a_move_is_closed_at_the_end_and_only_then() {
+    let phases = || {
+        let open = |action| step("a", action, Some(Readiness::Exists));
+        vec![
+            (Order::Apply, vec![open(Action::Update), create("b")]),
+            (Order::Delete, vec![delete("c")]),
+            (Order::Close, vec![open(Action::Update)]),
+        ]
+    };
+    let first = ["lock", "begin", "update a", "create b"];
+    let rest = ["wait b ready uid-b", "delete c", "wait c gone old-c", "update a", "finish", "release"];
+    let outcome = check(Scribe::default(), phases(), &[&first[..], &rest].concat());
+    assert_eq!((outcome.done.len(), outcome.is_complete()), (4, true));
+
+    let scribe = Scribe { refuses: vec!["b"], ..Scribe::default() };
+    let outcome = check(scribe, phases(), &[&first[..], &["release"]].concat());
+    let told = BTreeMap::from([
+        ("a", "nothing is closed after a failure (K b)"),
+        ("c", "nothing is deleted after a failure (K b)"),
+    ]);
+    assert_eq!(not_tried(&outcome), told);
 }
 
 #[test]

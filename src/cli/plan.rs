@@ -34,7 +34,7 @@ pub struct Args {
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let plan = Session::run(context, &args.stack, ui, async |session, ui| {
-        session.plan(session.desired(), &args.policy.policy(false), ui).await
+        session.plan(session.desired(), &args.policy.policy(session.desired())?, ui).await
     })?;
     if let Some(file) = &args.save {
         saved::write(file, &plan)?;

@@ -159,6 +159,7 @@ fn line(event: &Event) -> Option<String> {
             let doing = match order {
                 Order::Apply => "apply",
                 Order::Delete => "delete",
+                Order::Close => "close",
             };
             format!("phase {}: {changes} to {doing}, {waits} to wait for", phase_title(*number, name))
         }

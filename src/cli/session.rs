@@ -12,6 +12,7 @@ use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
 use crate::exit;
+use crate::load::suggest::instead;
 use crate::plan::verify::verify;
 use crate::plan::{Plan, Policy, plan};
 use crate::provider::Provider;
@@ -26,15 +27,36 @@ pub(super) struct PolicyArgs {
     /// Make existing objects the instance's that belong to nobody
     #[arg(long)]
     pub(super) adopt: bool,
+    /// Delete and create anew where the server refuses to change a field
+    #[arg(long)]
+    pub(super) allow_replace: bool,
+    /// Delete also where so much has left the stack that it may be a mistake
+    #[arg(long)]
+    pub(super) allow_prune: bool,
     /// Delete what is deleted only when named, as KIND/NAME
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) delete: Vec<String>,
+    /// Leave what left the stack on the cluster as nobody's, as KIND/NAME
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) forget: Vec<String>,
+    /// Only this service, with all it depends on and what belongs to no service; can be given several times
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) target: Vec<String>,
 }
 
 impl PolicyArgs {
-    pub(super) fn policy(&self, destroy: bool) -> Policy {
-        let Self { force_conflicts, adopt, delete } = self.clone();
-        Policy { force_conflicts, adopt, delete, destroy, ..Policy::default() }
+    /// The policy that the arguments ask for; an error where they name a service that is not there.
+    pub(super) fn policy(&self, desired: &Desired) -> Result<Policy, CommandError> {
+        let Self { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, target } = self.clone();
+        let services = || desired.phases.iter().flat_map(|phase| &phase.services).map(String::as_str);
+        let unknown = target.iter().find(|target| services().all(|service| service != target.as_str()));
+        if let Some(unknown) = unknown {
+            let names: Vec<&str> = services().collect();
+            let what = anyhow!("there is no service {unknown} in stack {}", desired.instance.stack);
+            return Err(CommandError::new(exit::ERROR, what).hint(instead(unknown, "services here", names)));
+        }
+        let (targets, destroy) = (target, false);
+        Ok(Policy { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, targets, destroy })
     }
 }
 

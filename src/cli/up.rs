@@ -11,7 +11,7 @@ use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
 use crate::apply::{Event, Outcome, Settings, apply};
 use crate::exit;
-use crate::plan::Plan;
+use crate::plan::{Plan, Policy};
 use crate::provider::ProviderError;
 use crate::report;
 use anyhow::anyhow;
@@ -44,6 +44,9 @@ pub struct DestroyArgs {
     /// Delete what is deleted only when named, as KIND/NAME
     #[arg(long, value_name = "KIND/NAME")]
     delete: Vec<String>,
+    /// Delete also where the list of a kind is empty and should not be
+    #[arg(long)]
+    allow_prune: bool,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -73,7 +76,7 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
     Session::run(context, &args.stack, ui, async |session, ui| {
         let plan = match &file {
             Some(saved) => saved::rest_of(session, saved, ui).await?,
-            None => session.plan(session.desired(), &args.policy.policy(false), ui).await?,
+            None => session.plan(session.desired(), &args.policy.policy(session.desired())?, ui).await?,
         };
         carry_out(session, &plan, &args.run, ui).await
     })
@@ -82,7 +85,8 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
 /// Plans the way down and carries it out.
 pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     Session::run(context, &args.stack, ui, async |session, ui| {
-        let policy = PolicyArgs { delete: args.delete.clone(), ..PolicyArgs::default() }.policy(true);
+        let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
+        let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
         let plan = session.plan(&session.nothing(), &policy, ui).await?;
         carry_out(session, &plan, &args.run, ui).await
     })

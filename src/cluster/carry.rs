@@ -8,15 +8,15 @@ use strata_components::desired::{Instance, Kind};
 
 use super::Cluster;
 use super::discovery::collection;
-use super::identity::{Identity, members};
+use super::identity::{Counts, Identity, counts_of, members};
 use super::ownership::hand_over_all;
-use super::request::Call;
+use super::request::{Answer, Call};
 use crate::observe::Owner;
-use crate::plan::{Action, Plan, Step, digest};
+use crate::plan::{Action, Condition, Plan, Step, digest};
 use crate::provider::{Done, ProviderError};
 
 /// The field manager of control objects; a stack's own objects have the stack's.
-const CONTROL_MANAGER: &str = "strata";
+pub(super) const CONTROL_MANAGER: &str = "strata";
 
 /// How often a hand-over is tried while others write the same object.
 const HAND_OVER_TRIES: u32 = 5;
@@ -46,30 +46,51 @@ impl Cluster {
     pub(super) async fn begin_plan(&self, plan: &Plan) -> Result<(), ProviderError> {
         let identity = self.identity(&plan.instance);
         let known = self.find_parent(&identity).await?;
-        let (kinds, namespaces) = known.as_ref().map(members).unwrap_or_default();
-        let mut kinds: BTreeSet<Kind> =
-            kinds.into_iter().map(|(group, kind)| Kind { group, version: String::new(), kind }).collect();
-        let mut namespaces: BTreeSet<String> = namespaces.into_iter().collect();
+        let (mut kinds, mut namespaces) = known_members(known.as_ref());
         for step in plan.steps() {
             kinds.insert(Kind { version: String::new(), ..step.id.kind.clone() });
             namespaces.extend(step.id.namespace.clone());
         }
-        self.write_parent(&identity, &kinds, &namespaces).await
+        // What is going to be deleted is counted no more: a list that is empty for that reason is no surprise.
+        let mut counts = known.as_ref().map(counts_of).unwrap_or_default();
+        for step in plan.steps().filter(|step| matches!(step.action, Action::Delete | Action::Forget)) {
+            if let Some(count) = counts.get_mut(&(step.id.kind.group.clone(), step.id.kind.kind.clone())) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        counts.retain(|_, count| *count > 0);
+        self.write_parent(&identity, &kinds, &namespaces, &counts).await
     }
 
-    /// After the last step: the inventory names what is left; with nothing left, it goes.
+    /// After the last step: the inventory names what is left; with nothing left, it goes. What the choice of targets
+    /// left out stays in it.
     pub(super) async fn finish_plan(&self, plan: &Plan) -> Result<(), ProviderError> {
         let identity = self.identity(&plan.instance);
-        let left = plan.steps().filter(|step| step.action != Action::Delete).map(|step| &step.id);
-        let ids: Vec<_> = left.chain(plan.kept.iter().map(|kept| &kept.id)).collect();
-        if ids.is_empty() {
+        let stays = |step: &&Step| !matches!(step.action, Action::Delete | Action::Forget);
+        let left = plan.steps().filter(stays).map(|step| &step.id);
+        let ids: BTreeSet<_> = left.chain(plan.kept.iter().map(|kept| &kept.id)).collect();
+        if ids.is_empty() && plan.left_out.is_empty() {
             let doing = format!("deleting the inventory of {}", identity.instance);
             let call = Call::delete(parent_path(&identity), doing, &json!({}));
             return self.requests.find(&call).await.map(|_| ());
         }
-        let kinds = ids.iter().map(|id| id.kind.clone()).collect();
-        let namespaces = ids.iter().filter_map(|id| id.namespace.clone()).collect();
-        self.write_parent(&identity, &kinds, &namespaces).await
+        let (mut kinds, mut namespaces, mut counts) = (BTreeSet::new(), BTreeSet::new(), Counts::new());
+        if !plan.left_out.is_empty() {
+            let known = self.find_parent(&identity).await?;
+            (kinds, namespaces) = known_members(known.as_ref());
+            counts = known.as_ref().map(counts_of).unwrap_or_default();
+        }
+        let mut found = Counts::new();
+        for id in ids {
+            *found.entry((id.kind.group.clone(), id.kind.kind.clone())).or_default() += 1;
+            kinds.insert(Kind { version: String::new(), ..id.kind.clone() });
+            namespaces.extend(id.namespace.clone());
+        }
+        for (kind, count) in found {
+            let known = counts.entry(kind).or_default();
+            *known = count.max(*known);
+        }
+        self.write_parent(&identity, &kinds, &namespaces, &counts).await
     }
 
     async fn write_parent(
@@ -77,8 +98,9 @@ impl Cluster {
         identity: &Identity,
         kinds: &BTreeSet<Kind>,
         namespaces: &BTreeSet<String>,
+        counts: &Counts,
     ) -> Result<(), ProviderError> {
-        let parent = identity.parent(kinds, namespaces.iter().map(String::as_str));
+        let parent = identity.parent(kinds, namespaces.iter().map(String::as_str), counts);
         let doing = format!("writing the inventory of {}", identity.instance);
         let call = Call::apply(parent_path(identity), doing, CONTROL_MANAGER, &parent).query("force", "true");
         self.requests.ok(&call).await.map(|_| ())
@@ -86,15 +108,17 @@ impl Cluster {
 
     pub(super) async fn carry_out_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
         match step.action {
-            Action::Create | Action::Update | Action::Adopt | Action::Move => self.apply_step(plan, step).await,
-            Action::Delete => self.delete_step(plan, step).await,
-            Action::Unchanged | Action::Blocked | Action::Replace | Action::Forget => {
-                Ok(Done { uid: step.uid.clone(), warnings: Vec::new() })
+            Action::Create | Action::Update | Action::Replace | Action::Adopt | Action::Move => {
+                self.apply_step(plan, step).await
             }
+            Action::Delete if step.condition == Some(Condition::Unowned) => self.delete_unowned(plan, step).await,
+            Action::Delete => self.delete_step(plan, step).await,
+            Action::Forget => self.forget_step(plan, step).await,
+            Action::Unchanged | Action::Blocked => Ok(Done { uid: step.uid.clone(), warnings: Vec::new() }),
         }
     }
 
-    async fn path(&self, step: &Step) -> Result<String, ProviderError> {
+    pub(super) async fn path(&self, step: &Step) -> Result<String, ProviderError> {
         self.served().await?.path(&step.id).ok_or_else(|| ProviderError::Unexpected {
             doing: format!("applying {}", step.id),
             detail: format!("the cluster does not serve {} any more", step.id.kind.kind),
@@ -108,7 +132,8 @@ impl Cluster {
         };
         let digest = step.manifest_digest.clone().unwrap_or_else(|| digest(manifest));
         let mut object = self.identity(&plan.instance).dress(manifest, digest).object;
-        if let Some(uid) = &step.uid {
+        let new = matches!(step.action, Action::Create | Action::Move | Action::Replace);
+        if let Some(uid) = step.uid.as_ref().filter(|_| !new) {
             // The server refuses when the object is not the one the step was planned against.
             object["metadata"]["uid"] = uid.as_str().into();
         }
@@ -119,7 +144,7 @@ impl Cluster {
         }
         let answer = self.requests.send(&call).await?;
         let own = answer.repeated && made_by(&answer.body, &plan.field_manager);
-        if step.action == Action::Create && answer.status == StatusCode::OK && !own {
+        if new && answer.status == StatusCode::OK && !own {
             return Err(ProviderError::Moved { id: step.id.to_string(), what: "appeared".to_owned() });
         }
         let warnings = answer.warnings.clone();
@@ -168,16 +193,7 @@ impl Cluster {
             "propagationPolicy": "Foreground",
         });
         let call = Call::delete(self.path(step).await?, doing, &options);
-        let answer = self.requests.send(&call).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND => {}
-            StatusCode::CONFLICT => {
-                return Err(ProviderError::Moved { id: step.id.to_string(), what: "was replaced".to_owned() });
-            }
-            _ => {
-                answer.ok(&call.doing)?;
-            }
-        }
+        deleted(&self.requests.send(&call).await?, &call, step)?;
         Ok(Done { uid: None, warnings: Vec::new() })
     }
 
@@ -205,6 +221,16 @@ impl Cluster {
     }
 }
 
+/// What the answer to a delete means: the object is on its way, or gone already.
+pub(super) fn deleted(answer: &Answer, call: &Call, step: &Step) -> Result<(), ProviderError> {
+    match answer.status {
+        StatusCode::NOT_FOUND => Ok(()),
+        StatusCode::CONFLICT => Err(ProviderError::Moved { id: step.id.to_string(), what: "was replaced".to_owned() }),
+        status if status.is_success() => Ok(()),
+        _ => Err(answer.refused(&call.doing)),
+    }
+}
+
 /// Whether nobody but `manager` has ever applied or written the object itself: after a try whose answer was lost, that
 /// try has made it.
 fn made_by(object: &Value, manager: &str) -> bool {
@@ -221,6 +247,13 @@ fn made_by_cluster(kind: &str, name: &str) -> bool {
         "Event" | "PodMetrics" => true,
         _ => false,
     }
+}
+
+/// The kinds and namespaces that an inventory names; none where there is none.
+fn known_members(parent: Option<&Value>) -> (BTreeSet<Kind>, BTreeSet<String>) {
+    let (kinds, namespaces) = parent.map(members).unwrap_or_default();
+    let kinds = kinds.into_iter().map(|(group, kind)| Kind { group, version: String::new(), kind });
+    (kinds.collect(), namespaces.into_iter().collect())
 }
 
 fn parent_path(identity: &Identity) -> String {

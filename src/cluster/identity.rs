@@ -4,6 +4,8 @@
 //! The parent is a ConfigMap in the control namespace. Its members carry the label
 //! `applyset.kubernetes.io/part-of`; its annotations name the kinds and namespaces where members are.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -24,6 +26,9 @@ pub(crate) const TOOLING_ANNOTATION: &str = "applyset.kubernetes.io/tooling";
 pub(crate) const KINDS_ANNOTATION: &str = "applyset.kubernetes.io/contains-group-kinds";
 /// Annotation of the parent: namespaces other than its own where members are, comma-separated.
 pub(crate) const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additional-namespaces";
+/// Annotation of the parent: how many members of each kind there were when it was last complete, as
+/// `Kind.group=number`, comma-separated. An empty list of a kind that is counted here is not believed at once.
+pub(crate) const COUNTS_ANNOTATION: &str = "strata.dev/counts";
 /// Annotation of a member: the digest of the manifest that was applied last.
 pub(crate) const APPLIED_ANNOTATION: &str = "strata.dev/applied";
 
@@ -32,6 +37,9 @@ pub(crate) const LEFT_BY_ANNOTATION: &str = "strata.dev/left-by";
 
 /// Annotation of the parent: the instance in its parts, because two can be joined to the same name.
 pub(crate) const PARTS_ANNOTATION: &str = "strata.dev/instance";
+
+/// How many members an inventory counts, by group and kind.
+pub(crate) type Counts = BTreeMap<(String, String), usize>;
 
 /// An instance's marks on one cluster.
 #[derive(Debug, Clone)]
@@ -96,10 +104,18 @@ impl Identity {
         &self,
         kinds: impl IntoIterator<Item = &'a Kind>,
         namespaces: impl IntoIterator<Item = &'a str>,
+        counts: &Counts,
     ) -> Value {
         let kinds: std::collections::BTreeSet<String> = kinds.into_iter().map(group_kind).collect();
         let namespaces: std::collections::BTreeSet<&str> =
             namespaces.into_iter().filter(|namespace| *namespace != self.control_namespace).collect();
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|((group, kind), count)| {
+                let kind = Kind { group: group.clone(), version: String::new(), kind: kind.clone() };
+                format!("{}={count}", group_kind(&kind))
+            })
+            .collect();
         let join = |items: Vec<&str>| items.join(",");
         json!({
             "apiVersion": "v1",
@@ -117,6 +133,7 @@ impl Identity {
                     PARTS_ANNOTATION: self.parts,
                     KINDS_ANNOTATION: join(kinds.iter().map(String::as_str).collect()),
                     NAMESPACES_ANNOTATION: join(namespaces.into_iter().collect()),
+                    COUNTS_ANNOTATION: counts.join(","),
                 },
             },
         })
@@ -165,14 +182,27 @@ pub(crate) fn members(parent: &Value) -> (Vec<(String, String)>, Vec<String>) {
             .map(str::to_owned)
             .collect()
     };
-    let kinds = list(KINDS_ANNOTATION)
-        .into_iter()
-        .map(|item| match item.split_once('.') {
-            Some((kind, group)) => (group.to_owned(), kind.to_owned()),
-            None => (String::new(), item),
-        })
-        .collect();
+    let kinds = list(KINDS_ANNOTATION).iter().map(|item| split(item)).collect();
     (kinds, list(NAMESPACES_ANNOTATION))
+}
+
+/// How many members of each kind a parent counts; none where it does not say.
+pub(crate) fn counts_of(parent: &Value) -> Counts {
+    let annotations = parent.pointer("/metadata/annotations");
+    let counts = annotations.and_then(|annotations| annotations.get(COUNTS_ANNOTATION)?.as_str()).unwrap_or_default();
+    let count = |item: &str| {
+        let (kind, number) = item.split_once('=')?;
+        Some((split(kind), number.parse().ok()?))
+    };
+    counts.split(',').filter_map(count).collect()
+}
+
+/// Group and kind of `Kind.group`.
+fn split(group_kind: &str) -> (String, String) {
+    match group_kind.split_once('.') {
+        Some((kind, group)) => (group.to_owned(), kind.to_owned()),
+        None => (String::new(), group_kind.to_owned()),
+    }
 }
 
 fn group_kind(kind: &Kind) -> String {
@@ -240,14 +270,20 @@ mod tests {
         };
         let (one, other) = (instance("dev-x", None), instance("dev", Some("x")));
         assert_eq!(one.set, other.set);
-        assert_eq!(one.namesake(&one.parent([], [])), None);
-        assert_eq!(one.namesake(&other.parent([], [])).as_deref(), Some("stack=s environment=dev instance=x"));
+        assert_eq!(one.namesake(&one.parent([], [], &Counts::new())), None);
+        assert_eq!(
+            one.namesake(&other.parent([], [], &Counts::new())).as_deref(),
+            Some("stack=s environment=dev instance=x")
+        );
     }
 
     #[test]
     fn members_are_read_back() {
         let kind = |group: &str, kind: &str| Kind { group: group.into(), version: "v1".into(), kind: kind.into() };
-        let parent = identity().parent(&[kind("apps", "Deployment"), kind("", "Service")], ["b", "a", "strata-system"]);
+        let all = [kind("apps", "Deployment"), kind("", "Service")];
+        let counted = Counts::from([(("".into(), "Service".into()), 3), (("apps".into(), "Deployment".into()), 12)]);
+        let parent = identity().parent(&all, ["b", "a", "strata-system"], &counted);
+        assert_eq!(counts_of(&parent), counted);
         let (kinds, namespaces) = members(&parent);
         assert_eq!(kinds, [("apps".into(), "Deployment".into()), ("".into(), "Service".into())]);
         assert_eq!(namespaces, ["a", "b"]);

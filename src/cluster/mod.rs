@@ -6,6 +6,7 @@ mod carry;
 pub mod connect;
 mod discovery;
 mod fields;
+mod forget;
 mod identity;
 mod lock;
 mod observe;
@@ -13,6 +14,7 @@ mod ownership;
 mod pods;
 mod provided;
 mod readiness;
+mod replace;
 mod request;
 mod survey;
 mod wait;
@@ -82,6 +84,10 @@ impl Provider for Cluster {
 
     fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(self.begin_plan(plan))
+    }
+
+    fn make_way<'a>(&'a self, plan: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.make_way_for(plan, step))
     }
 
     fn carry_out<'a>(&'a self, plan: &'a Plan, step: &'a Step) -> BoxFuture<'a, Result<Done, ProviderError>> {

@@ -177,6 +177,8 @@ mod tests {
             tier: None,
             depends_on: Vec::new(),
             manifest,
+            was: None,
+            meanwhile: None,
         }
     }
 

@@ -74,13 +74,19 @@ impl Cluster {
             let lost = WaitError::Lost(format!("the cluster does not serve {}", kind.kind));
             return waits.iter().map(|_| Err(lost.clone())).collect();
         };
-        let label = format!("{PART_OF_LABEL}={}", identity.set);
-        let objects = self.watch(kind, place, namespace, label);
+        // Something that goes by itself is watched by its name, because it may be nobody's and carry no mark.
+        let config = match waits {
+            [wait] if wait.until == Until::Gone => {
+                watcher::Config::default().fields(&format!("metadata.name={}", wait.id.name))
+            }
+            _ => watcher::Config::default().labels(&format!("{PART_OF_LABEL}={}", identity.set)),
+        };
+        let objects = self.watch(kind, place, namespace, config);
         let has_pods = matches!(kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job");
         let pods = match namespace.filter(|_| has_pods).and_then(|ns| Some((ns, pod_place(served)?))) {
             Some((ns, (kind, place))) => {
                 let label = format!("{}={}", strata_components::desired::INSTANCE_LABEL, identity.instance);
-                self.watch(kind, place, Some(ns), label)
+                self.watch(kind, place, Some(ns), watcher::Config::default().labels(&label))
             }
             None => futures::stream::pending().boxed(),
         };
@@ -105,7 +111,13 @@ impl Cluster {
         results
     }
 
-    fn watch(&self, kind: &Kind, place: &Served, namespace: Option<&str>, label: String) -> BoxStream<'static, Change> {
+    fn watch(
+        &self,
+        kind: &Kind,
+        place: &Served,
+        namespace: Option<&str>,
+        config: watcher::Config,
+    ) -> BoxStream<'static, Change> {
         let gvk = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
         let resource = ApiResource::from_gvk_with_plural(&gvk, &place.plural);
         let client = self.requests.client().clone();
@@ -113,7 +125,7 @@ impl Cluster {
             Some(namespace) => Api::namespaced_with(client, namespace, &resource),
             None => Api::all_with(client, &resource),
         };
-        watcher(api, watcher::Config::default().labels(&label))
+        watcher(api, config)
             .default_backoff()
             .map(|event| match event {
                 Ok(Event::Apply(object) | Event::InitApply(object)) => Change::Is(plain(&object)),

@@ -3,10 +3,13 @@
 //! [`plan`] is a pure function of what is desired, what was observed and a policy. Apply carries a plan out and
 //! decides nothing; reports show it.
 
+mod leaving;
+mod moves;
 mod planner;
 mod policy;
 pub mod saved;
 pub mod stale;
+mod targets;
 mod types;
 pub mod verify;
 

@@ -6,8 +6,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use strata_components::desired::{Desired, Resource};
 
+use super::leaving::{Leave, Leaving};
+use super::moves::Moves;
 use super::policy::{Policy, named};
-use super::types::{Action, Cause, Kept, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
+use super::targets::Scope;
+use super::types::{Action, Cause, LeftOut, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
 
 /// Decides what to do. Pure: the same three arguments give the same plan, to the byte.
@@ -15,9 +18,20 @@ use crate::observe::{Confirmation, FieldChange, FieldConflict, LiveObject, Owner
 /// `snapshot` must have been taken for `desired`; a resource without a preview is planned as blocked.
 #[must_use]
 pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
-    let mut phases = apply_phases(desired, snapshot, policy);
-    let (deletes, kept) = delete_phases(desired, snapshot, policy);
+    let (scope, moves) = (Scope::of(desired, policy), Moves::of(desired, snapshot));
+    let within: Vec<&Resource> = desired.resources.iter().filter(|resource| scope.holds(resource)).collect();
+    let mut phases = apply_phases(&within, &Look { desired, snapshot, policy, moves: &moves, scope: &scope });
+    let leave = Leave { desired, snapshot, policy, scope: &scope, moves: &moves, applied: &phases };
+    let Leaving { phases: deletes, kept, mut left_out } = leave.decide();
+    let closing = moves.widen(desired, &mut phases);
     phases.extend(deletes);
+    phases.extend(closing);
+    left_out.extend(desired.resources.iter().filter(|resource| !scope.holds(resource)).map(|resource| LeftOut {
+        service: resource.service.clone(),
+        id: resource.id.clone(),
+        left_stack: false,
+    }));
+    left_out.sort();
     let mut plan = Plan {
         format: PLAN_FORMAT.to_owned(),
         instance: desired.instance.clone(),
@@ -28,7 +42,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         summary: Summary::of(&phases),
         phases,
         kept,
-        left_out: Vec::new(),
+        left_out,
         unlisted: snapshot.unlisted.clone(),
         namespaces: desired.namespaces.clone(),
         digest: String::new(),
@@ -43,23 +57,33 @@ pub(crate) fn field_manager(stack: &str) -> String {
     format!("strata-{stack}")
 }
 
-fn apply_phases(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Vec<PlanPhase> {
+/// What decides over a resource, beside itself.
+struct Look<'a> {
+    desired: &'a Desired,
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+    moves: &'a Moves<'a>,
+    scope: &'a Scope<'a>,
+}
+
+fn apply_phases(within: &[&Resource], look: &Look<'_>) -> Vec<PlanPhase> {
     let mut by_phase: BTreeMap<u32, Vec<Step>> = BTreeMap::new();
-    for resource in &desired.resources {
-        let asked = desired.ownership.adoption(&resource.id.kind.kind, &resource.id.name).is_some();
-        let step = step(resource, snapshot, policy, policy.adopt || asked);
-        by_phase.entry(resource.phase).or_default().push(step);
+    for resource in within {
+        by_phase.entry(resource.phase).or_default().push(step(resource, look));
     }
     by_phase
         .into_iter()
-        .map(|(number, mut steps)| {
-            steps.sort_by(|a, b| (a.stage, &a.address, &a.id).cmp(&(b.stage, &b.address, &b.id)));
-            PlanPhase { order: Order::Apply, number, name: phase_name(desired, number), steps }
-        })
+        .filter_map(|(number, steps)| phase_of(Order::Apply, number, phase_name(look.desired, number), steps))
         .collect()
 }
 
-fn phase_name(desired: &Desired, number: u32) -> String {
+/// A phase of these steps, in their order; none without steps.
+pub(super) fn phase_of(order: Order, number: u32, name: String, mut steps: Vec<Step>) -> Option<PlanPhase> {
+    steps.sort_by(|a, b| (a.stage, &a.address, &a.id).cmp(&(b.stage, &b.address, &b.id)));
+    (!steps.is_empty()).then_some(PlanPhase { order, number, name, steps })
+}
+
+pub(super) fn phase_name(desired: &Desired, number: u32) -> String {
     desired
         .phases
         .iter()
@@ -67,7 +91,8 @@ fn phase_name(desired: &Desired, number: u32) -> String {
         .map_or_else(|| format!("phase {number}"), |phase| phase.name.clone())
 }
 
-fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy, adopt: bool) -> Step {
+fn step(resource: &Resource, look: &Look<'_>) -> Step {
+    let Look { snapshot, policy, moves, scope, .. } = *look;
     let live = snapshot.object(&resource.id);
     let mut step = Step {
         id: resource.id.clone(),
@@ -76,6 +101,7 @@ fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy, adopt: bool) 
         tier: resource.tier.clone(),
         action: Action::Blocked,
         replace: None,
+        leaves: Vec::new(),
         from: None,
         hands_over: Vec::new(),
         condition: None,
@@ -98,19 +124,42 @@ fn step(resource: &Resource, snapshot: &Snapshot, policy: &Policy, adopt: bool) 
     step.readiness = Some(preview.readiness.clone());
     step.manifest_digest = Some(preview.digest.clone());
 
-    let (action, mut causes, confirmation) = decide(live, preview, policy, adopt);
-    if matches!(action, Action::Create | Action::Update | Action::Adopt) {
+    let asked = look.desired.ownership.adoption(&step.id.kind.kind, &step.id.name).is_some();
+    (step.action, step.causes, step.confirmation) = decide(live, preview, policy, policy.adopt || asked);
+    if policy.forgets(&step.id) {
+        let reason = "it is in the stack: take it out first to have it forgotten".to_owned();
+        step.block(Cause::Guarded { reason });
+    }
+    let before = moves.from(&step.id);
+    if step.action == Action::Create
+        && let Some(before) = before
+    {
+        (step.action, step.from) = (Action::Move, Some(before.id.clone()));
+        step.causes = vec![Cause::MovedFrom { id: before.id.clone() }];
+    }
+    let moving = step.action == Action::Move || (moves.overlap(resource) && step.action != Action::Unchanged);
+    if moving && !scope.is_everything() {
+        let reason = "a service moves, and what is left out goes on calling it by its old name: go without --target";
+        step.block(Cause::Guarded { reason: reason.to_owned() });
+    }
+    if let (Action::Replace, Previewed::Replace { order, leaves, .. }) = (step.action, &preview.outcome) {
+        step.replace = Some(*order);
+        step.leaves = leaves.iter().map(|leftover| leftover.id.clone()).collect();
+    }
+    if !matches!(step.action, Action::Unchanged | Action::Blocked) {
         step.manifest = Some(preview.applied_as.as_ref().unwrap_or(&resource.manifest).clone());
-        step.hands_over = preview.hands_over.clone();
+        // What is deleted hands nothing over.
+        let hands_over = preview.hands_over.iter().filter(|_| step.action != Action::Replace);
+        step.hands_over = hands_over.cloned().collect();
         let left = |FieldConflict { path, manager, .. }: &FieldConflict| Cause::Left {
             path: path.clone(),
             manager: manager.clone(),
         };
-        causes.extend(preview.left.iter().map(left));
-        causes.extend(preview.hands_over.iter().map(|manager| Cause::HandedOver { manager: manager.clone() }));
+        step.causes.extend(preview.left.iter().map(left));
+        let handed = step.hands_over.iter().map(|manager| Cause::HandedOver { manager: manager.clone() });
+        step.causes.extend(handed.collect::<Vec<_>>());
     }
-    step.force = matches!(action, Action::Update | Action::Adopt) && has_conflicts(&preview.outcome);
-    (step.action, step.causes, step.confirmation) = (action, causes, confirmation);
+    step.force = matches!(step.action, Action::Update | Action::Adopt) && has_conflicts(&preview.outcome);
     step
 }
 
@@ -142,24 +191,57 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy, adopt: 
                 if adopting { (Action::Adopt, vec![Cause::NotOurs]) } else { (Action::Unchanged, Vec::new()) };
             (action, causes, Some(confirmation.clone()))
         }
-        Previewed::Replace { reason, .. } => blocked(Cause::Refused { reason: reason.clone() }),
-        Previewed::Change { changes, conflicts, confirmation } => {
-            let drifted = live.and_then(|live| live.applied.as_ref()).is_some_and(|digest| *digest == preview.digest);
-            let mut causes = field_causes(changes, drifted);
-            if adopting {
-                causes.insert(0, Cause::NotOurs);
+        Previewed::Replace { reason, paths, changes, conflicts, confirmation, .. } => {
+            let mut causes = changed(live, preview, changes);
+            causes.push(Cause::Immutable { reason: reason.clone(), paths: paths.clone() });
+            let held = held(conflicts, policy);
+            let refused = refused(live, policy);
+            if held.is_empty() && refused.is_none() {
+                return (Action::Replace, causes, Some(confirmation.clone()));
             }
-            let in_the_way = |conflict: &&FieldConflict| !conflict.take && !policy.force_conflicts;
-            if conflicts.iter().any(|conflict| in_the_way(&conflict)) {
-                causes.extend(conflicts.iter().filter(in_the_way).map(|FieldConflict { path, manager, .. }| {
-                    Cause::Conflict { path: path.clone(), manager: manager.clone() }
-                }));
+            causes.extend(held.into_iter().chain(refused));
+            (Action::Blocked, causes, None)
+        }
+        Previewed::Change { changes, conflicts, confirmation } => {
+            let mut causes = changed(live, preview, changes);
+            let held = held(conflicts, policy);
+            if !held.is_empty() {
+                causes.extend(held);
                 return (Action::Blocked, causes, None);
             }
             let action = if adopting { Action::Adopt } else { Action::Update };
             (action, causes, Some(confirmation.clone()))
         }
     }
+}
+
+/// Why the fields change.
+fn changed(live: Option<&LiveObject>, preview: &Preview, changes: &[FieldChange]) -> Vec<Cause> {
+    let drifted = live.and_then(|live| live.applied.as_ref()).is_some_and(|digest| *digest == preview.digest);
+    let adopting = live.is_some_and(|live| live.owner == Owner::Nobody);
+    let mut causes = field_causes(changes, drifted);
+    if adopting {
+        causes.insert(0, Cause::NotOurs);
+    }
+    causes
+}
+
+/// The fields that another manager holds and keeps.
+fn held(conflicts: &[FieldConflict], policy: &Policy) -> Vec<Cause> {
+    let kept = conflicts.iter().filter(|conflict| !conflict.take && !policy.force_conflicts);
+    kept.map(|FieldConflict { path, manager, .. }| Cause::Conflict { path: path.clone(), manager: manager.clone() })
+        .collect()
+}
+
+/// Why an object that could only be replaced is not.
+fn refused(live: Option<&LiveObject>, policy: &Policy) -> Option<Cause> {
+    let guarded = live.and_then(|live| Some((&live.id, live.guarded.as_ref()?)));
+    let reason = match guarded.filter(|(id, _)| !policy.deletes(id)) {
+        Some((id, reason)) => format!("{reason}; allow it with --allow-replace --delete {}", named(id)),
+        None if policy.allow_replace => return None,
+        None => "it would be deleted and created anew; allow that with --allow-replace".to_owned(),
+    };
+    Some(Cause::Guarded { reason })
 }
 
 fn field_causes(changes: &[FieldChange], drifted: bool) -> Vec<Cause> {
@@ -177,73 +259,6 @@ fn field_causes(changes: &[FieldChange], drifted: bool) -> Vec<Cause> {
             }
         })
         .collect()
-}
-
-fn delete_phases(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> (Vec<PlanPhase>, Vec<Kept>) {
-    let wanted: std::collections::BTreeSet<_> = desired.resources.iter().map(|resource| &resource.id).collect();
-    let mut kept = Vec::new();
-    let mut by_phase: BTreeMap<u32, Vec<Step>> = BTreeMap::new();
-    for live in &snapshot.objects {
-        if live.owner != Owner::This || wanted.contains(&live.id) {
-            continue;
-        }
-        if let Some(reason) = live.guarded.as_ref().filter(|_| !policy.deletes(&live.id)) {
-            let name = named(&live.id);
-            kept.push(Kept { id: live.id.clone(), reason: format!("{reason}; delete it with --delete {name}") });
-            continue;
-        }
-        // Kinds that others stand in or refer to were applied in phase 0, so they are deleted last.
-        by_phase.entry(live.phase.unwrap_or(0)).or_default().push(delete_step(live, snapshot, policy));
-    }
-    let phases = by_phase
-        .into_iter()
-        .rev()
-        .map(|(number, mut steps)| {
-            steps.sort_by(|a, b| (a.stage, &a.address, &a.id).cmp(&(b.stage, &b.address, &b.id)));
-            PlanPhase { order: Order::Delete, number, name: phase_name(desired, number), steps }
-        })
-        .collect();
-    (phases, kept)
-}
-
-fn delete_step(live: &LiveObject, snapshot: &Snapshot, policy: &Policy) -> Step {
-    let cause = if policy.destroy { Cause::Destroy } else { Cause::LeftStack };
-    let address = live.address.clone().unwrap_or_else(|| live.id.to_string());
-    let (action, causes) = if snapshot.unlisted.is_empty() {
-        (Action::Delete, vec![cause])
-    } else {
-        (Action::Blocked, vec![cause, Cause::Unlisted])
-    };
-    Step {
-        id: live.id.clone(),
-        service: service_of(&address),
-        address,
-        tier: live.tier.clone(),
-        action,
-        replace: None,
-        from: None,
-        hands_over: Vec::new(),
-        condition: None,
-        causes,
-        uid: Some(live.uid.clone()),
-        resource_version: Some(live.resource_version.clone()),
-        // What is guarded holds or feeds the rest: it goes last.
-        stage: u32::from(live.guarded.is_some()),
-        waits_for: Vec::new(),
-        readiness: None,
-        force: false,
-        confirmation: None,
-        manifest_digest: None,
-        manifest: None,
-    }
-}
-
-/// The service in an address `stack/service/component`; an address of two parts belongs to none.
-fn service_of(address: &str) -> Option<String> {
-    match address.split('/').collect::<Vec<_>>()[..] {
-        [_, service, _] => Some(service.to_owned()),
-        _ => None,
-    }
 }
 
 /// `sha256:` and the hexadecimal digest of a value's JSON.

@@ -32,6 +32,11 @@ impl Policy {
     pub(super) fn deletes(&self, id: &ResourceId) -> bool {
         self.delete.contains(&named(id))
     }
+
+    /// Whether this object is to be forgotten.
+    pub(super) fn forgets(&self, id: &ResourceId) -> bool {
+        self.forget.contains(&named(id))
+    }
 }
 
 /// An object as `--delete` and `--forget` name it.

@@ -8,10 +8,16 @@ use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Res
 
 use super::verify::verify;
 use super::*;
+
 use crate::observe::{
     Confirmation, FieldChange, FieldConflict, FieldOwner, Health, LiveObject, Owner, Preview, Previewed, Readiness,
     SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
 };
+
+mod leaving;
+mod moves;
+mod replace;
+mod targets;
 
 fn kind(name: &str) -> Kind {
     Kind { group: String::new(), version: "v1".to_owned(), kind: name.to_owned() }
@@ -43,6 +49,8 @@ pub(super) fn desired(services: &[(&str, u32)]) -> Desired {
         service: service.map(str::to_owned),
         tier: service.map(|_| "core".to_owned()),
         depends_on: Vec::new(),
+        was: None,
+        meanwhile: None,
         id,
     };
     let mut resources = vec![resource(id("Namespace", "ns"), 0, None)];
@@ -145,7 +153,7 @@ fn check(plan: &Plan, expect: &[&str]) {
     for phase in &plan.phases {
         for step in &phase.steps {
             let causes: Vec<&str> = step.causes.iter().map(cause).collect();
-            let order = if phase.order == Order::Apply { "apply" } else { "delete" };
+            let order = format!("{:?}", phase.order).to_lowercase();
             let action = format!("{:?}", step.action).to_lowercase();
             lines.push(format!("{} {order} {action} {}: {}", phase.number, step.id.name, causes.join(" ")));
         }

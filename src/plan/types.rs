@@ -26,7 +26,8 @@ pub struct Plan {
     pub inputs: String,
     /// What was allowed beyond the ordinary.
     pub policy: Policy,
-    /// Phases in the order they are carried out: those that apply, then those that delete.
+    /// Phases in the order they are carried out: those that apply, those that delete, then one that closes what was
+    /// open while a service moved.
     pub phases: Vec<PlanPhase>,
     /// What belongs to the instance and left the stack, and is kept all the same.
     pub kept: Vec<Kept>,
@@ -44,13 +45,16 @@ pub struct Plan {
 }
 
 /// Whether the steps of a phase apply or delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Everything in it is applied, and ready before the next phase begins.
     Apply,
-    /// Everything in it is deleted, and gone before the next phase begins.
+    /// Everything in it is deleted, and gone before the next phase begins. It begins only when nothing has failed.
     Delete,
+    /// What let an old name and a new one through while a service moved lets only the new one through. It begins only
+    /// when nothing has failed.
+    Close,
 }
 
 /// Steps that are carried out together.
@@ -84,6 +88,9 @@ pub struct Step {
     /// On a replace, which goes first: the old object or the new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<ReplaceOrder>,
+    /// On a replace where the new object comes first, what the old one leaves behind; a later step deletes each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<ResourceId>,
     /// On a move, the object under its old name, which a later step deletes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ResourceId>,
@@ -121,6 +128,14 @@ pub struct Step {
     /// The manifest that is applied; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Value>,
+}
+
+impl Step {
+    /// Keeps the step from being carried out, with one more reason.
+    pub(super) fn block(&mut self, cause: Cause) {
+        (self.action, self.confirmation) = (Action::Blocked, None);
+        self.causes.push(cause);
+    }
 }
 
 /// What a step does.

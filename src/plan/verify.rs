@@ -3,6 +3,8 @@
 //! It never calls the planner and shares no decision with it, so that a mistake there is not repeated here. It changes
 //! nothing and mends nothing; it names everything that is wrong. `up` carries out no plan that it finds fault with.
 
+mod leaving;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,8 +13,8 @@ use strata_components::model::Ownership;
 
 use super::planner::{digest, field_manager};
 use super::policy::{Policy, named};
-use super::types::{Action, Cause, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
-use crate::observe::{FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
+use super::types::{Action, Cause, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
+use crate::observe::{FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, ReplaceOrder, Snapshot};
 
 /// What must hold of every plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +33,12 @@ pub enum Invariant {
     Dependencies,
     /// A step holds the UID and the revision of the object it was made against.
     Bound,
-    /// What is deleted only when named was named.
+    /// What is done only when allowed was allowed: named, a replacement, a delete of much at once.
     Guarded,
+    /// What is left out is what the targets leave out.
+    Targets,
+    /// What is renamed comes before its old name goes, and is open to both until then.
+    Moved,
     /// Nothing is deleted while a kind could not be listed.
     Listed,
     /// What is applied is what is desired, with its digest, and nothing is forced without a conflict.
@@ -74,6 +80,7 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
         previews: snapshot.previews.iter().map(|preview| (&preview.id, preview)).collect(),
         phases: phases_of_services(desired),
         ownership: &desired.ownership,
+        services: leaving::services_within(desired, policy),
         snapshot,
         policy,
         plan,
@@ -81,12 +88,16 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
     };
     checker.header(desired);
     checker.complete();
+    checker.targets();
+    checker.moves();
+    checker.pruned();
     checker.ordered();
     for phase in &plan.phases {
         for step in &phase.steps {
             match phase.order {
                 Order::Apply => checker.applied(phase, step),
                 Order::Delete => checker.deleted(phase, step),
+                Order::Close => checker.closed(step),
             }
             checker.bound(step);
             checker.explained(step);
@@ -112,6 +123,7 @@ fn phases_of_services(desired: &Desired) -> BTreeMap<&str, u32> {
 }
 
 struct Checker<'a> {
+    services: Option<BTreeSet<&'a str>>,
     resources: BTreeMap<&'a ResourceId, &'a Resource>,
     live: BTreeMap<&'a ResourceId, &'a LiveObject>,
     previews: BTreeMap<&'a ResourceId, &'a Preview>,
@@ -165,24 +177,32 @@ impl<'a> Checker<'a> {
 
     /// Each desired resource and each object that left is there once, and nothing else is.
     fn complete(&mut self) {
-        let mut seen: BTreeMap<&ResourceId, usize> = BTreeMap::new();
-        for step in self.plan.steps() {
-            *seen.entry(&step.id).or_default() += 1;
+        let mut seen: BTreeMap<(Order, &ResourceId), usize> = BTreeMap::new();
+        for phase in &self.plan.phases {
+            for step in &phase.steps {
+                *seen.entry((phase.order, &step.id)).or_default() += 1;
+            }
         }
         let kept: BTreeSet<&ResourceId> = self.plan.kept.iter().map(|kept| &kept.id).collect();
-        for (id, _) in seen.iter().filter(|(_, times)| **times > 1) {
+        for ((_, id), _) in seen.iter().filter(|(_, times)| **times > 1) {
             self.report(Invariant::Complete, id, "has more than one step");
         }
-        let desired: Vec<&ResourceId> = self.resources.keys().copied().collect();
-        for id in desired {
-            self.expect(seen.contains_key(id), Invariant::Complete, id, "is desired and has no step");
+        let within = self.resources.values().copied().filter(|resource| self.within(resource));
+        let within: Vec<&Resource> = within.collect();
+        for Resource { id, .. } in within {
+            self.expect(seen.contains_key(&(Order::Apply, id)), Invariant::Complete, id, "is desired and has no step");
             self.expect(!kept.contains(id), Invariant::Complete, id, "is desired and told as left and kept");
         }
         for live in self.snapshot.objects.iter().filter(|live| live.owner == Owner::This) {
-            let (left, told) = (!self.resources.contains_key(&live.id), seen.contains_key(&live.id));
+            let left = !self.resources.contains_key(&live.id);
+            let told = seen.contains_key(&(Order::Delete, &live.id));
             let is_kept = kept.contains(&live.id);
-            self.expect(!left || told || is_kept, Invariant::Complete, &live.id, "left the stack and is not told");
+            let idle = live.controlled && live.left_by.is_none() && !self.forgotten(&live.id);
+            let is_left_out = self.plan.left_out.iter().any(|out| out.id == live.id);
+            let accounted = !left || told || is_kept || is_left_out || idle;
+            self.expect(accounted, Invariant::Complete, &live.id, "left the stack and is not told");
             self.expect(!(told && is_kept), Invariant::Complete, &live.id, "is kept and has a step");
+            self.expect(!(told && is_left_out), Invariant::Complete, &live.id, "is left out and has a step");
         }
         for id in kept {
             let guarded = self.live(id).is_some_and(|live| live.owner == Owner::This && live.guarded.is_some());
@@ -199,6 +219,7 @@ impl<'a> Checker<'a> {
         let rank = |phase: &PlanPhase| match phase.order {
             Order::Apply => (0, i64::from(phase.number)),
             Order::Delete => (1, -i64::from(phase.number)),
+            Order::Close => (2, i64::from(phase.number)),
         };
         let ranks: Vec<_> = self.plan.phases.iter().map(rank).collect();
         let ascending = ranks.windows(2).all(|two| two[0] < two[1]);
@@ -216,7 +237,8 @@ impl<'a> Checker<'a> {
     /// A step of a phase that applies.
     fn applied(&mut self, phase: &PlanPhase, step: &Step) {
         let id = &step.id;
-        self.expect(step.action != Action::Delete, Invariant::Ordered, id, "is deleted among what is applied");
+        let leaves = matches!(step.action, Action::Delete | Action::Forget);
+        self.expect(!leaves, Invariant::Ordered, id, "is deleted among what is applied");
         let Some(resource) = self.resources.get(id).copied() else {
             return self.report(Invariant::Complete, id, "is to be applied and not desired");
         };
@@ -226,6 +248,7 @@ impl<'a> Checker<'a> {
             id,
             "stands in another phase than it belongs to",
         );
+        self.expect(self.within(resource), Invariant::Targets, id, "is no target and has a step");
         let same = step.address == resource.address && step.service == resource.service && step.tier == resource.tier;
         self.expect(same, Invariant::Complete, id, "has another address, service or tier than what is desired");
         self.expect(step.waits_for == resource.depends_on, Invariant::Dependencies, id, "waits for something else");
@@ -240,16 +263,29 @@ impl<'a> Checker<'a> {
         };
         let placed = step.stage == preview.stage && step.readiness.as_ref() == Some(&preview.readiness);
         self.expect(placed, Invariant::Ordered, id, "has another stage or readiness than was observed");
-        self.manifest(step, resource, preview);
+        let wide = step.causes.contains(&Cause::Overlap { over: false });
+        self.manifest(step, resource, preview, wide);
         self.fits_outcome(step, preview);
+        let order = match (&preview.outcome, step.action) {
+            (Previewed::Replace { order, leaves, .. }, Action::Replace) => {
+                Some((*order, leaves.iter().map(|left| &left.id).collect::<Vec<_>>()))
+            }
+            _ => None,
+        };
+        let told = step.replace.map(|order| (order, step.leaves.iter().collect::<Vec<_>>()));
+        self.expect(told == order, Invariant::Explained, id, "is replaced in another order than was observed");
+        let left = step.replace != Some(ReplaceOrder::DeleteFirst) || step.leaves.is_empty();
+        self.expect(left, Invariant::Explained, id, "leaves something behind although it goes with all it owns");
+        self.expect(step.condition.is_none(), Invariant::Explained, id, "is applied on a condition");
     }
 
-    fn manifest(&mut self, step: &Step, resource: &Resource, preview: &Preview) {
+    fn manifest(&mut self, step: &Step, resource: &Resource, preview: &Preview, wide: bool) {
         let id = &step.id;
-        let digest = digest(&resource.manifest);
-        let right = step.manifest_digest.as_ref() == Some(&digest) && preview.digest == digest;
+        let meanwhile = resource.meanwhile.as_ref().filter(|_| wide);
+        let right = step.manifest_digest == Some(digest(meanwhile.unwrap_or(&resource.manifest)))
+            && preview.digest == digest(&resource.manifest);
         self.expect(right, Invariant::Manifest, id, "its digest is not that of the manifest");
-        let applied = preview.applied_as.as_ref().unwrap_or(&resource.manifest);
+        let applied = meanwhile.or(preview.applied_as.as_ref()).unwrap_or(&resource.manifest);
         let expect = writes(step.action).then_some(applied);
         self.expect(
             step.manifest.as_ref() == expect,
@@ -260,14 +296,15 @@ impl<'a> Checker<'a> {
         let taken = |conflict: &FieldConflict| conflict.take || self.policy.force_conflicts;
         let conflicting = matches!(&preview.outcome, Previewed::Change { conflicts, .. }
             if !conflicts.is_empty() && conflicts.iter().all(taken));
-        let forced = writes(step.action) && conflicting;
+        let forced = matches!(step.action, Action::Update | Action::Adopt) && conflicting;
         self.expect(
             step.force == forced,
             Invariant::Manifest,
             id,
             "fields are taken by force, or not, as was not asked",
         );
-        let gives = if writes(step.action) { preview.hands_over.as_slice() } else { &[] };
+        let hands = writes(step.action) && step.action != Action::Replace;
+        let gives = if hands { preview.hands_over.as_slice() } else { &[] };
         let handed = step.hands_over == gives && (gives.is_empty() || step.action == Action::Adopt);
         self.expect(handed, Invariant::Manifest, id, "fields are handed over by others than was observed");
     }
@@ -278,11 +315,18 @@ impl<'a> Checker<'a> {
             Previewed::Unchanged(confirmation) => {
                 (Some(confirmation), matches!(step.action, Action::Unchanged | Action::Adopt))
             }
-            Previewed::Create(confirmation) => (Some(confirmation), step.action == Action::Create),
+            Previewed::Create(confirmation) => {
+                (Some(confirmation), matches!(step.action, Action::Create | Action::Move))
+            }
             Previewed::Change { confirmation, .. } => {
                 (Some(confirmation), matches!(step.action, Action::Update | Action::Adopt))
             }
-            Previewed::Replace { confirmation, .. } => (Some(confirmation), step.action == Action::Replace),
+            Previewed::Replace { confirmation, .. } => {
+                let asked = self.live(&step.id).is_none_or(|live| live.guarded.is_none() || self.named(&step.id));
+                let allowed = step.action != Action::Replace || (self.policy.allow_replace && asked);
+                self.expect(allowed, Invariant::Guarded, &step.id, "is replaced, which was not allowed");
+                (Some(confirmation), step.action == Action::Replace)
+            }
             Previewed::Refused { .. } | Previewed::Unserved { .. } => (None, false),
         };
         let blocked = step.action == Action::Blocked;
@@ -302,11 +346,22 @@ impl<'a> Checker<'a> {
         self.expect(listed, Invariant::Listed, id, "is deleted while a kind could not be listed");
         let bare = step.manifest.is_none() && step.manifest_digest.is_none() && !step.force;
         self.expect(bare, Invariant::Manifest, id, "is deleted and would be applied");
+        let left_by = self.live(id).is_some_and(|live| live.left_by.is_some()) || self.leftover(id).is_some();
+        let condition = (left_by && step.action != Action::Forget).then_some(Condition::Unowned);
+        let right = step.condition == condition;
+        self.expect(right, Invariant::Explained, id, "is deleted on another condition than it should be");
+        let is_forgotten = step.action == Action::Forget;
+        let taken = self.live(id).is_some_and(|live| live.left_by.is_some() && live.controlled);
+        let asked = is_forgotten == (self.forgotten(id) || taken) || step.action == Action::Blocked;
+        self.expect(asked, Invariant::Guarded, id, "is forgotten and was not to be, or the other way round");
         let Some(live) = self.live(id) else {
-            return self.report(Invariant::Complete, id, "is deleted and was not observed");
+            let known = self.leftover(id).is_some();
+            return self.expect(known, Invariant::Complete, id, "is deleted and was not observed");
         };
         self.expect(live.owner == Owner::This, Invariant::Inside, id, "is deleted and does not belong to the instance");
-        let asked = live.guarded.is_none() || self.named(id);
+        let only_targets = self.services.is_none() || left_by || is_forgotten;
+        self.expect(only_targets, Invariant::Targets, id, "is deleted although only some services are meant");
+        let asked = live.guarded.is_none() || self.named(id) || is_forgotten || left_by;
         self.expect(asked, Invariant::Guarded, id, "is deleted only when named, and was not");
         let in_phase = live.phase.unwrap_or(0) == phase.number;
         self.expect(in_phase, Invariant::Ordered, id, "is deleted in another phase than it was applied in");
@@ -316,9 +371,20 @@ impl<'a> Checker<'a> {
     fn bound(&mut self, step: &Step) {
         let id = &step.id;
         let live = self.live(id);
-        let uid = step.uid.as_deref() == live.map(|live| live.uid.as_str());
-        self.expect(uid, Invariant::Bound, id, "has another UID than was observed");
-        let revision = step.resource_version.as_deref() == live.map(|live| live.resource_version.as_str());
+        let leftover = self.leftover(id).map(|(_, left)| left);
+        let replaced = step.causes.contains(&Cause::Overlap { over: true })
+            && self.plan.steps().any(|one| one.id == *id && one.action == Action::Replace);
+        let seen = live.map(|live| (live.uid.as_str(), live.resource_version.as_str()));
+        let seen = seen.or(leftover.map(|left| (left.uid.as_str(), left.resource_version.as_str())));
+        // Who comes after a replacement does not know it yet.
+        let seen = seen.filter(|_| !replaced);
+        self.expect(
+            step.uid.as_deref() == seen.map(|(uid, _)| uid),
+            Invariant::Bound,
+            id,
+            "has another UID than was observed",
+        );
+        let revision = step.resource_version.as_deref() == seen.map(|(_, revision)| revision);
         self.expect(revision, Invariant::Bound, id, "has another resourceVersion than was observed");
         let held = step.action != Action::Delete || step.uid.as_ref().is_some_and(|uid| !uid.is_empty());
         self.expect(held, Invariant::Bound, id, "is deleted without a UID");
@@ -328,11 +394,17 @@ impl<'a> Checker<'a> {
         let ours = match live.map(|live| &live.owner) {
             None => true,
             Some(Owner::This) => step.action != Action::Adopt,
-            Some(Owner::Nobody) => step.action == Action::Adopt && self.adopts(id),
+            Some(Owner::Nobody) => {
+                let closing = step.causes.contains(&Cause::Overlap { over: true });
+                let taking = matches!(step.action, Action::Adopt | Action::Replace) || closing;
+                taking && self.adopts(id)
+            }
             Some(Owner::Other(_)) => false,
         };
         self.expect(ours, Invariant::Inside, id, "is touched and does not belong to the instance");
-        let there = (step.action == Action::Create) != live.is_some();
+        let new = matches!(step.action, Action::Create | Action::Move);
+        let closing = step.causes.contains(&Cause::Overlap { over: true });
+        let there = new != seen.is_some() || closing;
         self.expect(there, Invariant::Explained, id, "is created although it is there, or changed although it is not");
     }
 
@@ -353,9 +425,15 @@ impl<'a> Checker<'a> {
             let holds = self.holds(step, cause);
             self.expect(holds, Invariant::Explained, id, &format!("its cause {} does not hold", name(cause)));
         }
+        let leaves = |cause: &&Cause| {
+            matches!(cause, Cause::LeftStack | Cause::Destroy | Cause::MovedTo { .. } | Cause::LeftBy { .. })
+        };
+        let once = causes.iter().filter(leaves).count() <= 1;
+        self.expect(once, Invariant::Explained, id, "leaves for more than one reason");
         let adopted = step.action != Action::Adopt || causes.contains(&Cause::NotOurs);
         self.expect(adopted, Invariant::Explained, id, "is adopted without being told as nobody's");
         if matches!(step.action, Action::Update | Action::Adopt | Action::Replace)
+            && !causes.contains(&Cause::Overlap { over: true })
             && let Some(changes) = self.preview(id).and_then(changes)
         {
             let told: BTreeSet<&str> = causes.iter().filter_map(field).map(|(path, ..)| path).collect();
@@ -401,16 +479,24 @@ impl<'a> Checker<'a> {
         let changes = matches!(cause, Cause::Stack { .. } | Cause::Drift { .. } | Cause::Ownership);
         let left = if self.policy.destroy { Cause::Destroy } else { Cause::LeftStack };
         let leaves = *cause == left || matches!(cause, Cause::MovedTo { .. } | Cause::LeftBy { .. });
+        let left_alone = matches!(cause, Cause::Left { .. });
+        let opens = *cause == Cause::Overlap { over: false };
         match step.action {
-            Action::Create => *cause == Cause::Absent,
-            Action::Update => changes || matches!(cause, Cause::Overlap { .. } | Cause::Left { .. }),
-            Action::Replace => changes || matches!(cause, Cause::Immutable { .. }),
-            Action::Adopt => changes || matches!(cause, Cause::NotOurs | Cause::Left { .. } | Cause::HandedOver { .. }),
-            Action::Move => matches!(cause, Cause::MovedFrom { .. }),
-            Action::Delete => leaves,
-            Action::Forget => *cause == Cause::LeftStack,
+            Action::Create => *cause == Cause::Absent || opens,
+            Action::Update => changes || left_alone || matches!(cause, Cause::Overlap { .. }),
+            Action::Replace => {
+                changes || opens || left_alone || matches!(cause, Cause::Immutable { .. } | Cause::NotOurs)
+            }
+            Action::Adopt => {
+                changes || opens || left_alone || matches!(cause, Cause::NotOurs | Cause::HandedOver { .. })
+            }
+            Action::Move => matches!(cause, Cause::MovedFrom { .. }) || opens,
+            Action::Delete | Action::Forget => leaves,
             Action::Unchanged => false,
-            Action::Blocked => changes || leaves || self.blocks(&step.id, cause) || *cause == Cause::NotOurs,
+            Action::Blocked => {
+                let told = matches!(cause, Cause::Immutable { .. } | Cause::MovedFrom { .. } | Cause::NotOurs);
+                changes || leaves || told || *cause == Cause::Absent || self.blocks(&step.id, cause)
+            }
         }
     }
 
@@ -427,10 +513,10 @@ impl<'a> Checker<'a> {
             Cause::Absent => live.is_none(),
             Cause::Stack { .. } => self.changes(step, cause) && !drifted(),
             Cause::Drift { .. } => self.changes(step, cause) && drifted(),
-            Cause::Ownership => matches!(outcome, Some(Previewed::Change { changes, .. }) if changes.is_empty()),
+            Cause::Ownership => preview.and_then(changes).is_some_and(<[FieldChange]>::is_empty),
             Cause::Conflict { path, manager } => {
                 !self.policy.force_conflicts
-                    && matches!(outcome, Some(Previewed::Change { conflicts, .. })
+                    && matches!(outcome, Some(Previewed::Change { conflicts, .. } | Previewed::Replace { conflicts, .. })
                         if conflicts.iter().any(|one| one.path == *path && one.manager == *manager && !one.take))
             }
             Cause::Left { path, manager } => preview
@@ -446,11 +532,21 @@ impl<'a> Checker<'a> {
                 matches!(outcome, Some(Previewed::Replace { reason: told, paths: named, .. })
                     if told == reason && named == paths)
             }
-            Cause::MovedFrom { id } => step.from.as_ref() == Some(id) && !self.resources.contains_key(id),
-            Cause::MovedTo { id } => self.resources.contains_key(id) && !self.resources.contains_key(&step.id),
-            Cause::Overlap { .. } => self.resources.contains_key(&step.id),
-            Cause::LeftBy { .. } => live.is_some_and(|live| live.left_by.is_some()),
-            Cause::Guarded { reason } => !reason.is_empty(),
+            Cause::MovedFrom { id } => {
+                let from = self.live(id).filter(|_| step.from.as_ref() == Some(id));
+                from.is_some_and(|from| self.renamed(from).iter().any(|one| one.id == step.id))
+            }
+            Cause::MovedTo { id } => live.is_some_and(|live| self.renamed(live).iter().any(|one| one.id == *id)),
+            Cause::Overlap { .. } => self.resources.get(&step.id).is_some_and(|resource| resource.meanwhile.is_some()),
+            Cause::LeftBy { what } => {
+                let earlier = live.is_some_and(|live| live.left_by.as_ref() == Some(what));
+                earlier || self.leftover(&step.id).is_some_and(|(by, _)| by.id.to_string() == *what)
+            }
+            Cause::Guarded { .. } => {
+                let replaced = matches!(outcome, Some(Previewed::Replace { .. }));
+                let doubted = self.live(&step.id).is_some() && !self.policy.allow_prune;
+                replaced || doubted || self.services.is_some() || self.forgotten(&step.id)
+            }
             Cause::Refused { reason } => match outcome {
                 Some(Previewed::Refused { reason: told } | Previewed::Replace { reason: told, .. }) => told == reason,
                 other => other.is_none(),

@@ -139,11 +139,13 @@ mod tests {
                 name: "a/../b".into(),
             },
             address: "shop/a".into(),
+            was: None,
             phase: 0,
             service: None,
             tier: None,
             depends_on: Vec::new(),
             manifest: json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data}),
+            meanwhile: None,
         }
     }
 

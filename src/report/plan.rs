@@ -2,6 +2,7 @@
 //!
 //! Colours only repeat what signs and words say.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -10,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::clean::{clean, clean_lines};
 use super::phase_title;
-use crate::observe::{Confirmation, FieldOwner};
+use crate::observe::{Confirmation, FieldOwner, ReplaceOrder};
 use crate::plan::{Action, Cause, Order, Plan, PlanPhase, Step, Summary};
 
 const BOLD: Style = Style::new().bold();
@@ -36,15 +37,32 @@ pub fn terminal(plan: &Plan) -> String {
     for kept in &plan.kept {
         let _ = writeln!(out, "  kept {}: {}", clean(&kept.id.to_string()), clean(&kept.reason));
     }
+    left_out(&mut out, plan);
     for unlisted in &plan.unlisted {
         let kind = format!("{} {}", unlisted.kind.kind, unlisted.kind.group);
         let _ = writeln!(out, "  {ALARM}unknown{ALARM:#} {}: {}", clean(kind.trim()), clean(&unlisted.reason));
     }
-    if !plan.kept.is_empty() || !plan.unlisted.is_empty() {
+    if !plan.kept.is_empty() || !plan.unlisted.is_empty() || !plan.left_out.is_empty() {
         out.push('\n');
     }
     out.push_str(&closing(plan));
     out
+}
+
+/// What the choice of targets leaves out: a line for each service, and one for each object that left the stack.
+fn left_out(out: &mut String, plan: &Plan) {
+    let mut services: BTreeMap<&str, usize> = BTreeMap::new();
+    for left in &plan.left_out {
+        if left.left_stack {
+            let _ = writeln!(out, "  left out {}: it left the stack, and stays for now", clean(&left.id.to_string()));
+        } else {
+            *services.entry(left.service.as_deref().unwrap_or_default()).or_default() += 1;
+        }
+    }
+    for (service, count) in services {
+        let objects = if count == 1 { "object" } else { "objects" };
+        let _ = writeln!(out, "  left out {}: {count} {objects}, not compared", clean(service));
+    }
 }
 
 fn headline(plan: &Plan) -> String {
@@ -65,6 +83,7 @@ fn phase_text(out: &mut String, phase: &PlanPhase) {
     let doing = match phase.order {
         Order::Apply => "",
         Order::Delete => ", deletes",
+        Order::Close => ", closes",
     };
     let _ = writeln!(out, "{BOLD}Phase {}{doing}{BOLD:#}", clean(&phase_title(phase.number, &phase.name)));
     for step in steps {
@@ -86,10 +105,21 @@ fn step_text(out: &mut String, step: &Step) {
         Action::Unchanged => ('=', DIM),
     };
     let _ = write!(out, "  {style}{sign}{style:#} {}", clean(&step.id.to_string()));
-    if let (Action::Update | Action::Adopt, Some(Confirmation::Unconfirmed(reason))) =
-        (&step.action, &step.confirmation)
-    {
-        let _ = write!(out, "  {DIM}not confirmed by the server: {}{DIM:#}", clean(reason));
+    let words = match step.replace {
+        Some(ReplaceOrder::DeleteFirst) => "  replaced: deleted, and created anew when it is gone",
+        Some(ReplaceOrder::CreateFirst) => "  replaced: its pods go on running until the new ones are ready",
+        None if step.action == Action::Forget => "  forgotten: it stays, as nobody's",
+        None => "",
+    };
+    out.push_str(words);
+    match (&step.action, &step.confirmation) {
+        (Action::Update | Action::Adopt | Action::Replace, Some(Confirmation::Unconfirmed(reason))) => {
+            let _ = write!(out, "  {DIM}not confirmed by the server: {}{DIM:#}", clean(reason));
+        }
+        (Action::Replace, Some(Confirmation::DryRun)) => {
+            let _ = write!(out, "  {DIM}a trial under another name was accepted{DIM:#}");
+        }
+        _ => {}
     }
     out.push('\n');
     for cause in &step.causes {

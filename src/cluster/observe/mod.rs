@@ -6,6 +6,7 @@
 
 mod lists;
 mod preview;
+mod replace;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

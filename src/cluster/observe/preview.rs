@@ -15,9 +15,10 @@ use super::super::identity::{Dressed, Identity};
 use super::super::ownership::{Rules, handed_over};
 use super::super::provided::remedy;
 use super::super::readiness;
-use super::super::request::Call;
+use super::super::request::{Answer, Call};
 use super::super::webhooks::Webhooks;
 use super::lists::Live;
+use super::replace::Refusal;
 use crate::observe::{Confirmation, FieldConflict, Owner, Preview, Previewed};
 use crate::plan::digest;
 use crate::provider::ProviderError;
@@ -147,17 +148,38 @@ impl Cluster {
                 }
                 let forced = self.requests.send(&dry_run(id, path, manager, &dressed.object, true)).await?;
                 if !forced.status.is_success() {
-                    return Ok(Previewed::Refused { reason: message(id, &forced.body) });
+                    return self.refused_change(id, dressed, object, &forced, conflicts, state).await;
                 }
                 (forced.body, conflicts)
             }
-            _ => return Ok(Previewed::Refused { reason: message(id, &answer.body) }),
+            _ => return self.refused_change(id, dressed, object, &answer, Vec::new(), state).await,
         };
         if fields::same(object, &after, manager) {
             return Ok(Previewed::Unchanged(Confirmation::DryRun));
         }
         let changes = fields::changes(&id.kind, &schema.unwrap_or_else(Schema::deduced), object, &after, manager);
         Ok(Previewed::Change { changes, conflicts, confirmation: Confirmation::DryRun })
+    }
+
+    /// A change that the server refuses to make: a replacement, where it would take the object new.
+    async fn refused_change(
+        &self,
+        id: &ResourceId,
+        dressed: &Dressed,
+        object: &Value,
+        answer: &Answer,
+        conflicts: Vec<FieldConflict>,
+        state: &State<'_>,
+    ) -> Result<Previewed, ProviderError> {
+        let Some(refusal) = Refusal::of(id, answer.status, &answer.body) else {
+            return Ok(Previewed::Refused { reason: message(id, &answer.body) });
+        };
+        let schema = fields::built_in(state.types, &id.kind).unwrap_or_else(Schema::deduced);
+        let changes = match predict(&schema, object, &dressed.object, state.manager) {
+            Prediction::Changed { after, .. } => fields::changes(&id.kind, &schema, object, &after, state.manager),
+            Prediction::Unchanged | Prediction::Unknown { .. } => Vec::new(),
+        };
+        self.preview_replace(id, &dressed.object, object, refusal, (changes, conflicts), state).await
     }
 }
 
@@ -192,14 +214,14 @@ fn after_hand_over(
     }
 }
 
-fn dry_run(id: &ResourceId, path: &str, manager: &str, object: &Value, force: bool) -> Call {
+pub(super) fn dry_run(id: &ResourceId, path: &str, manager: &str, object: &Value, force: bool) -> Call {
     let call = Call::apply(path, format!("asking what applying {id} would do"), manager, object).query("dryRun", "All");
     if force { call.query("force", "true") } else { call }
 }
 
 /// The message of a Status, which names the object and the field. That of a Secret is not passed on, because it
 /// may quote what the Secret holds.
-fn message(id: &ResourceId, status: &Value) -> String {
+pub(super) fn message(id: &ResourceId, status: &Value) -> String {
     match status["message"].as_str() {
         _ if id.kind.kind == "Secret" => {
             let reason = status["reason"].as_str().unwrap_or("no reason given");

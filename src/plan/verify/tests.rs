@@ -11,7 +11,9 @@ use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Res
 use strata_components::model::Adoption;
 
 use super::*;
-use crate::observe::{Confirmation, FieldOwner, Health, Readiness, SNAPSHOT_FORMAT, Target, UnlistedKind};
+use crate::observe::{
+    Confirmation, FieldOwner, Health, Leftover, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Target, UnlistedKind,
+};
 use crate::plan::plan;
 
 /// How many objects a case has at the most.
@@ -48,6 +50,8 @@ struct Made {
     held: bool,
     /// Whether the stack adopts it; what others hold and give follows from that, too.
     asked: bool,
+    was: bool,
+    wide: bool,
 }
 
 fn change() -> impl Strategy<Value = FieldChange> {
@@ -70,8 +74,9 @@ fn live(number: u32) -> impl Strategy<Value = Option<LiveObject>> {
         1 => Just(Owner::Other("another".to_owned())),
     ];
     let applied = prop_oneof![Just(None), Just(Some(digest(&manifest(number)))), Just(Some("sha256:old".to_owned()))];
-    let object = (owner, proptest::option::of(0..4_u32), applied, prop::bool::weighted(0.1), any::<u8>());
-    proptest::option::of(object.prop_map(move |(owner, phase, applied, terminating, uid)| {
+    let marks = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let object = (owner, proptest::option::of(0..4_u32), applied, marks, any::<u8>());
+    proptest::option::of(object.prop_map(move |(owner, phase, applied, (terminating, controlled, left), uid)| {
         let guarded = matches!(id(number).kind.kind.as_str(), "Namespace" | "PersistentVolumeClaim");
         LiveObject {
             id: id(number),
@@ -84,8 +89,8 @@ fn live(number: u32) -> impl Strategy<Value = Option<LiveObject>> {
             applied,
             terminating,
             health: Health::Ready(String::new()),
-            controlled: false,
-            left_by: None,
+            controlled,
+            left_by: left.then(|| "Deployment ns/o".to_owned()),
             guarded: guarded.then(|| "there is something in it".to_owned()),
         }
     }))
@@ -103,22 +108,26 @@ fn made(number: u32) -> impl Strategy<Value = Made> {
         take,
     });
     let flags = (any::<bool>(), prop::bool::weighted(0.95), any::<bool>(), prop::bool::weighted(0.2));
-    (flags, 0..4_u32, live(number), 0..4_u32, vec(change(), 0..3), vec(conflict, 0..2), confirmation, 0..3_u32)
-        .prop_map(
-            |((wanted, previewed, held, asked), phase, live, outcome, changes, conflicts, confirmation, stage)| Made {
-                wanted,
-                phase,
-                live,
-                outcome,
-                changes,
-                conflicts,
-                confirmation,
-                previewed,
-                stage,
-                held,
-                asked,
-            },
-        )
+    let names = (any::<bool>(), any::<bool>());
+    let what = (0..4_u32, live(number), 0..5_u32, vec(change(), 0..3), vec(conflict, 0..2));
+    (flags, names, what, confirmation, 0..3_u32).prop_map(|(flags, (was, wide), what, confirmation, stage)| {
+        let ((wanted, previewed, held, asked), (phase, live, outcome, changes, conflicts)) = (flags, what);
+        Made {
+            wanted,
+            phase,
+            live,
+            outcome,
+            changes,
+            conflicts,
+            confirmation,
+            previewed,
+            stage,
+            held,
+            asked,
+            was,
+            wide,
+        }
+    })
 }
 
 fn manifest(number: u32) -> serde_json::Value {
@@ -138,7 +147,18 @@ fn outcome(made: &Made) -> Previewed {
             changes.dedup_by(|a, b| a.path == b.path);
             conflicts.sort();
             conflicts.dedup();
-            Previewed::Change { changes, conflicts, confirmation }
+            if made.outcome < 4 {
+                return Previewed::Change { changes, conflicts, confirmation };
+            }
+            let order = if made.held { ReplaceOrder::CreateFirst } else { ReplaceOrder::DeleteFirst };
+            let left = || Leftover {
+                id: ResourceId { name: format!("left-by-{}", made.stage), ..id(1) },
+                uid: "uid-left".to_owned(),
+                resource_version: "5".to_owned(),
+            };
+            let leaves = made.held.then(left).into_iter().filter(|_| made.wide).collect();
+            let (reason, paths) = ("it stays".to_owned(), vec![".data".to_owned()]);
+            Previewed::Replace { reason, paths, changes, conflicts, order, leaves, confirmation }
         }
     }
 }
@@ -180,6 +200,9 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
             service,
             depends_on: before.collect(),
             manifest: manifest(number),
+            // Half of the objects are of the other half's kinds, in their order.
+            was: made.was.then(|| format!("s/cache/c{}", (number + OBJECTS / 2) % OBJECTS)),
+            meanwhile: made.wide.then(|| json!({"both": number})),
         });
         if made.previewed {
             previews.push(Preview {
@@ -233,13 +256,19 @@ fn case() -> impl Strategy<Value = (Desired, Snapshot)> {
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
-    let named = proptest::sample::subsequence((0..OBJECTS).map(id).collect::<Vec<_>>(), 0..3);
-    (any::<bool>(), any::<bool>(), any::<bool>(), named).prop_map(|(force_conflicts, adopt, destroy, named)| Policy {
-        force_conflicts,
-        adopt,
-        destroy,
-        delete: named.iter().map(|id| format!("{}/{}", id.kind.kind, id.name)).collect(),
-        ..Policy::default()
+    let named = || {
+        let some = proptest::sample::subsequence((0..OBJECTS).map(id).collect::<Vec<_>>(), 0..3);
+        some.prop_map(|some| some.iter().map(|id| format!("{}/{}", id.kind.kind, id.name)).collect::<Vec<_>>())
+    };
+    let services = vec!["cache1".to_owned(), "memory2".to_owned(), "chat3".to_owned()];
+    let targets = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => proptest::sample::subsequence(services, 1..3),
+    ];
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (flags, named(), named(), targets).prop_map(|(flags, delete, forget, targets)| {
+        let (force_conflicts, adopt, destroy, allow_replace, allow_prune) = flags;
+        Policy { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, targets, destroy }
     })
 }
 
@@ -328,6 +357,8 @@ fn object(number: u32, wanted: bool, owner: Option<Owner>, outcome: u32) -> Made
         stage: 0,
         asked: false,
         held: false,
+        was: false,
+        wide: false,
     }
 }
 
