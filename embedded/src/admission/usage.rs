@@ -10,25 +10,10 @@ use crate::object;
 use crate::registry::Resource;
 use crate::rules::quality;
 use crate::rules::quantity::Quantity;
+use crate::rules::resource_names::{OF_A_CONTAINER, OF_A_POD, PLURALS, is_extended, is_huge_page};
 
-/// What a pod counts as, as long as it has not ended.
-const OF_A_POD: [&str; 10] = [
-    "pods",
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-];
 /// What every container must ask for where a quota limits it.
 const REQUIRED: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
-/// Kinds that count under their plural alone, too.
-const PLAIN: [&str; 6] =
-    ["configmaps", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas", "secrets", "services"];
 const OF_A_CLASS: &str = ".storageclass.storage.k8s.io/";
 
 /// The name under which objects of a resource are counted.
@@ -46,16 +31,16 @@ pub(super) fn counts_as(resource: &Resource, name: &str) -> bool {
     }
     match resource.plural.as_str() {
         "pods" => {
-            let extended = name.starts_with("requests.") && name.contains('/') && !name.contains("kubernetes.io/");
-            let huge = name.starts_with("hugepages-") || name.starts_with("requests.hugepages-");
-            OF_A_POD.contains(&name) || extended || huge
+            let asked = name.strip_prefix("requests.");
+            let huge = is_huge_page(name) || asked.is_some_and(is_huge_page);
+            OF_A_POD.contains(&name) || asked.is_some_and(is_extended) || huge
         }
         "services" => matches!(name, "services" | "services.loadbalancers" | "services.nodeports"),
         "persistentvolumeclaims" => {
             let plain = name.split_once(OF_A_CLASS).map_or(name, |(_, plain)| plain);
             matches!(plain, "persistentvolumeclaims" | "requests.storage")
         }
-        plural => plural == name && PLAIN.contains(&name),
+        plural => plural == name && PLURALS.contains(&name),
     }
 }
 
@@ -108,7 +93,7 @@ pub(super) fn of(resource: &Resource, value: &Value, now: jiff::Timestamp) -> Am
                 }
             }
         }
-        plural if PLAIN.contains(&plural) => {
+        plural if PLURALS.contains(&plural) => {
             usage.insert(plural.to_owned(), one);
         }
         _ => {}
@@ -120,16 +105,15 @@ pub(super) fn of(resource: &Resource, value: &Value, now: jiff::Timestamp) -> Am
 fn named(requests: &Amounts, limits: &Amounts) -> Amounts {
     let mut named = Amounts::new();
     for (name, amount) in requests {
-        let standard =
-            matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
+        let standard = OF_A_CONTAINER.contains(&name.as_str()) || is_huge_page(name);
         if standard {
             named.insert(name.clone(), *amount);
         }
-        if standard || name.contains('/') && !name.contains("kubernetes.io/") {
+        if standard || is_extended(name) {
             named.insert(format!("requests.{name}"), *amount);
         }
     }
-    for name in ["cpu", "memory", "ephemeral-storage"] {
+    for name in OF_A_CONTAINER {
         if let Some(amount) = limits.get(name) {
             named.insert(format!("limits.{name}"), *amount);
         }

@@ -75,7 +75,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &Bytes, kind: &str) -> Result<Valu
     let unrecognised = |why: String| unrecognised(body, kind, &why);
     let headless = |why: String| unrecognised(format!("couldn't get version/kind; json parse error: {why}"));
     let value = match media_type(headers) {
-        "" | "application/json" => json_value(body).map_err(headless)?,
+        "" | "application/json" => decoding::json_value(body).map_err(headless)?,
         "application/yaml" => yaml_value(body).map_err(unrecognised)?,
         protobuf::MEDIA => protobuf::decode(body).map_err(|error| Failure::bad_request(error.to_string()))?,
         _ => {
@@ -121,23 +121,6 @@ fn summary(body: &[u8]) -> String {
         None => "<empty>".to_owned(),
         Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
         Some(_) => format!("{}{more}", start.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-    }
-}
-
-/// Reads JSON; the error is in the server's words.
-pub(crate) fn json_value(body: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(body).map_err(|error| decoding::fault(body).unwrap_or_else(|| error.to_string()))
-}
-
-/// Reads JSON that is to be a map; the error is in the server's words.
-pub(crate) fn json_map(body: &[u8]) -> Result<Value, String> {
-    match json_value(body)? {
-        Value::Null => Ok(Value::Object(serde_json::Map::new())),
-        value @ Value::Object(_) => Ok(value),
-        other => {
-            let found = decoding::shape(&other);
-            Err(format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"))
-        }
     }
 }
 

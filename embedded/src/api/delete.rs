@@ -38,7 +38,7 @@ fn read_body(call: &Call) -> Result<Value, Failure> {
     if !matches!(media, "" | "application/json") {
         return body::read(&call.headers, &call.body, "DeleteOptions");
     }
-    let options = body::json_value(&call.body).map_err(headless)?;
+    let options = crate::decoding::json_value(&call.body).map_err(headless)?;
     let (version, kind) = (object::text(&options, "/apiVersion"), object::text(&options, "/kind"));
     if !matches!(kind, "" | "DeleteOptions") {
         let scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::body::{self, Form};
 use super::read::{Selection, as_item, seen_as, seen_or_stored};
 use super::{Call, table};
+use crate::decoding;
 use crate::failure::{Cause, Failure};
 use crate::store::{Image, Key, Listed, Object};
 
@@ -106,12 +107,7 @@ impl Continue {
             };
             wrong(&format!("illegal base64 data at input byte {at}"))
         })?;
-        let token: Value = serde_json::from_slice(&bytes).map_err(|_| match bytes.first() {
-            Some(byte) if !b"{[\"-0123456789tfn \t\r\n".contains(byte) => {
-                wrong(&format!("invalid character {:?} looking for beginning of value", char::from(*byte)))
-            }
-            _ => wrong("unexpected end of JSON input"),
-        })?;
+        let token = decoding::json_value(&bytes).map_err(|why| wrong(&why))?;
         let part = |key: &str| token.get(key).and_then(Value::as_str).unwrap_or_default();
         if part("v") != TOKEN_FORM {
             return Err(wrong(&format!("server does not recognize this encoded version {}", part("v"))));

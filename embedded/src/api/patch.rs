@@ -55,9 +55,9 @@ impl Patch {
         let undecodable = |error: String| Failure::bad_request(format!("error decoding patch: {error}"));
         let patch = match media {
             "application/apply-patch+yaml" => Patch::Apply { config: configuration(call)?, force: options.force },
-            "application/merge-patch+json" => Patch::Merge(body::json_map(&call.body).map_err(undecodable)?),
+            "application/merge-patch+json" => Patch::Merge(decoding::json_map(&call.body).map_err(undecodable)?),
             "application/json-patch+json" => Patch::Json(operations(&call.body).map_err(undecodable)?),
-            _ => Patch::Strategic(body::json_map(&call.body).map_err(Failure::bad_request)?),
+            _ => Patch::Strategic(decoding::json_map(&call.body).map_err(Failure::bad_request)?),
         };
         Ok((patch, options))
     }
@@ -94,7 +94,7 @@ impl Patch {
 
 /// The operations of a JSON patch.
 fn operations(text: &[u8]) -> Result<Vec<Value>, String> {
-    let list = match body::json_value(text)? {
+    let list = match decoding::json_value(text)? {
         Value::Null => Vec::new(),
         Value::Array(list) => list,
         other => {

@@ -47,7 +47,7 @@ impl Selection {
     pub(crate) fn of(call: &Call) -> Result<Selection, Failure> {
         let labels = LabelSelector::parse(call.params.text("labelSelector"))?;
         let fields = call.params.text("fieldSelector");
-        let fields = FieldSelector::parse(fields, &call.resource.group, &call.resource.kind)?;
+        let fields = FieldSelector::parse(fields, &call.resource)?;
         Ok(Selection { labels, fields })
     }
 

@@ -1,8 +1,8 @@
 //! Brings a body into the form that the server stores: what its Go types would keep of it, written as they would write it.
 //! Fields of the wrong type are refused; fields that a type does not have are dropped and named. Fills in no default.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine, alphabet};
 use serde_json::{Map, Value};
 use structured_merge::schema::{Format, Scalar, TypeRef};
 
@@ -167,10 +167,11 @@ impl Walk {
                 return;
             }
             Format::Bytes if self.built_in => {
-                if let Some(text) = value.as_str()
-                    && let Err(error) = STANDARD.decode(text)
-                {
-                    self.wrong(format!("illegal base64 data at input byte {}", offset(text, &error)));
+                if let Some(text) = value.as_str() {
+                    match read_base64(text) {
+                        Ok(canonical) => *value = Value::from(canonical),
+                        Err(at) => self.wrong(format!("illegal base64 data at input byte {at}")),
+                    }
                 }
             }
             Format::Time if self.built_in => {
@@ -254,7 +255,9 @@ impl Walk {
         match value {
             Value::Null => !shown,
             _ if declared.is_none() => false,
-            Value::Array(items) => items.is_empty() && declared == Some(false) && !shown,
+            Value::Array(items) => {
+                items.is_empty() && declared == Some(false) && !shown && !keeps_no_items(owner, name)
+            }
             Value::Object(map) => {
                 let open = ty.allows_unknown() && ty.fields().next().is_none();
                 map.is_empty() && declared == Some(false) && open && !EMPTY_STRUCTS.contains(&name)
@@ -271,6 +274,11 @@ impl Walk {
 /// Fields that are kept although they hold nothing: pointers to structs without fields (the status subresource of a
 /// definition's version). Source: the Go types of `k8s.io/apiextensions-apiserver`.
 const EMPTY_STRUCTS: &[&str] = &["status"];
+
+/// Fields that mean something when they hold no item: an autoscaler that is told of no policy gets none by default.
+fn keeps_no_items(owner: &str, field: &str) -> bool {
+    (owner, field) == ("HPAScalingRules", "policies")
+}
 
 /// What storing does to an object of a built-in kind: a list that is always shown is `null` when it is empty, because what
 /// is stored does not tell the two apart. While its owners are worked out it still is what the client sent.
@@ -321,14 +329,46 @@ pub(crate) fn shape(value: &Value) -> &'static str {
     }
 }
 
-/// Where Go says that base64 breaks off.
-fn offset(text: &str, error: &base64::DecodeError) -> usize {
-    let strange = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
-    if let Some(at) = text.bytes().position(strange) {
-        return at;
+/// Base64 as the server writes it, from a text that may hold line ends and whose last bits may be anything; where it breaks
+/// off otherwise.
+fn read_base64(text: &str) -> Result<String, usize> {
+    if let Some(at) = not_base64(text.as_bytes()) {
+        return Err(at);
     }
-    match error {
-        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol { offset: at, .. } => *at,
-        _ => text.len(),
+    let plain: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    match GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(&plain) {
+        Ok(bytes) => Ok(STANDARD.encode(bytes)),
+        Err(_) => Ok(plain),
     }
+}
+
+/// Where Go says that base64 breaks off. Line ends do not count; what is missing is missed at the beginning of its group of
+/// four.
+fn not_base64(text: &[u8]) -> Option<usize> {
+    let mut bytes = text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
+    loop {
+        let mut group = 0;
+        while group < 4 {
+            match bytes.next() {
+                None if group == 0 => return None,
+                None => return Some(text.len() - group),
+                Some((_, byte)) if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/') => group += 1,
+                Some((at, b'=')) if group >= 2 => return padding(at, group, bytes, text.len()),
+                Some((at, _)) => return Some(at),
+            }
+        }
+    }
+}
+
+/// The same from the first sign that fills up the last group.
+fn padding(first: usize, group: usize, mut rest: impl Iterator<Item = (usize, u8)>, length: usize) -> Option<usize> {
+    if group == 2 {
+        match rest.next() {
+            None => return Some(length),
+            Some((_, b'=')) => {}
+            Some(_) => return Some(first),
+        }
+    }
+    rest.next().map(|(at, _)| at)
 }

@@ -11,7 +11,7 @@ mod syntax;
 pub(crate) use self::conform::{conform, settle, shape};
 pub(crate) use self::print::{print, quote};
 pub(crate) use self::strict::{duplicates, faults};
-pub(crate) use self::syntax::fault;
+pub(crate) use self::syntax::{json_map, json_value};
 
 #[cfg(test)]
 mod tests;

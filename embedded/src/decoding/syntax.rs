@@ -1,8 +1,28 @@
-//! Why a text is no JSON, in the words of Go's `encoding/json`.
+//! Reading JSON, and why a text is none, in the words of Go's `encoding/json`.
 
+use serde_json::Value;
+
+use super::conform::shape;
 use super::print::quote;
 
 const END: &str = "unexpected end of JSON input";
+
+/// Reads JSON; the error is in the server's words.
+pub(crate) fn json_value(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| fault(body).unwrap_or_else(|| error.to_string()))
+}
+
+/// Reads JSON that is to be a map; the error is in the server's words.
+pub(crate) fn json_map(body: &[u8]) -> Result<Value, String> {
+    match json_value(body)? {
+        Value::Null => Ok(Value::Object(serde_json::Map::new())),
+        value @ Value::Object(_) => Ok(value),
+        other => {
+            let found = shape(&other);
+            Err(format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"))
+        }
+    }
+}
 
 /// What is wrong with the text; nothing where it is JSON.
 pub(crate) fn fault(text: &[u8]) -> Option<String> {

@@ -422,7 +422,7 @@ fn select_own_pods(value: &mut Value) {
 fn service(value: &mut Value) {
     rows(value, SERVICE);
     let kind = object::text(value, "/spec/type").to_owned();
-    let external = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
+    let external = is_reached_from_outside(value);
     let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return };
     if external {
         default_to(spec, "externalTrafficPolicy", json!("Cluster"));
@@ -448,6 +448,23 @@ fn service(value: &mut Value) {
         if unset {
             object::set(port, "/targetPort", number);
         }
+    }
+    if kind == "LoadBalancer" {
+        let ingress = value.pointer_mut("/status/loadBalancer/ingress").and_then(Value::as_array_mut);
+        for entry in ingress.into_iter().flatten() {
+            if !object::text(entry, "/ip").is_empty() {
+                default_to(object::as_map(entry), "ipMode", json!("VIP"));
+            }
+        }
+    }
+}
+
+/// Can a Service be reached from outside the cluster?
+pub(super) fn is_reached_from_outside(service: &Value) -> bool {
+    match object::text(service, "/spec/type") {
+        "NodePort" | "LoadBalancer" => true,
+        "ClusterIP" => !object::items(service, "/spec/externalIPs").is_empty(),
+        _ => false,
     }
 }
 

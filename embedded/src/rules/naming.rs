@@ -113,6 +113,20 @@ pub(crate) fn port_name(text: &str) -> Vec<String> {
     found
 }
 
+/// A text that stands in a path.
+pub(crate) fn path_segment(name: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    if matches!(name, "." | "..") {
+        faults.push(format!("may not be '{name}'"));
+    }
+    for part in ["/", "%"] {
+        if name.contains(part) {
+            faults.push(format!("may not contain '{part}'"));
+        }
+    }
+    faults
+}
+
 fn faults(text: &str, limit: usize, shaped: bool, rule: &str) -> Vec<String> {
     let mut found = Vec::new();
     if text.len() > limit {

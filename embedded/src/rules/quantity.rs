@@ -83,6 +83,11 @@ impl Quantity {
         Quantity { nano: self.nano.saturating_sub(other.nano).max(0), form: self.form }
     }
 
+    /// Is it a whole number?
+    pub(crate) fn is_whole(self) -> bool {
+        self.nano % NANO == 0
+    }
+
     /// Billionths.
     pub(crate) fn nano(self) -> i128 {
         self.nano

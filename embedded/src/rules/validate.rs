@@ -4,7 +4,10 @@
 use serde_json::{Value, json};
 
 use super::quantity::Quantity;
-use super::{custom, naming, validate_network, validate_pod, validate_pod_parts, validate_workload};
+use super::{
+    custom, naming, validate_autoscaler, validate_network, validate_pod, validate_pod_parts, validate_quota,
+    validate_secret, validate_service, validate_workload,
+};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -33,13 +36,16 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
             validate_workload::workload(resource, value, &mut causes, warnings);
         }
-        "Service" => service(value, &mut causes),
-        "ConfigMap" => data(value, &mut causes),
-        "Secret" => {
-            data(value, &mut causes);
-            secret(value, &mut causes);
+        "Service" => {
+            validate_service::service(value, &mut causes);
+            warnings.extend(validate_service::warnings(value));
         }
-        "HorizontalPodAutoscaler" => autoscaler(value, &mut causes),
+        "ConfigMap" => validate_secret::config_map(value, &mut causes),
+        "Secret" => {
+            validate_secret::secret(value, &mut causes);
+            warnings.extend(validate_secret::secret_warning(value));
+        }
+        "HorizontalPodAutoscaler" => validate_autoscaler::autoscaler(value, &mut causes),
         "PodDisruptionBudget" => budget(value, &mut causes),
         "Ingress" => validate_network::ingress(value, &mut causes),
         "NetworkPolicy" => validate_network::network_policy(value, &mut causes),
@@ -47,7 +53,8 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
         "RoleBinding" | "ClusterRoleBinding" => role_reference(value, &mut causes),
         "Role" | "ClusterRole" => role(resource, value, &mut causes),
         "PersistentVolumeClaim" => claim(value, &mut causes),
-        "ResourceQuota" => quota(value, &mut causes),
+        "ResourceQuota" => validate_quota::quota(value, &mut causes),
+        "LimitRange" => validate_quota::limits(value, &mut causes),
         "Lease" => lease(value, &mut causes),
         "CustomResourceDefinition" => causes.extend(custom::check_definition(value)),
         "ServiceAccount" => deprecated(value, warnings),
@@ -101,6 +108,7 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
     }
     match resource.kind.as_str() {
         "StatefulSet" => validate_workload::stateful_set_unchanged(old, new, &mut causes),
+        "ResourceQuota" => validate_quota::quota_unchanged(old, new, &mut causes),
         "Service" => {
             let kept = object::text(old, "/spec/clusterIP");
             let external = [old, new].iter().any(|v| object::text(v, "/spec/type") == "ExternalName");
@@ -222,186 +230,6 @@ pub(super) fn selector(value: &Value, pointer: &str, causes: &mut Vec<Cause>) {
             other => {
                 causes.push(Cause::invalid(format!("{place}.operator"), &json!(other), "not a valid selector operator"))
             }
-        }
-    }
-}
-
-fn service(value: &Value, causes: &mut Vec<Cause>) {
-    let kind = object::text(value, "/spec/type");
-    let headless = object::text(value, "/spec/clusterIP") == "None";
-    let ports = object::items(value, "/spec/ports");
-    if ports.is_empty() && !headless && kind != "ExternalName" {
-        causes.push(Cause::required("spec.ports", ""));
-    }
-    if kind == "ExternalName" {
-        let external = object::text(value, "/spec/externalName");
-        if external.is_empty() {
-            causes.push(Cause::required("spec.externalName", ""));
-        } else {
-            for fault in naming::subdomain(external.trim_end_matches('.')) {
-                causes.push(Cause::invalid("spec.externalName", &json!(external), &fault));
-            }
-        }
-    }
-    let spec = value.get("spec").unwrap_or(&Value::Null);
-    validate_pod_parts::one_of(spec, "sessionAffinity", "spec", &["ClientIP", "None"], causes);
-    let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
-    validate_pod_parts::one_of(spec, "ipFamilyPolicy", "spec", &policies, causes);
-    for (at, address) in object::items(value, "/spec/clusterIPs").iter().filter_map(Value::as_str).enumerate() {
-        if !address.is_empty() && address != "None" {
-            self::address(address, &format!("spec.clusterIPs[{at}]"), causes);
-        }
-    }
-    if !matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName") {
-        let known = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-        causes.push(Cause::unsupported("spec.type", &json!(kind), &known));
-    }
-    let mut names = Vec::new();
-    let mut numbers = Vec::new();
-    for (at, entry) in ports.iter().enumerate() {
-        let place = format!("spec.ports[{at}]");
-        let name = object::text(entry, "/name");
-        if name.is_empty() {
-            if ports.len() > 1 {
-                causes.push(Cause::required(format!("{place}.name"), ""));
-            }
-        } else {
-            for fault in naming::label(name) {
-                causes.push(Cause::invalid(format!("{place}.name"), &json!(name), &fault));
-            }
-            if names.contains(&name) {
-                causes.push(Cause::duplicate(format!("{place}.name"), &json!(name)));
-            }
-            names.push(name);
-        }
-        match object::number(entry, "/port") {
-            Some(1..=65_535) => {}
-            other => causes.push(Cause::invalid(
-                format!("{place}.port"),
-                &json!(other.unwrap_or(0)),
-                "must be between 1 and 65535, inclusive",
-            )),
-        }
-        if let Some(target) = entry.get("targetPort") {
-            port_or_name(target, &format!("{place}.targetPort"), causes);
-        }
-        let protocol = object::text(entry, "/protocol");
-        if !matches!(protocol, "TCP" | "UDP" | "SCTP") {
-            causes.push(Cause::unsupported(format!("{place}.protocol"), &json!(protocol), &["SCTP", "TCP", "UDP"]));
-        }
-        let number = (entry.get("port"), entry.get("protocol"));
-        if numbers.contains(&number) {
-            // The server prints its own form of the port, with nothing in it that does not tell ports apart.
-            let number = object::number(entry, "/port").unwrap_or(0);
-            let shown = format!(
-                "{{\"Name\":\"\",\"Protocol\":\"{protocol}\",\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}"
-            );
-            causes.push(Cause::duplicate_of(place, &shown));
-        }
-        numbers.push(number);
-    }
-    labels(value, "/spec/selector", "spec.selector", causes);
-    if kind == "ClusterIP" {
-        for (at, entry) in ports.iter().enumerate() {
-            if object::number(entry, "/nodePort").unwrap_or(0) != 0 {
-                let why = "may not be used when `type` is 'ClusterIP'";
-                causes.push(Cause::forbidden(format!("spec.ports[{at}].nodePort"), why));
-            }
-        }
-    }
-    if kind != "LoadBalancer" && !object::items(value, "/spec/loadBalancerSourceRanges").is_empty() {
-        let why = "may only be used when `type` is 'LoadBalancer'";
-        causes.push(Cause::forbidden("spec.LoadBalancerSourceRanges", why));
-    }
-    let external = object::text(value, "/spec/externalTrafficPolicy");
-    if !external.is_empty() && !matches!(kind, "NodePort" | "LoadBalancer") {
-        let why = "may only be set for externally-accessible services";
-        causes.push(Cause::invalid("spec.externalTrafficPolicy", &json!(external), why));
-    }
-    validate_pod_parts::one_of(spec, "internalTrafficPolicy", "spec", &["Cluster", "Local"], causes);
-}
-
-fn data(value: &Value, causes: &mut Vec<Cause>) {
-    let mut size = 0;
-    for map in ["data", "binaryData"] {
-        for (key, text) in object::entries(value, &format!("/{map}")) {
-            size += text.as_str().unwrap_or_default().len();
-            if key == ".." || key == "." {
-                causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), &format!("must not be '{key}'")));
-                continue;
-            }
-            if map == "data" && value.pointer("/binaryData").is_some_and(|binary| binary.get(key).is_some()) {
-                let why = "duplicate of key present in binaryData";
-                causes.push(Cause::invalid(format!("data[{key}]"), &json!(key), why));
-            }
-            let shaped = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-            if !shaped {
-                let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-                causes.push(Cause::invalid(format!("{map}[{key}]"), &json!(key), why));
-            }
-        }
-    }
-    if size > 1024 * 1024 {
-        causes.push(Cause::too_long("", 1024 * 1024));
-    }
-}
-
-/// What a Secret of a type that the server knows must hold.
-fn secret(value: &Value, causes: &mut Vec<Cause>) {
-    let needed: &[&str] = match object::text(value, "/type") {
-        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
-        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
-        "kubernetes.io/dockercfg" => &[".dockercfg"],
-        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
-        "kubernetes.io/basic-auth" => &["username", "password"],
-        _ => &[],
-    };
-    let there = |key: &&str| value.get("data").is_some_and(|data| data.get(*key).is_some());
-    // One of the two will do.
-    if needed.contains(&"username") && needed.iter().any(there) {
-        return;
-    }
-    for key in needed.iter().filter(|key| !there(key)) {
-        causes.push(Cause::required(format!("data[{key}]"), ""));
-    }
-}
-
-fn autoscaler(value: &Value, causes: &mut Vec<Cause>) {
-    let least = object::number(value, "/spec/minReplicas").unwrap_or(1);
-    let most = object::number(value, "/spec/maxReplicas").unwrap_or(0);
-    if least < 1 {
-        causes.push(Cause::invalid("spec.minReplicas", &json!(least), "must be greater than or equal to 1"));
-    }
-    if most == 0 {
-        causes.push(Cause::required("spec.maxReplicas", "must be set and greater than 0"));
-    } else if most < 1 {
-        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than 0"));
-    }
-    if most < least {
-        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), "must be greater than or equal to `minReplicas`"));
-    }
-    for field in ["kind", "name"] {
-        if object::text(value, &format!("/spec/scaleTargetRef/{field}")).is_empty() {
-            causes.push(Cause::required(format!("spec.scaleTargetRef.{field}"), ""));
-        }
-    }
-    let target = object::text(value, "/spec/scaleTargetRef/apiVersion");
-    let core = ["Pod", "ReplicationController"].contains(&object::text(value, "/spec/scaleTargetRef/kind"));
-    if !core && !target.contains('/') {
-        let why = "apiVersion must specify API group";
-        causes.push(Cause::invalid("spec.scaleTargetRef.apiVersion", &json!(target), why));
-    }
-    for (at, metric) in object::items(value, "/spec/metrics").iter().enumerate() {
-        let kind = object::text(metric, "/type");
-        let known = ["ContainerResource", "External", "Object", "Pods", "Resource"];
-        if !known.contains(&kind) {
-            causes.push(Cause::unsupported(format!("spec.metrics[{at}].type"), &json!(kind), &known));
-        }
-        if kind == "Resource" && metric.get("resource").is_none() {
-            causes.push(Cause::required(
-                format!("spec.metrics[{at}].resource"),
-                "must populate information for the given metric source",
-            ));
         }
     }
 }
@@ -542,19 +370,6 @@ fn claim(value: &Value, causes: &mut Vec<Cause>) {
     }
     let spec = value.get("spec").unwrap_or(&Value::Null);
     validate_pod_parts::one_of(spec, "volumeMode", "spec", &["Block", "Filesystem"], causes);
-}
-
-fn quota(value: &Value, causes: &mut Vec<Cause>) {
-    for (name, amount) in object::entries(value, "/spec/hard") {
-        let amount = amount.as_str().map(str::to_owned).unwrap_or_else(|| amount.to_string());
-        if Quantity::parse(&amount).is_ok_and(|q| q.nano() < 0) {
-            causes.push(Cause::invalid(
-                format!("spec.hard[{name}]"),
-                &json!(amount),
-                "must be greater than or equal to 0",
-            ));
-        }
-    }
 }
 
 fn lease(value: &Value, causes: &mut Vec<Cause>) {

@@ -163,22 +163,9 @@ fn name_faults(resource: &Resource, name: &str) -> Vec<String> {
         match resource.kind.as_str() {
             "Namespace" => return naming::label(name),
             "Service" => return naming::label(name),
-            _ if resource.group == "rbac.authorization.k8s.io" => return path_segment(name),
+            _ if resource.group == "rbac.authorization.k8s.io" => return naming::path_segment(name),
             _ => {}
         }
     }
     naming::subdomain(name)
-}
-
-fn path_segment(name: &str) -> Vec<String> {
-    let mut faults = Vec::new();
-    if matches!(name, "." | "..") {
-        faults.push(format!("may not be '{name}'"));
-    }
-    for part in ["/", "%"] {
-        if name.contains(part) {
-            faults.push(format!("may not contain '{part}'"));
-        }
-    }
-    faults
 }

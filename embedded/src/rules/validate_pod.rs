@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::quantity::Quantity;
+use super::resource_names;
 use super::{naming, validate, validate_pod_parts as parts};
 use crate::failure::Cause;
 use crate::object;
@@ -280,30 +281,6 @@ fn probe(probe: &Value, place: &str, succeeds_once: bool, causes: &mut Vec<Cause
     }
 }
 
-/// The names of resources that a container can ask for without a prefix.
-const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-/// The names without a prefix that mean anything anywhere.
-const STANDARD: [&str; 18] = [
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "storage",
-    "requests.storage",
-];
-
 fn resources(container: &Value, place: &str, causes: &mut Vec<Cause>) {
     let amount = |value: &Value| match value {
         Value::String(text) => Quantity::parse(text).ok(),
@@ -313,23 +290,13 @@ fn resources(container: &Value, place: &str, causes: &mut Vec<Cause>) {
     for list in ["limits", "requests"] {
         for (name, value) in object::entries(container, &format!("/resources/{list}")) {
             let field = format!("{place}.resources.{list}[{name}]");
-            let extended = name.contains('/') && !name.starts_with("kubernetes.io/");
-            let huge = name.starts_with("hugepages-");
-            if !name.contains('/') && !huge {
-                if !STANDARD.contains(&name.as_str()) {
-                    let why = "must be a standard resource type or fully qualified";
-                    causes.push(Cause::invalid(field.clone(), &json!(name), why));
-                }
-                if !RESOURCES.contains(&name.as_str()) {
-                    let why = "must be a standard resource for containers";
-                    causes.push(Cause::invalid(field.clone(), &json!(name), why));
-                }
-            }
+            let strict = !resource_names::can_be_overcommitted(name);
+            resource_names::check_of_a_container(name, &field, causes);
             let Some(parsed) = amount(value) else { continue };
             if parsed.nano() < 0 {
                 causes.push(Cause::invalid(field.clone(), value, "must be greater than or equal to 0"));
             }
-            if extended && parsed.nano() % 1_000_000_000 != 0 {
+            if resource_names::is_whole(name) && !parsed.is_whole() {
                 causes.push(Cause::invalid(field, value, "must be an integer"));
             }
             if list == "limits" {
@@ -337,14 +304,14 @@ fn resources(container: &Value, place: &str, causes: &mut Vec<Cause>) {
             }
             let field = format!("{place}.resources.requests");
             match limits.and_then(|limits| limits.get(name)) {
-                None if extended || huge => causes.push(Cause::required(
+                None if strict => causes.push(Cause::required(
                     format!("{place}.resources.limits"),
                     "Limit must be set for non overcommitable resources",
                 )),
                 None => {}
                 Some(limit) => {
                     let Some(most) = amount(limit) else { continue };
-                    if (extended || huge) && parsed.nano() != most.nano() {
+                    if strict && parsed.nano() != most.nano() {
                         let why = format!("must be equal to {name} limit of {most}");
                         causes.push(Cause::invalid(field, value, &why));
                     } else if parsed.nano() > most.nano() {

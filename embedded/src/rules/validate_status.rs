@@ -1,11 +1,12 @@
 //! What the server refuses with 422 in a status that is written: counts below zero, and counts that contradict each
-//! other. Of other kinds than workloads nothing is looked at.
+//! other; and what a Service cannot have. Of other kinds nothing is looked at.
 //!
 //! Source: `Validate…StatusUpdate` of `k8s.io/kubernetes/pkg/apis/apps/validation`.
 
 use serde_json::{Value, json};
 
 use super::validate::not_negative;
+use super::validate_service;
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -83,6 +84,10 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value) -> Vec<Ca
         ("apps", "ReplicaSet") => &REPLICA_SET,
         ("apps", "StatefulSet") => &STATEFUL_SET,
         ("apps", "DaemonSet") => &DAEMON_SET,
+        ("", "Service") => {
+            validate_service::status(new, &mut causes);
+            return causes;
+        }
         _ => return causes,
     };
     let count = |value: &Value, field: &str| object::number(value, &format!("/status/{field}")).unwrap_or(0);
