@@ -180,9 +180,10 @@ rules! {
          each Service has an address of its own, so nothing collides; on one host it would.",
         "Nothing, inside a cluster; on one host choose other ports, or other ranges for those processes.";
     NOT_ISOLATED = "S-reach-001" Error, "no policy closes a service",
-        "Pods that no NetworkPolicy selects for a direction are open to everybody in that direction; pods on the network \
-         of their node are beyond policies.",
-        "Select its pods by a policy that denies all, and keep them off the node's network.";
+        "Pods that no NetworkPolicy selects for a direction are open to everybody in that direction, and pods that only \
+         the policy of their whole namespace selects are open as soon as somebody changes that one; pods on the \
+         network of their node are beyond policies.",
+        "Select its pods by a policy that names them, and keep them off the node's network.";
     EDGE_CLOSED = "S-reach-002" Error, "a declared dependency is closed",
         "The service waits for another and could not talk to it: some policy does not let it out, or does not let it in.",
         "Let a policy of each of the two name the other, and the port of its pods.";
@@ -218,6 +219,14 @@ rules! {
         "Sidecars get certificates from the control plane; in an ambient mesh the kubelet's probes have an address of \
          their own. Without either no pod becomes ready.",
         "Let its pods reach the control plane, and let the probes in.";
+    MESH_WIDER = "S-reach-013" Error, "the mesh lets more through than is declared",
+        "Who may call whom is said twice where there is a mesh: by addresses, and by identities. Here the mesh's own \
+         policies would let more through, and only NetworkPolicies still stop it.",
+        "Narrow the policy that is named to what is declared, or give the pods one.";
+    NOT_IN_MESH = "S-reach-014" Error, "pods take no part in the mesh",
+        "The environment has a mesh, and these pods are outside it: they call and are called in the clear, without \
+         identity, and none of the mesh's policies holds for them.",
+        "Label pods or namespace as the mode of the mesh asks.";
     AUTOSCALE_RANGE = "S-replicas-001" Error, "an autoscaler's minimum lies above its maximum",
         "The range of replicas is empty.",
         "Lower `min` or raise `max`.";

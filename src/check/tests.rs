@@ -88,11 +88,16 @@ pub(super) fn check_environment(more: &str, shop: (&str, &str), expect: Inline) 
     compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{PRODUCTION}{more}\n"), None, None), expect);
 }
 
-/// The good stack, and what it composes to.
-pub(super) fn shop() -> (Loaded, Desired) {
-    let loaded = loaded(SHOP, PRODUCTION, None);
+/// A stack and an environment, and what they compose to.
+pub(super) fn composed(stack: &str, environment: &str) -> (Loaded, Desired) {
+    let loaded = loaded(stack, environment, None);
     let desired = prove(&loaded, "local", None).desired.unwrap();
     (loaded, desired)
+}
+
+/// The good stack, and what it composes to.
+pub(super) fn shop() -> (Loaded, Desired) {
+    composed(SHOP, PRODUCTION)
 }
 
 /// Puts the good stack with one change on these nodes, and compares all that is found.

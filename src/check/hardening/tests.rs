@@ -16,7 +16,7 @@ fn pods_are_restricted() {
         |desired| cart(desired)["hostNetwork"] = true.into(),
         str![[r#"
 error S-hardening-001 shop:10:3 Deployment shop/cart-mcp: Host Namespaces: spec.template.spec.hostNetwork is set [remove `hostNetwork`]
-error S-reach-001 shop:10:3 cart: Deployment shop/cart-mcp is on the network of its node, where policies do not hold [select its pods by a policy that denies all]
+error S-reach-001 shop:10:3 cart: Deployment shop/cart-mcp is on the network of its node, where policies do not hold [select its pods by a policy that names them, and keep them off the node's network]
 error S-reach-002 shop:12:3 web depends on cart and cannot reach it on TCP 9000: none of NetworkPolicy shop/default-deny, NetworkPolicy shop/allow-dns, NetworkPolicy shop/web-mcp lets it out [let a policy of each of the two name the other and the port of its pods]
 
 "#]],

@@ -201,6 +201,8 @@ pub(super) fn assemble(desired: &Desired, loaded: &Loaded, foreign: &[Value]) ->
     foreign.iter().for_each(|policy| network.add(policy));
 
     let environment = &loaded.environment;
+    // Istio's own namespace is that of its control plane.
+    network.mesh_root = environment.mesh.as_ref().map(|mesh| mesh.control_plane.namespace.to_string());
     let controller = environment.gateway.as_ref().map(|gateway| &gateway.controller);
     let prometheus = environment.monitoring.as_ref().map(|monitoring| &monitoring.prometheus);
     let sidecars = environment.mesh.as_ref().filter(|mesh| mesh.mode == MeshMode::Sidecar);

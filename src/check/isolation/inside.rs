@@ -7,12 +7,12 @@ use strata_components::model::MeshMode;
 use super::super::reach::mesh::TUNNEL;
 use super::super::reach::{End, Pair, PortSet, Protocol};
 use super::cast::{Part, plays};
+use super::mesh::MESH_CONTROL;
 use super::{Proof, rules};
 use crate::finding::Finding;
 
-/// The port at which the control plane of a mesh answers sidecars
-/// (<https://istio.io/latest/docs/ops/deployment/application-requirements/#ports-used-by-istio>).
-const MESH_CONTROL: u16 = 15012;
+/// The ports that are declared between two kinds of pods, by their places in the network.
+pub(super) type Declared = BTreeMap<(usize, usize), PortSet>;
 
 /// The ports of DNS.
 fn dns_ports() -> PortSet {
@@ -67,8 +67,8 @@ impl Proof<'_> {
     }
 
     /// The ports that are declared between two kinds of pods.
-    fn declared(&self) -> BTreeMap<(usize, usize), PortSet> {
-        let mut declared: BTreeMap<(usize, usize), PortSet> = BTreeMap::new();
+    pub(super) fn declared(&self) -> Declared {
+        let mut declared = Declared::new();
         let ambient = self.mesh() == Some(MeshMode::Ambient);
         let mut open = |from: &str, to: &str| {
             let callers = self.cast.member(from).map(|member| member.pods.clone()).unwrap_or_default();
@@ -103,8 +103,7 @@ impl Proof<'_> {
     }
 
     /// Nothing else is open: between services, from strangers in, and out to strangers.
-    pub(super) fn undeclared(&self) -> Vec<Finding> {
-        let declared = self.declared();
+    pub(super) fn undeclared(&self, declared: &Declared) -> Vec<Finding> {
         let mut between: BTreeMap<usize, Vec<Pair>> = BTreeMap::new();
         let mut from_outside: BTreeMap<usize, Vec<Pair>> = BTreeMap::new();
         let mut to_outside: BTreeMap<usize, Vec<Pair>> = BTreeMap::new();
@@ -120,7 +119,7 @@ impl Proof<'_> {
             let inside = self.are_inside(pair.from, pair.to);
             // Towards strangers, what addresses open is looked at as addresses.
             let open = if inside { pair.possible } else { self.reach.certain(pair.from, pair.to) };
-            let possible = open.without(&self.allowed(&declared, pair.from, pair.to));
+            let possible = open.without(&self.allowed(declared, pair.from, pair.to));
             if possible.is_empty() {
                 continue;
             }
@@ -133,7 +132,7 @@ impl Proof<'_> {
             };
             list.or_default().push(Pair { from: pair.from, to: pair.to, possible });
         }
-        let mut findings = self.one_sided(&declared);
+        let mut findings = self.one_sided(declared);
         for (to, pairs) in &between {
             let (help, lead) = ("declare the dependency, or narrow the policy", "which nothing declares");
             findings.extend(self.opening(&rules::UNDECLARED_OPEN, *to, pairs, lead, help));
@@ -155,7 +154,7 @@ impl Proof<'_> {
     }
 
     /// The ports that are meant to be open from one kind of pods to another.
-    fn allowed(&self, declared: &BTreeMap<(usize, usize), PortSet>, from: usize, to: usize) -> PortSet {
+    fn allowed(&self, declared: &Declared, from: usize, to: usize) -> PortSet {
         if self.are_inside(from, to) {
             declared.get(&(from, to)).cloned().unwrap_or_default()
         } else if self.cast.is_own(to) {
@@ -167,7 +166,7 @@ impl Proof<'_> {
 
     /// Policies of one end that are wider than what is declared, where the other end's still keep the connection
     /// closed: the next change of those would open it.
-    fn one_sided(&self, declared: &BTreeMap<(usize, usize), PortSet>) -> Vec<Finding> {
+    fn one_sided(&self, declared: &Declared) -> Vec<Finding> {
         let mut findings = Vec::new();
         for own in self.cast.own().filter(|own| self.closed_in(*own) && self.closed_out(*own)) {
             let sides = [(self.reach.incoming(own), true), (self.reach.outgoing(own), false)];
@@ -216,11 +215,6 @@ impl Proof<'_> {
         };
         let message = format!("{from} can reach {to} on {}, {lead}: {why}{more}", first.possible);
         Some(self.finding(rule, pods, message, help))
-    }
-
-    /// The mode of the environment's mesh, if there is one.
-    pub(super) fn mesh(&self) -> Option<MeshMode> {
-        self.loaded.environment.mesh.as_ref().map(|mesh| mesh.mode)
     }
 
     /// The ports of own pods that are meant to be open to a stranger.
@@ -293,7 +287,6 @@ impl Proof<'_> {
             }
         }
         findings.extend(self.scraped());
-        findings.extend(self.mesh_control());
         findings
     }
 
@@ -312,21 +305,6 @@ impl Proof<'_> {
                 let help = "let the pods in that `monitoring.prometheus` of the environment names";
                 findings.push(self.finding(&rules::SCRAPE_CLOSED, own, message, help));
             }
-        }
-        findings
-    }
-
-    /// Sidecars get to the control plane of their mesh.
-    fn mesh_control(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let Some(control) = self.cast.part(Part::MeshControl) else { return findings };
-        let ports = PortSet::of(Protocol::Tcp, MESH_CONTROL, MESH_CONTROL);
-        for own in self.cast.own().filter(|own| !ports.without(&self.reach.certain(*own, control)).is_empty()) {
-            let why = self.closed(End::Pods(own), End::Pods(control), &ports);
-            let message =
-                format!("the sidecar of {} cannot reach its control plane on {ports}: {why}", self.called(own));
-            let help = "let its pods reach those that `mesh.control_plane` of the environment names";
-            findings.push(self.finding(&rules::MESH_CLOSED, own, message, help));
         }
         findings
     }

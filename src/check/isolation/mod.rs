@@ -7,6 +7,7 @@
 mod cast;
 mod inside;
 mod matrix;
+mod mesh;
 mod outside;
 mod words;
 
@@ -15,7 +16,7 @@ use strata_components::desired::Desired;
 
 pub use self::cast::{Cast, Part};
 pub use self::matrix::{Direction, Matrix, Opened, Outside, Participant};
-use super::reach::{Network, Reach};
+use super::reach::{Network, Policy, Reach, Side};
 use super::rules;
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
@@ -34,10 +35,12 @@ struct Proof<'a> {
 pub(super) fn check(desired: &Desired, loaded: &Loaded, foreign: &[Value]) -> Vec<Finding> {
     let (network, cast) = cast::assemble(desired, loaded, foreign);
     let proof = Proof { loaded, desired, cast: &cast, reach: Reach::of(&network) };
+    let declared = proof.declared();
     let mut findings = proof.free();
     findings.extend(proof.newcomers());
     findings.extend(proof.dependencies());
-    findings.extend(proof.undeclared());
+    findings.extend(proof.undeclared(&declared));
+    findings.extend(proof.meshed(&declared));
     findings.extend(proof.neighbours());
     findings.extend(proof.ways_out());
     findings.extend(proof.ways_in());
@@ -67,44 +70,68 @@ impl Proof<'_> {
         self.cast.name_of(pods).unwrap_or_else(own)
     }
 
-    /// Pods that no policy closes in one direction or the other.
+    /// Pods that no policy closes in one direction or the other, or none but that of their whole namespace, so that who
+    /// changes this one opens them.
     fn free(&self) -> Vec<Finding> {
+        let network = self.reach.network();
         let mut findings = Vec::new();
+        let own = |side: &&Side| {
+            let policies = side.policies.iter().filter_map(|at| network.policies.get(*at));
+            policies.into_iter().any(|policy| !policy.pods.conditions().is_empty())
+        };
         for at in self.cast.own() {
-            let incoming = self.reach.incoming(at).is_some_and(super::reach::Side::is_free);
-            let outgoing = self.reach.outgoing(at).is_some_and(super::reach::Side::is_free);
-            let on_host = self.reach.network().pods.get(at).is_some_and(|pods| pods.host_network);
-            let what = match (on_host, incoming, outgoing) {
-                (true, ..) => "is on the network of its node, where policies do not hold",
-                (_, true, true) => "is closed by no policy, neither for what comes in nor for what goes out",
-                (_, true, false) => "is closed by no policy for what comes in",
-                (_, false, true) => "is closed by no policy for what goes out",
-                (_, false, false) => continue,
+            let Some(pods) = network.pods.get(at) else { continue };
+            let sides = [(self.reach.incoming(at), "comes in"), (self.reach.outgoing(at), "goes out")];
+            let lacking = |enough: &dyn Fn(&&Side) -> bool| -> Vec<&str> {
+                sides.iter().filter(|(side, _)| !side.as_ref().is_some_and(enough)).map(|(_, way)| *way).collect()
             };
-            let pods = self.reach.network().pods.get(at).map_or("", |pods| pods.name.as_str());
-            let message = format!("{}: {pods} {what}", self.called(at));
-            findings.push(self.finding(
-                &rules::NOT_ISOLATED,
-                at,
-                message,
-                "select its pods by a policy that denies all",
-            ));
+            let (open, shared) = (lacking(&|side| !side.is_free()), lacking(&own));
+            let what = if pods.host_network {
+                "is on the network of its node, where policies do not hold".to_owned()
+            } else if !open.is_empty() {
+                format!("is closed by no policy for what {}", open.join(" and what "))
+            } else if !shared.is_empty() {
+                let ways = shared.join(" and what ");
+                format!("has no policy of its own for what {ways}, and is closed by that of its whole namespace alone")
+            } else {
+                continue;
+            };
+            let message = format!("{}: {} {what}", self.called(at), pods.name);
+            let help = "select its pods by a policy that names them, and keep them off the node's network";
+            findings.push(self.finding(&rules::NOT_ISOLATED, at, message, help));
         }
         findings
     }
 
-    /// Pods that somebody else puts into a namespace of the stack are closed too.
+    /// Pods that somebody else puts into a namespace of the stack are closed too, by a policy that opens nothing: one
+    /// that opens something may be changed or go without anybody thinking of them.
     fn newcomers(&self) -> Vec<Finding> {
+        let network = self.reach.network();
         let mut findings = Vec::new();
         for at in self.cast.newcomers() {
-            let ways = [(self.reach.incoming(*at), "comes in"), (self.reach.outgoing(*at), "goes out")];
-            for (side, way) in ways {
-                if side.is_some_and(super::reach::Side::is_free) {
-                    let pods = self.called(*at);
-                    let message = format!("{pods} is closed by no policy for what {way}");
-                    let help = "add a policy that selects every pod of the namespace and opens nothing";
-                    findings.push(self.finding(&rules::OPEN_BY_DEFAULT, *at, message, help));
+            let ways = [(self.reach.incoming(*at), "comes in", true), (self.reach.outgoing(*at), "goes out", false)];
+            for (side, way, ingress) in ways {
+                let Some(side) = side else { continue };
+                let policies = || side.policies.iter().filter_map(|at| network.policies.get(*at));
+                let denies = |policy: &Policy| {
+                    let rules = if ingress { &policy.ingress } else { &policy.egress };
+                    rules.as_ref().is_some_and(Vec::is_empty)
+                };
+                if policies().any(denies) {
+                    continue;
                 }
+                let pods = self.called(*at);
+                let message = match policies().next() {
+                    None => format!("{pods} is closed by no policy for what {way}"),
+                    Some(policy) => {
+                        format!(
+                            "{pods} is closed for what {way} by no policy but {}, which opens some of it",
+                            policy.name
+                        )
+                    }
+                };
+                let help = "add a policy that selects every pod of the namespace and opens nothing";
+                findings.push(self.finding(&rules::OPEN_BY_DEFAULT, *at, message, help));
             }
         }
         findings
@@ -122,5 +149,7 @@ impl Proof<'_> {
     }
 }
 
+#[cfg(test)]
+mod mutation_tests;
 #[cfg(test)]
 mod tests;

@@ -15,15 +15,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::addresses::Addresses;
+use super::index::Index;
 use super::mesh::{self, Guard};
-use super::network::{Network, Peer, Pods, PortRule, Rule, ServicePort, Target};
+use super::network::{Network, Peer, Pods, PortRule, Rule, Service, ServicePort, Target};
 use super::ports::{PortSet, Protocol};
-use super::selector::{Condition, Selector};
+use super::selector::Selector;
 
 /// The connections that a network lets through.
 #[derive(Debug)]
 pub struct Reach<'a> {
-    network: &'a Network,
+    index: Index<'a>,
     incoming: Vec<Side>,
     outgoing: Vec<Side>,
     guards: Vec<Guard>,
@@ -99,64 +100,6 @@ pub struct Pair {
     pub possible: PortSet,
 }
 
-/// The pods of a network by what selectors ask.
-struct Index<'a> {
-    network: &'a Network,
-    labelled: BTreeMap<(&'a str, &'a str), Vec<usize>>,
-    of_namespace: BTreeMap<&'a str, Vec<usize>>,
-    all: Vec<usize>,
-}
-
-impl<'a> Index<'a> {
-    fn new(network: &'a Network) -> Self {
-        let mut labelled: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-        let mut of_namespace: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, pods) in network.pods.iter().enumerate() {
-            of_namespace.entry(&pods.namespace).or_default().push(at);
-            for (key, value) in &pods.labels {
-                labelled.entry((key, value)).or_default().push(at);
-            }
-        }
-        Self { network, labelled, of_namespace, all: (0..network.pods.len()).collect() }
-    }
-
-    /// The pods that a selector matches, in namespaces that `admits` takes.
-    fn select(&self, selector: &Selector, admits: impl Fn(&str) -> bool) -> Vec<usize> {
-        // The rarest label that the selector insists on leaves the fewest pods to look at.
-        let insisted = selector.conditions().iter().filter_map(|condition| match condition {
-            Condition::In(key, values) => match values.as_slice() {
-                [value] => Some(self.labelled.get(&(key.as_str(), value.as_str())).map_or(&[][..], Vec::as_slice)),
-                _ => None,
-            },
-            _ => None,
-        });
-        let candidates = insisted.min_by_key(|pods| pods.len()).unwrap_or(&self.all);
-        let fits = |at: &&usize| {
-            self.network.pods.get(**at).is_some_and(|pods| admits(&pods.namespace) && selector.matches(&pods.labels))
-        };
-        candidates.iter().filter(fits).copied().collect()
-    }
-
-    fn peers(&self, namespace: &str, namespaces: Option<&Selector>, pods: &Selector) -> Vec<usize> {
-        // Policies do not see pods on the network of their node as pods.
-        let visible = |at: &usize| self.network.pods.get(*at).is_some_and(|pods| !pods.host_network);
-        let mut found = match namespaces {
-            None => self.select(pods, |one| one == namespace),
-            Some(selector) => {
-                let admitted: Vec<&str> = self
-                    .of_namespace
-                    .keys()
-                    .copied()
-                    .filter(|name| selector.matches(&self.network.labels_of(name)))
-                    .collect();
-                self.select(pods, |one| admitted.binary_search(&one).is_ok())
-            }
-        };
-        found.retain(visible);
-        found
-    }
-}
-
 /// The ports that a rule names, as far as numbers say it; nothing named means every port.
 fn numbered(rule: &Rule) -> PortSet {
     let Some(ports) = &rule.ports else { return PortSet::all() };
@@ -188,23 +131,23 @@ fn has_names(rule: &Rule) -> bool {
 }
 
 /// What policies are read with: each list of peers is looked up once, however many policies have it.
-struct Reader<'a> {
-    index: Index<'a>,
+struct Reader<'r, 'a> {
+    index: &'r Index<'a>,
     inside: Addresses,
     known: BTreeMap<(&'a str, Option<&'a Selector>, &'a Selector), Vec<usize>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'_, 'a> {
     fn peers(&mut self, namespace: &'a str, namespaces: Option<&'a Selector>, pods: &'a Selector) -> &[usize] {
         // Where namespaces are selected, the policy's own does not matter.
         let scope = if namespaces.is_some() { "" } else { namespace };
-        let index = &self.index;
+        let index = self.index;
         self.known.entry((scope, namespaces, pods)).or_insert_with(|| index.peers(namespace, namespaces, pods))
     }
 
     /// Adds what one rule lets through to a side of the pods `own`.
     fn add(&mut self, side: &mut Side, namespace: &'a str, rule: &'a Rule, own: Option<&Pods>) {
-        let network = self.index.network;
+        let network = self.index.network();
         // What a rule of ingress names are ports of the pods themselves; a rule of egress names those of the peer.
         let fixed = own.map_or_else(|| numbered(rule), |own| ports_of(rule, own));
         let by_peer = own.is_none() && has_names(rule);
@@ -249,7 +192,8 @@ impl<'a> Reach<'a> {
     /// Reads the policies of a network.
     #[must_use]
     pub fn of(network: &'a Network) -> Self {
-        let mut reader = Reader { index: Index::new(network), inside: Addresses::inside(), known: BTreeMap::new() };
+        let index = Index::new(network);
+        let mut reader = Reader { index: &index, inside: Addresses::inside(), known: BTreeMap::new() };
         let count = network.pods.len();
         let mut incoming: Vec<Side> = (0..count).map(|_| Side::default()).collect();
         let mut outgoing: Vec<Side> = (0..count).map(|_| Side::default()).collect();
@@ -271,13 +215,20 @@ impl<'a> Reach<'a> {
             side.any = PortSet::all();
             side.inside = PortSet::all();
         }
-        Self { network, incoming, outgoing, guards: Guard::all(network) }
+        let guards = Guard::all(&index);
+        Self { index, incoming, outgoing, guards }
     }
 
     /// The network that was read.
     #[must_use]
     pub fn network(&self) -> &'a Network {
-        self.network
+        self.index.network()
+    }
+
+    /// What the mesh does for pods, by their place in the network.
+    #[must_use]
+    pub fn guard(&self, pods: usize) -> Option<&Guard> {
+        self.guards.get(pods)
     }
 
     /// What may come in to pods, by their place in the network.
@@ -293,7 +244,7 @@ impl<'a> Reach<'a> {
     }
 
     fn on_host(&self, pods: usize) -> bool {
-        self.network.pods.get(pods).is_some_and(|pods| pods.host_network)
+        self.network().pods.get(pods).is_some_and(|pods| pods.host_network)
     }
 
     /// The ports of `to` that are open to `from` wherever policies are implemented. Pods on the network of a node
@@ -314,7 +265,7 @@ impl<'a> Reach<'a> {
 
     /// What a mesh leaves of the ports that policies let through.
     pub(super) fn in_mesh(&self, from: usize, to: usize, open: PortSet, sure: bool) -> PortSet {
-        if open.is_empty() { open } else { mesh::filter(self.network, &self.guards, from, to, open, sure) }
+        if open.is_empty() { open } else { mesh::filter(self.network(), &self.guards, from, to, open, sure) }
     }
 
     /// The ports of `to` that may be open to `from`. Traffic between a node and its pods is never stopped by
@@ -333,12 +284,12 @@ impl<'a> Reach<'a> {
     /// Every pair between which some port may be open, in order.
     #[must_use]
     pub fn pairs(&self) -> Vec<Pair> {
-        let on_host: Vec<usize> = (0..self.network.pods.len()).filter(|at| self.on_host(*at)).collect();
+        let on_host: Vec<usize> = (0..self.network().pods.len()).filter(|at| self.on_host(*at)).collect();
         let mut pairs = Vec::new();
         for (from, out) in self.outgoing.iter().enumerate() {
             let everywhere = self.on_host(from) || !out.any.is_empty() || !out.inside.is_empty();
             let candidates: Vec<usize> = if everywhere {
-                (0..self.network.pods.len()).collect()
+                (0..self.network().pods.len()).collect()
             } else {
                 let mut some: Vec<usize> = out.pods.keys().copied().chain(on_host.iter().copied()).collect();
                 some.sort_unstable();
@@ -353,11 +304,18 @@ impl<'a> Reach<'a> {
         pairs
     }
 
+    /// A Service, and the pods behind it by their place in the network.
+    fn service(&self, namespace: &str, service: &str) -> Option<(&'a Service, Vec<usize>)> {
+        let found = self.network().services.get(&(namespace.to_owned(), service.to_owned()))?;
+        let pods = found.selector.as_ref().map(|selector| self.index.select(selector, |one| one == namespace));
+        Some((found, pods.unwrap_or_default()))
+    }
+
     /// The ports of a Service with the ports of these pods that they lead to.
     #[must_use]
     pub fn through(&self, namespace: &str, service: &str, pods: usize) -> Vec<Translation> {
-        let found = self.network.services.get(&(namespace.to_owned(), service.to_owned()));
-        let pods = self.network.pods.get(pods).filter(|_| self.network.behind(namespace, service).contains(&pods));
+        let Some((found, behind)) = self.service(namespace, service) else { return Vec::new() };
+        let pods = self.network().pods.get(pods).filter(|_| behind.contains(&pods));
         let translate = |port: &ServicePort| {
             Some(Translation {
                 service: format!("{namespace}/{service}"),
@@ -367,21 +325,19 @@ impl<'a> Reach<'a> {
                 pod_port: pods?.resolve(port.protocol, &port.target),
             })
         };
-        found.into_iter().flat_map(|service| &service.ports).filter_map(translate).collect()
+        found.ports.iter().filter_map(translate).collect()
     }
 
     /// The port that a connection to a Service's port ends on, for each kind of pods behind it; nothing where those
     /// pods have no such port.
     #[must_use]
     pub fn behind(&self, namespace: &str, service: &str, port: &str) -> Vec<(usize, Option<u16>)> {
-        let Some(found) = self.network.services.get(&(namespace.to_owned(), service.to_owned())) else {
-            return Vec::new();
-        };
+        let Some((found, behind)) = self.service(namespace, service) else { return Vec::new() };
         let Some(wanted) = found.ports.iter().find(|one| one.name == port || one.port.to_string() == port) else {
             return Vec::new();
         };
-        let resolve = |at: usize| self.network.pods.get(at)?.resolve(wanted.protocol, &wanted.target);
-        self.network.behind(namespace, service).into_iter().map(|at| (at, resolve(at))).collect()
+        let resolve = |at: usize| self.network().pods.get(at)?.resolve(wanted.protocol, &wanted.target);
+        behind.into_iter().map(|at| (at, resolve(at))).collect()
     }
 }
 

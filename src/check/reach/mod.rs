@@ -1,11 +1,12 @@
-//! Who can talk to whom, computed from rendered objects alone: NetworkPolicies, the labels of pods and namespaces, and
-//! Services. What a stack meant is not known here.
+//! Who can talk to whom, computed from rendered objects alone: NetworkPolicies, the labels of pods and namespaces,
+//! Services, and the policies of a mesh. What a stack meant is not known here.
 //!
 //! [`Network`] is what is read, [`Reach`] what follows from it, [`explain`] why a single connection is open or closed.
 
 mod addresses;
 mod evaluate;
 mod explain;
+mod index;
 mod intervals;
 pub mod mesh;
 mod network;

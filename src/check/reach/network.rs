@@ -35,6 +35,8 @@ pub struct Network {
     pub authentications: Vec<Authentication>,
     /// Whom a mesh authorises.
     pub authorizations: Vec<Authorization>,
+    /// The namespace whose policies hold for the whole mesh; `istio-system` where nothing is said.
+    pub mesh_root: Option<String>,
 }
 
 /// Pods that are alike.
@@ -50,8 +52,8 @@ pub struct Pods {
     pub ports: Vec<NamedPort>,
     /// Whether they use the network of their node, where policies do not hold.
     pub host_network: bool,
-    /// The ServiceAccount they run as.
-    pub service_account: String,
+    /// The ServiceAccount they run as; nothing where that is not known.
+    pub service_account: Option<String>,
 }
 
 /// A port of a container.
@@ -271,7 +273,8 @@ impl Network {
             }
             ("security.istio.io/v1" | "security.istio.io/v1beta1", "PeerAuthentication") => {
                 let spec = object.get("spec").unwrap_or(&Value::Null);
-                self.authentications.push(Authentication::read(namespace, spec));
+                let shown = format!("PeerAuthentication {namespace}/{name}");
+                self.authentications.push(Authentication::read(shown, namespace, spec));
             }
             ("security.istio.io/v1" | "security.istio.io/v1beta1", "AuthorizationPolicy") => {
                 let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -293,15 +296,6 @@ impl Network {
     pub fn labels_of(&self, namespace: &str) -> Labels {
         let own = || Labels::from([(NAMESPACE_NAME.to_owned(), namespace.to_owned())]);
         self.namespaces.get(namespace).cloned().unwrap_or_else(own)
-    }
-
-    /// The pods behind a Service, by their place in [`pods`](Self::pods).
-    #[must_use]
-    pub fn behind(&self, namespace: &str, service: &str) -> Vec<usize> {
-        let service = self.services.get(&(namespace.to_owned(), service.to_owned()));
-        let Some(selector) = service.and_then(|service| service.selector.as_ref()) else { return Vec::new() };
-        let fits = |pods: &Pods| pods.namespace == namespace && selector.matches(&pods.labels);
-        self.pods.iter().enumerate().filter(|(_, pods)| fits(pods)).map(|(at, _)| at).collect()
     }
 }
 
@@ -346,7 +340,7 @@ impl Pods {
             labels,
             ports: ports.collect(),
             host_network: spec.host_network.unwrap_or_default(),
-            service_account: spec.service_account_name.unwrap_or_else(|| "default".to_owned()),
+            service_account: Some(spec.service_account_name.unwrap_or_else(|| "default".to_owned())),
         }
     }
 
