@@ -105,6 +105,8 @@ fn resource(instance: &Instance, phase: u32, service: Option<&str>, component: &
         tier: service.map(|_| "core".to_owned()),
         depends_on: Vec::new(),
         manifest,
+        meanwhile: None,
+        was: None,
     }
 }
 
