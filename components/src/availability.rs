@@ -25,15 +25,23 @@ pub(crate) fn strategy(spec: &ServiceSpec) -> DeploymentStrategy {
 }
 
 /// Spreads a service's pods over nodes where that is possible. It does not insist: a fleet that fits on one node
-/// still runs there.
+/// still runs there. Where the service has to answer most of the time it does insist: among the nodes that take pods, and
+/// of each revision by itself, so that a rollout starts from even.
 pub(crate) fn spread(context: &Context<'_>, spec: &ServiceSpec) -> Vec<TopologySpreadConstraint> {
-    vec![TopologySpreadConstraint {
+    let soft = TopologySpreadConstraint {
         max_skew: 1,
         topology_key: "kubernetes.io/hostname".to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         label_selector: Some(context.selector(spec)),
         ..TopologySpreadConstraint::default()
-    }]
+    };
+    let insists = |soft| TopologySpreadConstraint {
+        when_unsatisfiable: "DoNotSchedule".to_owned(),
+        node_taints_policy: Some("Honor".to_owned()),
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..soft
+    };
+    vec![if spec.availability.is_some() { insists(soft) } else { soft }]
 }
 
 /// Lets a drain take one pod at a time. A service that may have a single pod has none: it would keep a node from

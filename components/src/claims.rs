@@ -12,6 +12,9 @@ pub struct Claims {
     /// What is connected to outside the fleet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressClaim>,
+    /// How much of the time services have to answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub availability: Vec<AvailabilityClaim>,
     /// What each service asks of nodes.
     pub compute: Vec<ComputeClaim>,
 }
@@ -64,6 +67,15 @@ pub struct EgressClaim {
     pub service: String,
     /// Where to, as the files write it: `internet:443`, `203.0.113.0/24:5432`, `kube-api`.
     pub to: String,
+}
+
+/// A share of time in which a service has to answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AvailabilityClaim {
+    /// The service.
+    pub service: String,
+    /// The share, as the files write it: `99.9%`.
+    pub target: String,
 }
 
 /// What the pods of a service ask of nodes. CPU is in thousandths of a core, memory in bytes.

@@ -9,9 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{Metadata, Resource as KubernetesResource};
 use serde::Serialize;
 
+use crate::alerts::prometheus_rule;
 use crate::autoscaling::autoscaler;
 use crate::availability::disruption_budget;
-use crate::claims::{Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
+use crate::claims::{AvailabilityClaim, Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
 use crate::context::{Context, LONGEST_NAME, Owner};
 use crate::dashboard::Dashboards;
 use crate::desired::{Desired, Instance, Phase, Resource};
@@ -20,7 +21,7 @@ use crate::isolation::{self, default_deny, dns, service_policy};
 use crate::mcp_service::{service, service_account};
 use crate::mesh;
 use crate::model::{Environment, InstanceSuffix, Port, Priority, Stack};
-use crate::monitoring::{Watched, prometheus_rule, service_monitor};
+use crate::monitoring::{Watched, service_monitor};
 use crate::namespace::namespace;
 use crate::neighbours::Neighbours;
 use crate::phases::{Schedule, schedule};
@@ -29,6 +30,7 @@ use crate::priority_classes::priority_class;
 pub use crate::problem::{ComposeError, Problem};
 use crate::quota::gpu_quota;
 use crate::spec::{Place, ServiceSpec};
+use crate::vertical_autoscaling::vertical_autoscaler;
 use crate::workload::deployment;
 
 /// Composes a stack with an environment, for the cluster that the environment calls `target`. `suffix` tells apart
@@ -260,6 +262,8 @@ impl Building<'_, '_> {
         self.add(owner, "deployment", deployment(context, spec));
         self.add_any(owner, "disruption-budget", disruption_budget(context, spec));
         self.add_any(owner, "autoscaler", autoscaler(spec));
+        let vertical = context.environment.vertical_autoscaling;
+        self.add_any(owner, "vertical-autoscaler", vertical_autoscaler(vertical, spec));
         self.add_any(owner, "ingress", ingress(spec, settings));
         let (gateway, route) = gateway_api(spec, settings).unzip();
         self.add_any(owner, "gateway", gateway);
@@ -317,6 +321,10 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
         claims.edges.extend(spec.depends_on.iter().map(|to| EdgeClaim { from: name.clone(), to: to.to_string() }));
         let ways = spec.egress.iter();
         claims.egress.extend(ways.map(|to| EgressClaim { service: name.clone(), to: to.to_string() }));
+        let target = spec.availability.iter();
+        claims
+            .availability
+            .extend(target.map(|target| AvailabilityClaim { service: name.clone(), target: target.to_string() }));
         claims.compute.push(ComputeClaim {
             service: name.clone(),
             tier: spec.tier.to_string(),
@@ -331,6 +339,7 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
     claims.ports.sort();
     claims.edges.sort();
     claims.egress.sort();
+    claims.availability.sort();
     claims.compute.sort();
     claims
 }

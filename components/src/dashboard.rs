@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::compose::Problem;
 use crate::context::{Context, named};
 use crate::model::Monitoring;
-use crate::monitoring::Watched;
+use crate::monitoring::{Watched, names};
 
 const TEMPLATE: &str = include_str!("../templates/dashboard.json.hbs");
 const NAME: &str = "dashboard";
@@ -64,7 +64,7 @@ impl Dashboards {
             instance: context.instance.name(),
             tier: watched.tier.as_str(),
             namespace: watched.namespace,
-            names: watched.names(),
+            names: names(watched.services),
             gpus: watched.services.iter().any(|spec| spec.gpus > 0),
         };
         let written = self.templates.render(NAME, &view).map_err(|error| unwritable(&error))?;

@@ -6,6 +6,7 @@
 //!
 //! Nothing here reads a file, the network or a clock: the same input gives the same bytes.
 
+mod alerts;
 mod autoscaling;
 mod availability;
 pub mod claims;
@@ -30,6 +31,7 @@ mod problem;
 mod quota;
 mod sizing;
 mod spec;
+mod vertical_autoscaling;
 mod workload;
 
 /// Labels and annotations that composed objects carry, beside those of [`desired`].

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Port, Priority, RateLimit,
-    Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+    Autoscale, Availability, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Port, Priority,
+    RateLimit, Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
 
@@ -46,6 +46,8 @@ pub(crate) struct ServiceSpec {
     /// The most pods.
     pub(crate) ceiling: u32,
     pub(crate) autoscale: Option<Autoscale>,
+    /// The share of time in which it answers, where that is promised.
+    pub(crate) availability: Option<Availability>,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) sessions: bool,
     pub(crate) circuit_breaker: Option<CircuitBreaker>,
@@ -131,6 +133,9 @@ impl ServiceSpec {
             floor: size.floor,
             ceiling: size.ceiling,
             autoscale: size.autoscale,
+            availability: environment
+                .availability
+                .and_then(|usual| service.availability.or_else(|| critical.then_some(usual))),
             gateway: service.gateway.clone(),
             sessions: service.sessions,
             circuit_breaker: service.circuit_breaker.or(stack.circuit_breaker),

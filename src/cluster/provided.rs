@@ -14,7 +14,7 @@ use strata_components::model::Provided;
 type Definition = (Provided, &'static str, &'static str, &'static str, &'static str);
 
 /// The kinds that stacks are made of and that Kubernetes does not serve by itself.
-const DEFINITIONS: [Definition; 8] = [
+const DEFINITIONS: [Definition; 9] = [
     (Provided::GatewayApi, "gateway.networking.k8s.io", "v1", "Gateway", "gateways"),
     (Provided::GatewayApi, "gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
     (Provided::Istio, "networking.istio.io", "v1", "DestinationRule", "destinationrules"),
@@ -23,6 +23,7 @@ const DEFINITIONS: [Definition; 8] = [
     (Provided::Istio, "security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
     (Provided::PrometheusOperator, "monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
     (Provided::PrometheusOperator, "monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
+    (Provided::VerticalPodAutoscaler, "autoscaling.k8s.io", "v1", "VerticalPodAutoscaler", "verticalpodautoscalers"),
 ];
 
 /// Why what a cluster provides could not be installed.
@@ -76,6 +77,7 @@ pub(super) fn remedy(kind: &Kind) -> String {
         Some(Provided::GatewayApi) => ("the Gateway API", "gateway-api"),
         Some(Provided::Istio) => ("Istio", "istio"),
         Some(Provided::PrometheusOperator) => ("the Prometheus operator", "prometheus-operator"),
+        Some(Provided::VerticalPodAutoscaler) => ("the VerticalPodAutoscaler", "vertical-pod-autoscaler"),
     };
     format!("{who} brings it: install that first, or list {word} under `provides` of an embedded cluster")
 }

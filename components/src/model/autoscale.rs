@@ -1,4 +1,4 @@
-//! How far a service grows by itself, and on what.
+//! How far a service grows by itself, and on what; and whether its pods learn what to ask for.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,17 @@ pub struct Autoscale {
     /// The average use of memory to steer towards, in percent of what a pod requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Percent>,
+}
+
+/// What is done with what use teaches about how much a pod should ask for, by a VerticalPodAutoscaler for each service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerticalAutoscaling {
+    /// It is said, and changes nothing.
+    Recommend,
+    /// A pod starts with it, but never with more than the stack asks for. What an autoscaler of the number of pods
+    /// steers by is left alone.
+    Initial,
 }
 
 /// What an environment changes about a service's autoscaler; what is absent stays.

@@ -10,10 +10,10 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{
-    Amounts, Autoscale, CallCount, CircuitBreaker, Cpu, Duration, Egress, EnvName, EnvironmentName, Gateway, GpuCount,
-    HealthPort, ImageReference, Memory, NamespaceName, Percent, PhaseName, Port, PortOffset, PortRange, Priority,
-    RangeName, RateLimit, Replicas, Resources, Service, ServiceName, ServiceRef, Stack, StackName, Tier, TierName,
-    UrlPath, UserId,
+    Amounts, Autoscale, Availability, CallCount, CircuitBreaker, Cpu, Duration, Egress, EnvName, EnvironmentName,
+    Gateway, GpuCount, HealthPort, ImageReference, Memory, NamespaceName, Percent, PhaseName, Port, PortOffset,
+    PortRange, Priority, RangeName, RateLimit, Replicas, Resources, Service, ServiceName, ServiceRef, Stack, StackName,
+    Tier, TierName, UrlPath, UserId,
 };
 
 /// A stack that could not be built: everything that does not fit, in the order in which it was given.
@@ -442,6 +442,15 @@ impl ServiceBuilder {
         self
     }
 
+    /// The share of time in which it answers, such as `99.95%`, in environments that promise one.
+    #[must_use]
+    pub fn availability(mut self, share: &str) -> Self {
+        self.building.take("availability", share.parse::<Availability>(), |service, share| {
+            service.availability = Some(share);
+        });
+        self
+    }
+
     /// Says that it keeps sessions, so that a client has to come back to the same pod.
     #[must_use]
     pub fn sessions(mut self) -> Self {
@@ -490,7 +499,7 @@ mod tests {
             .health_port("+0")
             .tier("front", "9009-9000", |tier| tier.phase("A").depends_on(["cart"]))
             .service("cart", "front", 9000, |service| {
-                service.replicas(0).env("1", "x").autoscale(0..=3, Some(70), None)
+                service.replicas(0).env("1", "x").autoscale(0..=3, Some(70), None).availability("98%")
             })
             .build()
             .unwrap_err();
@@ -510,6 +519,8 @@ mod tests {
                 "services.cart.env: `1` is no environment variable name: expected letters, digits and `_`, no digit \
                  first, at most 128 characters",
                 "services.cart.autoscale: 0 is no replica count: expected a whole number from 1 to 1000",
+                "services.cart.availability: `98%` is no availability: expected a share of time from 99% to 99.999%, such \
+                 as `99.9%`",
             ]
         );
     }

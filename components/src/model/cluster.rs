@@ -68,6 +68,8 @@ pub enum Provided {
     Istio,
     /// The Prometheus operator.
     PrometheusOperator,
+    /// The VerticalPodAutoscaler.
+    VerticalPodAutoscaler,
 }
 
 number_type! {

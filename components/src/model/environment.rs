@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::autoscale::VerticalAutoscaling;
+use super::availability::Availability;
 use super::cluster::Cluster;
 use super::gateway::GatewaySettings;
 use super::gpu::GpuSettings;
@@ -55,6 +57,13 @@ pub struct Environment {
     /// Whether autoscalers work here. Without them, services keep their `replicas`.
     #[serde(default)]
     pub autoscaling: bool,
+    /// Whether VerticalPodAutoscalers work here, and what they may do; without it, there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vertical_autoscaling: Option<VerticalAutoscaling>,
+    /// The share of time in which every service marked `critical` answers here. Services that name a share of their own
+    /// are held to that one. Without it nothing is promised, whatever services name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Availability>,
     /// How traffic from outside comes in; without it, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewaySettings>,
@@ -102,6 +111,8 @@ impl Environment {
             replicas: ReplicaPolicy::default(),
             gpu: GpuSettings::default(),
             autoscaling: false,
+            vertical_autoscaling: None,
+            availability: None,
             gateway: None,
             namespace_per_tier: false,
             mesh: None,

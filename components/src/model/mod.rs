@@ -20,6 +20,7 @@
 //! ```
 
 mod autoscale;
+mod availability;
 mod build;
 mod cluster;
 mod duration;
@@ -51,7 +52,8 @@ mod text;
 mod tier;
 mod waiver;
 
-pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent};
+pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent, VerticalAutoscaling};
+pub use self::availability::Availability;
 pub use self::build::{AmountsText, BreakerFigures, BuildError, ServiceBuilder, StackBuilder, TierBuilder};
 pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,

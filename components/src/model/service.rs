@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::autoscale::Autoscale;
+use super::availability::Availability;
 use super::cluster::Architecture;
 use super::duration::Duration;
 use super::egress::Egress;
@@ -96,6 +97,10 @@ pub struct Service {
     /// How far it grows by itself, in environments that allow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscale: Option<Autoscale>,
+    /// The share of time in which it answers, in environments that promise one; theirs unless given, where the service is
+    /// `critical`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Availability>,
     /// Present on the service that takes traffic from outside the cluster, and on no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
@@ -134,6 +139,7 @@ impl Service {
             env: BTreeMap::new(),
             resources: None,
             autoscale: None,
+            availability: None,
             gateway: None,
             sessions: false,
             circuit_breaker: None,
