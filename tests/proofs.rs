@@ -90,6 +90,25 @@ fn capacity() {
 }
 
 #[test]
+fn availability() {
+    broken(
+        "one-pod",
+        4,
+        (MAIL, "mail: {tier: back, port: 9001, critical: true}"),
+        ("image:", "availability: 99.9%\nimage:"),
+    );
+    broken(
+        "one-host",
+        4,
+        (MAIL, "mail: {tier: back, port: 9001, replicas: 2, availability: 99.95%}"),
+        (
+            "count: 2, cpu: 4, memory: 8Gi, gpus: 1, architecture: arm64, page_size: 64Ki}",
+            "cpu: 8, memory: 16Gi}\navailability: 99.9%",
+        ),
+    );
+}
+
+#[test]
 fn waivers() {
     let waived = |rule: &str, reason: &str| {
         format!(

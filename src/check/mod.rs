@@ -5,6 +5,7 @@
 //! [`crate::load`].
 
 mod architecture;
+mod availability;
 pub(crate) mod capacity;
 mod composed;
 mod gateway;
@@ -93,7 +94,9 @@ pub fn check_among(
             findings.extend(isolation::check(desired, loaded, foreign));
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
             let live = around.map(|around| capacity::nodes::live(&around.nodes));
-            if let Some(nodes) = live.or_else(|| capacity::nodes::described(&loaded.environment, target)) {
+            let nodes = live.or_else(|| capacity::nodes::described(&loaded.environment, target));
+            findings.extend(availability::check(desired, loaded, nodes.as_deref()));
+            if let Some(nodes) = nodes {
                 findings.extend(capacity::check(desired, loaded, &nodes));
                 findings.extend(architecture::check(desired, loaded, &nodes));
             }

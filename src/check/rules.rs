@@ -26,6 +26,23 @@ rules! {
         "Kernels for GH200 nodes deal memory out in pages of 64 KiB; programs whose allocator was built for pages of \
          4 KiB stop when they start there.",
         "Use a version that is built for large pages, or keep the pods on nodes with small ones.";
+    ONE_POD = "S-availability-001" Error, "a promise of availability rests on one pod",
+        "A single pod is away whenever its node fails, is drained, or the server starts anew: minutes each time, of the 43 \
+         that 99.9% leaves in a month.",
+        "Run two pods or more (`replicas`, or `replicas.critical_min` of the environment), or promise nothing.";
+    NONE_KEPT = "S-availability-002" Error, "no disruption budget keeps a pod of a promised service",
+        "Draining nodes may then evict all of its pods at once.",
+        "Add a PodDisruptionBudget that leaves at least one pod.";
+    ROLLOUT_TAKES_ALL = "S-availability-003" Error, "a rollout may stop every pod of a promised service",
+        "Between the last old pod and the first new one nothing answers.",
+        "Let a rollout stop fewer pods than there are, or start new ones first.";
+    ONE_HOST = "S-availability-004" Error, "the pods of a promised service may share one node",
+        "The node that fails then takes all of them; a spread that is merely preferred does not rule that out.",
+        "Insist on a spread over `kubernetes.io/hostname`, and have two nodes that take the pods.";
+    UNPROBED = "S-availability-005" Error, "nothing finds out whether a promised service answers",
+        "Without a readiness probe requests go to pods that do not answer; without a liveness probe a server that hangs \
+         stays as it is.",
+        "Give each container both probes.";
     TOO_MUCH = "S-capacity-001" Error, "a service does not fit its nodes",
         "Its pods, beside those that the scheduler places first and what others run there, find no room: they would wait \
          for ever.",

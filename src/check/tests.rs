@@ -436,10 +436,21 @@ error S-stack-001 shop:9:1 the stack shop has no services [add services; to remo
 /// Changes what the good stack composes to, and compares all that is found.
 #[track_caller]
 pub(super) fn check_composed(change: impl FnOnce(&mut Desired), expect: Inline) {
-    let loaded = loaded(SHOP, PRODUCTION, None);
-    let mut desired = prove(&loaded, "local", None).desired.unwrap();
+    check_changed(&loaded(SHOP, PRODUCTION, None), change, expect);
+}
+
+/// The same of the stack with a service that is promised to answer.
+#[track_caller]
+pub(super) fn check_promised(change: impl FnOnce(&mut Desired), expect: Inline) {
+    let shop = SHOP.replace("cart: {tier: back", "cart: {critical: true, replicas: 2, tier: back");
+    check_changed(&loaded(&shop, &format!("{PRODUCTION}availability: 99.9%\n"), None), change, expect);
+}
+
+#[track_caller]
+fn check_changed(loaded: &Loaded, change: impl FnOnce(&mut Desired), expect: Inline) {
+    let mut desired = prove(loaded, "local", None).desired.unwrap();
     change(&mut desired);
-    let findings = all_of(&loaded, Ok(&desired));
+    let findings = all_of(loaded, Ok(&desired));
     compare(&Proven { desired: Some(desired), findings }, expect);
 }
 

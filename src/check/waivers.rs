@@ -7,9 +7,9 @@ use crate::finding::{Finding, Level};
 use crate::load::Loaded;
 use crate::load::spans::{field, index};
 
-/// The areas whose rules can be waived: how pods are hardened, what nodes they fit, and how they run. What keeps a
+/// The areas whose rules can be waived: how pods are hardened, what nodes they fit, and how they run and stay up. What keeps a
 /// stack from being composed, and what is open that should be closed, cannot be accepted by a sentence.
-const AREAS: [&str; 3] = ["arch", "capacity", "hardening"];
+const AREAS: [&str; 4] = ["arch", "availability", "capacity", "hardening"];
 
 /// Whether a stack may break the rule of this id on purpose.
 #[must_use]

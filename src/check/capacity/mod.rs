@@ -88,11 +88,12 @@ impl<'a> Fleet<'a> {
     }
 
     fn demand(&self, want: &Want<'_>, count: u32, nodes: &[Node]) -> Demand {
+        let eligible: Vec<bool> = nodes.iter().map(|node| placement::admits(node, &want.pod).is_ok()).collect();
         Demand {
             count,
             need: self.dimensions.iter().map(|one| want.asks.get(one).copied().unwrap_or(0)).collect(),
-            eligible: nodes.iter().map(|node| placement::admits(node, &want.pod).is_ok()).collect(),
-            per_node: placement::per_node(&want.pod, &want.workload.labels),
+            per_node: apart(want, count, &eligible).most,
+            eligible,
         }
     }
 
@@ -267,16 +268,21 @@ impl<'a> Fleet<'a> {
     /// Whether `more` pods of the workload at `at` fit beside what was placed: into what was left, or else with
     /// everything placed anew.
     fn with_more(&self, left: &Free, at: usize, more: u32) -> Answer {
-        let count = |(place, want): (usize, &Want<'_>)| {
-            let count = want.workload.floor + if place == at { more } else { 0 };
-            self.demand(want, count, self.nodes)
+        let floor = |want: &Want<'_>| want.workload.floor;
+        let added = self.wants.get(at).map(|want| self.demand(want, more, self.nodes));
+        let anew = self.wants.get(at).zip(added).filter(|(want, added)| apart(want, more, &added.eligible).by_revision);
+        let Some((_, added)) = anew else {
+            let count = |(place, want): (usize, &Want<'_>)| {
+                let count = want.workload.floor + if place == at { more } else { 0 };
+                self.demand(want, count, self.nodes)
+            };
+            return pack(&self.wants.iter().enumerate().map(count).collect::<Vec<_>>(), &self.free(self.nodes));
         };
         let mut room = left.clone();
-        let added = self.wants.get(at).map(|want| self.demand(want, more, self.nodes));
-        if added.is_some_and(|demand| demand.per_node == u32::MAX && add(&demand, more, &mut room)) {
+        if add(&added, more, &mut room) {
             return Answer::Fits(room);
         }
-        pack(&self.wants.iter().enumerate().map(count).collect::<Vec<_>>(), &self.free(self.nodes))
+        pack(&self.demands(floor).into_iter().chain([added]).collect::<Vec<_>>(), &self.free(self.nodes))
     }
 
     /// Whether autoscalers can start all the pods that they may.
@@ -285,7 +291,12 @@ impl<'a> Fleet<'a> {
         let mut room = left.clone();
         let more = |want: &Want<'_>| want.workload.ceiling - want.workload.floor;
         let growing: Vec<&Want<'_>> = self.wants.iter().filter(grows).collect();
-        if growing.iter().all(|want| add(&self.demand(want, more(want), self.nodes), more(want), &mut room)) {
+        // Where pods keep apart, those that are added are not free to go beside those that are there.
+        let fits = |want: &Want<'_>, room: &mut Free| {
+            let demand = self.demand(want, more(want), self.nodes);
+            demand.per_node == u32::MAX && add(&demand, more(want), room)
+        };
+        if growing.iter().all(|want| fits(want, &mut room)) {
             return None;
         }
         let answer = pack(&self.demands(|want| want.workload.ceiling), &self.free(self.nodes));
@@ -317,6 +328,11 @@ impl<'a> Fleet<'a> {
             }
         }
     }
+}
+
+/// How `count` pods of a workload keep apart on the nodes that may take them.
+fn apart(want: &Want<'_>, count: u32, eligible: &[bool]) -> placement::Apart {
+    placement::apart(&want.pod, &want.workload.labels, count, eligible.iter().filter(|may| **may).count())
 }
 
 /// An amount of a resource as people write it.

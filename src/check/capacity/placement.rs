@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Affinity, Container, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration};
+use k8s_openapi::api::core::v1::{Container, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::super::reach::{Labels, Selector};
 use super::nodes::Node;
@@ -147,18 +148,41 @@ pub(crate) fn quantity(resource: &str, amount: &Quantity) -> u64 {
     u64::try_from(milli.saturating_mul(times).div_ceil(over.saturating_mul(per))).unwrap_or(u64::MAX)
 }
 
-/// The most pods of this kind that may share a node: one where they keep away from each other.
-pub(in crate::check) fn per_node(pod: &PodSpec, labels: &Labels) -> u32 {
-    let apart =
-        |affinity: &Affinity| {
-            let terms =
-                affinity.pod_anti_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()?;
-            let own = |selector| Selector::from(selector).matches(labels);
-            Some(terms.iter().any(|term| {
-                term.topology_key == "kubernetes.io/hostname" && term.label_selector.clone().is_some_and(own)
-            }))
-        };
-    if pod.affinity.as_ref().and_then(apart) == Some(true) { 1 } else { u32::MAX }
+/// How pods of one kind keep apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::check) struct Apart {
+    /// The most that may share a node.
+    pub(in crate::check) most: u32,
+    /// Whether that is counted for each revision of the pods by itself, so that a rollout's new pods begin anew.
+    pub(in crate::check) by_revision: bool,
+}
+
+const HOSTNAME: &str = "kubernetes.io/hostname";
+/// The label by which the pods of a Deployment's revision are told apart.
+const REVISION: &str = "pod-template-hash";
+
+/// How `count` pods keep apart on as many nodes as may take them: by a required anti-affinity, or by a spread that must
+/// be kept. A spread of skew 1 fills every node once before any takes a second pod.
+pub(in crate::check) fn apart(pod: &PodSpec, labels: &Labels, count: u32, nodes: usize) -> Apart {
+    let own = |selector: &Option<LabelSelector>| {
+        selector.clone().is_some_and(|selector| Selector::from(selector).matches(labels))
+    };
+    let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.pod_anti_affinity.as_ref());
+    let terms = affinity.and_then(|anti| anti.required_during_scheduling_ignored_during_execution.as_ref());
+    if terms.into_iter().flatten().any(|term| term.topology_key == HOSTNAME && own(&term.label_selector)) {
+        return Apart { most: 1, by_revision: false };
+    }
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX).max(1);
+    let kept = pod.topology_spread_constraints.iter().flatten().filter(|spread| {
+        spread.when_unsatisfiable == "DoNotSchedule" && spread.topology_key == HOSTNAME && own(&spread.label_selector)
+    });
+    let strictest = kept.map(|spread| {
+        let more = u32::try_from(spread.max_skew - 1).unwrap_or(0);
+        let keys = spread.match_label_keys.as_deref().unwrap_or_default();
+        let by_revision = keys.iter().any(|key| key == REVISION);
+        Apart { most: count.div_ceil(nodes).max(1).saturating_add(more), by_revision }
+    });
+    strictest.min_by_key(|apart| apart.most).unwrap_or(Apart { most: u32::MAX, by_revision: true })
 }
 
 #[cfg(test)]
@@ -266,5 +290,38 @@ mod tests {
             affinity(json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["gh200"]}]}])),
             Ok(()),
         );
+    }
+
+    #[test]
+    fn pods_that_keep_apart_fill_nodes_evenly() {
+        let own = Labels::from([("app".to_owned(), "cart".to_owned())]);
+        let selects = |app: &str| json!({"matchLabels": {"app": app}});
+        let host = "kubernetes.io/hostname";
+        let spread = |changes: Value| {
+            let mut one = json!({
+                "maxSkew": 1, "topologyKey": host, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": selects("cart"),
+            });
+            one.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            json!({"topologySpreadConstraints": [one]})
+        };
+        let check = |more: Value, count: u32, nodes: usize, most: u32, by_revision: bool| {
+            assert_eq!(apart(&pod(more.clone()), &own, count, nodes), Apart { most, by_revision }, "{more}");
+        };
+        check(json!({}), 3, 2, u32::MAX, true);
+        check(spread(json!({})), 3, 2, 2, false);
+        check(spread(json!({})), 3, 18, 1, false);
+        check(spread(json!({})), 3, 0, 3, false);
+        check(spread(json!({"maxSkew": 2})), 4, 2, 3, false);
+        check(spread(json!({"matchLabelKeys": [REVISION]})), 4, 2, 2, true);
+        for free in [
+            json!({"whenUnsatisfiable": "ScheduleAnyway"}),
+            json!({"topologyKey": "topology.kubernetes.io/zone"}),
+            json!({"labelSelector": selects("web")}),
+        ] {
+            check(spread(free), 3, 2, u32::MAX, true);
+        }
+        let required = json!([{"topologyKey": host, "labelSelector": selects("cart")}]);
+        let anti = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}});
+        check(json!({"affinity": anti}), 3, 2, 1, false);
     }
 }

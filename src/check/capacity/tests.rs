@@ -204,3 +204,23 @@ error S-arch-001 shop:10:17 Deployment shop/cart-mcp: the image mcr.microsoft.co
 "#]],
     );
 }
+
+/// A spread that must be kept leaves less room than there seems to be, and a rollout begins it anew.
+#[test]
+fn pods_that_must_be_spread_need_room_on_each_node() {
+    let promised = "cart: {critical: true, replicas: 4, resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 1, memory: \
+                    1Gi}}, tier: back, port: 9000";
+    let nodes =
+        |small: &str| format!("- {{name: large, cpu: 8, memory: 16Gi}}\n- {{name: small, cpu: {small}, memory: 4Gi}}");
+    check_nodes(&nodes("3"), "availability: 99.9%\n", (CART, promised), str![]);
+    check_nodes(&nodes("1.5"), "", (CART, promised), str![]);
+    check_nodes(
+        &nodes("1.5"),
+        "availability: 99.9%\n",
+        (CART, promised),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 4 pods do not fit: there is enough of everything in all, but not together on single nodes [one more node like large would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+}

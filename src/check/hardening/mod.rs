@@ -3,7 +3,7 @@
 //! composed it, so they read manifests.
 
 mod images;
-mod running;
+pub(super) mod running;
 mod secrets;
 mod standard;
 

@@ -54,13 +54,7 @@ fn budgets(workload: &Workload<'_>, desired: &Desired, loaded: &Loaded) -> Vec<F
         let missing = (floor >= 2).then(|| found(&rules::NO_BUDGET, message, "add a PodDisruptionBudget"));
         return missing.into_iter().collect();
     };
-    let spec = &budget.manifest["spec"];
-    let kept = match (spec.get("minAvailable"), spec.get("maxUnavailable")) {
-        (Some(least), _) => share(least, floor, true),
-        (None, Some(most)) => share(most, floor, true).map(|most| floor.saturating_sub(most)),
-        (None, None) => Some(1),
-    };
-    if kept.is_some_and(|kept| kept >= floor && floor > 0) {
+    if kept(budget, floor).is_some_and(|kept| kept >= floor && floor > 0) {
         let message = format!(
             "{} keeps all of the {floor} pods that it may go down to, so that no node can be drained",
             budget.id
@@ -70,7 +64,19 @@ fn budgets(workload: &Workload<'_>, desired: &Desired, loaded: &Loaded) -> Vec<F
     Vec::new()
 }
 
-fn protects(resource: &Resource, workload: &Workload<'_>) -> bool {
+/// How many of `pods` a budget keeps; nothing where that cannot be read.
+pub(in crate::check) fn kept(budget: &Resource, pods: u32) -> Option<u32> {
+    let spec = &budget.manifest["spec"];
+    match (spec.get("minAvailable"), spec.get("maxUnavailable")) {
+        (Some(least), _) => share(least, pods, true),
+        (None, Some(most)) => share(most, pods, true).map(|most| pods.saturating_sub(most)),
+        // One pod must stay, where it is not said how many.
+        (None, None) => Some(1),
+    }
+}
+
+/// Whether a resource is a budget for the pods of a workload.
+pub(in crate::check) fn protects(resource: &Resource, workload: &Workload<'_>) -> bool {
     if resource.id.kind.kind != "PodDisruptionBudget" || resource.id.namespace != workload.resource.id.namespace {
         return false;
     }
