@@ -62,6 +62,7 @@ mod proof;
 #[cfg(test)]
 mod properties;
 mod quantity;
+mod stored;
 mod update;
 mod versions;
 
