@@ -23,6 +23,7 @@ use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
 use strata::components::desired::Desired;
 use strata::load::{Loaded, Places, Root};
+use strata::observe::Look;
 use strata::plan::{Plan, Policy, plan};
 use strata::provider::Provider;
 use tokio::runtime::Runtime;
@@ -100,7 +101,7 @@ fn plan_unchanged(criterion: &mut Criterion) {
     let cluster = runtime.block_on(async {
         let cluster = open_storage(&described, Storage::Memory).await.unwrap();
         let provider = provider(&cluster);
-        let snapshot = provider.observe(&desired).await.unwrap();
+        let snapshot = provider.observe(&desired, &Look::default()).await.unwrap();
         let whole = plan(&desired, &snapshot, &Policy::default());
         let (_go_on, interrupt) = watch::channel(false);
         let told = Arc::new(|_| ());
@@ -114,7 +115,7 @@ fn plan_unchanged(criterion: &mut Criterion) {
     criterion.bench_function("plan_unchanged", |bench| {
         bench.iter(|| runtime.block_on(observe_and_plan(&cluster, &desired)));
     });
-    let snapshot = runtime.block_on(async { provider(&cluster).observe(&desired).await }).unwrap();
+    let snapshot = runtime.block_on(async { provider(&cluster).observe(&desired, &Look::default()).await }).unwrap();
     criterion.bench_function("plan_unchanged/planner", |bench| {
         bench.iter(|| plan(&desired, &snapshot, &Policy::default()));
     });
@@ -122,7 +123,7 @@ fn plan_unchanged(criterion: &mut Criterion) {
 }
 
 async fn observe_and_plan(cluster: &kube_embedded::Cluster, desired: &Desired) -> Plan {
-    let snapshot = provider(cluster).observe(desired).await.unwrap();
+    let snapshot = provider(cluster).observe(desired, &Look::default()).await.unwrap();
     plan(desired, &snapshot, &Policy::default())
 }
 

@@ -9,13 +9,13 @@ use futures::future::BoxFuture;
 use strata_components::desired::{Desired, Instance, ResourceId};
 use thiserror::Error;
 
-use crate::observe::{Readiness, Snapshot};
+use crate::observe::{Look, Readiness, Snapshot};
 use crate::plan::{Plan, Step};
 
 /// Something that keeps resources.
 pub trait Provider: Send + Sync {
     /// Takes a snapshot of everything a plan towards `desired` may depend on. Writes nothing.
-    fn observe<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<Snapshot, ProviderError>>;
+    fn observe<'a>(&'a self, desired: &'a Desired, look: &'a Look) -> BoxFuture<'a, Result<Snapshot, ProviderError>>;
 
     /// Makes sure that no other run works on the instance, until the guard is released.
     fn lock<'a>(

@@ -24,6 +24,7 @@ use strata::apply::{self, Event, apply};
 use strata::cluster::connect::{Choice, Connection};
 use strata::cluster::{Cluster, Settings};
 use strata::components::desired::Desired;
+use strata::observe::Look;
 use strata::plan::{Action, Plan, Policy, plan};
 use strata::provider::Provider;
 use structured_merge::extract;
@@ -165,7 +166,7 @@ fn provider(client: &kube::Client) -> Cluster {
 }
 
 async fn planned(client: &kube::Client, desired: &Desired) -> Plan {
-    let snapshot = provider(client).observe(desired).await.unwrap();
+    let snapshot = provider(client).observe(desired, &Look::default()).await.unwrap();
     plan(desired, &snapshot, &Policy::default())
 }
 

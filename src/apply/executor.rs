@@ -169,8 +169,10 @@ impl<'a> Run<'a> {
         let stages: BTreeSet<u32> = phase.steps.iter().map(|step| step.stage).collect();
         for stage in stages {
             self.stage(phase, stage, &mut uids).await;
+            // What others cannot exist without is waited for before they are applied.
+            self.wait(phase, |step| step.gate && step.stage == stage, &uids).await;
         }
-        self.wait(phase, &uids).await;
+        self.wait(phase, |_| true, &uids).await;
         (self.tell)(Event::PhaseEnded { number: phase.number, name: phase.name.clone(), after: began.elapsed() });
     }
 
@@ -225,11 +227,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for everything of the phase that was carried out, or was there already.
-    async fn wait(&mut self, phase: &'a PlanPhase, uids: &BTreeMap<ResourceId, Option<String>>) {
+    /// Waits for everything chosen of the phase that was carried out, or was there already, and is not settled yet.
+    async fn wait(
+        &mut self,
+        phase: &'a PlanPhase,
+        chosen: impl Fn(&Step) -> bool,
+        uids: &BTreeMap<ResourceId, Option<String>>,
+    ) {
         let mut waiting = Vec::new();
         let mut waits = Vec::new();
-        for step in phase.steps.iter().filter(|step| uids.contains_key(&step.id)) {
+        let open: Vec<&Step> = phase
+            .steps
+            .iter()
+            .filter(|step| {
+                uids.contains_key(&step.id) && chosen(step) && !self.settled.contains(&(phase.order, step.id.clone()))
+            })
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        for step in open {
             // A delete whose condition was not met leaves an object that nobody waits for.
             let stays = step.action == Action::Delete && uids[&step.id].is_some();
             match until(step).filter(|_| !stays) {

@@ -8,7 +8,7 @@ use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, ResourceId
 use tokio::sync::watch;
 
 use super::*;
-use crate::observe::{Readiness, Snapshot, Target};
+use crate::observe::{Look, Readiness, Snapshot, Target};
 use crate::plan::{Action, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
 use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
 
@@ -45,7 +45,7 @@ impl LockGuard for Held {
 struct Fake(Arc<Scribe>);
 
 impl Provider for Fake {
-    fn observe<'a>(&'a self, _: &'a Desired) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
+    fn observe<'a>(&'a self, _: &'a Desired, _: &'a Look) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
         Box::pin(async { Err(ProviderError::WrongTarget("apply observes nothing".to_owned())) })
     }
 
@@ -140,6 +140,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         uid: (action != Action::Create).then(|| format!("old-{name}")),
         resource_version: None,
         stage: 0,
+        gate: false,
         waits_for: Vec::new(),
         readiness,
         force: false,
@@ -189,6 +190,7 @@ fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
         left_out: Vec::new(),
         unlisted: Vec::new(),
         namespaces: Vec::new(),
+        previews: Default::default(),
         summary,
         digest: String::new(),
     }

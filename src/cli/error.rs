@@ -48,6 +48,11 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
             Some(ProviderError::Unreachable { .. }) => {
                 error.hint("see that the cluster runs and that this machine reaches it; nothing is known to be absent")
             }
+            Some(ProviderError::Refused { code: 401, .. }) => {
+                error.hint("the cluster does not accept the credentials of the kubeconfig, or no longer: log in again")
+            }
+            Some(ProviderError::Refused { code: 403, .. }) => error
+                .hint("the credentials are accepted, but do not allow this: ask for the verb that the message names"),
             _ => error,
         }
     }

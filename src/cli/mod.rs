@@ -16,6 +16,7 @@ mod findings;
 mod format;
 pub mod graph;
 mod interrupt;
+mod look;
 pub mod plan;
 mod progress;
 pub mod reach;

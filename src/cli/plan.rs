@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::format::Format;
+use super::look::LookArgs;
 use super::session::{PolicyArgs, Session};
 use super::{CommandResult, Context, StackArgs, Ui, saved};
 use crate::exit;
@@ -20,6 +21,8 @@ pub struct Args {
     stack: StackArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    look: LookArgs,
     /// How to print the plan
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: Format,
@@ -34,7 +37,7 @@ pub struct Args {
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let plan = Session::run(context, &args.stack, ui, async |session, ui| {
-        session.plan(session.desired(), &args.policy.policy(session.desired())?, ui).await
+        session.plan(session.desired(), &args.policy.policy(session.desired())?, &args.look.look(), ui).await
     })?;
     if let Some(file) = &args.save {
         saved::write(file, &plan)?;

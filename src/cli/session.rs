@@ -13,6 +13,7 @@ use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
 use crate::exit;
 use crate::load::suggest::instead;
+use crate::observe::Look;
 use crate::plan::verify::verify;
 use crate::plan::{Plan, Policy, plan};
 use crate::provider::Provider;
@@ -88,8 +89,14 @@ impl Session {
     }
 
     /// What is to be done towards `desired`: observed, planned, and found sound by the checker.
-    pub(super) async fn plan(&self, desired: &Desired, policy: &Policy, ui: &mut Ui) -> Result<Plan, CommandError> {
-        let snapshot = self.provider().observe(desired).await?;
+    pub(super) async fn plan(
+        &self,
+        desired: &Desired,
+        policy: &Policy,
+        look: &Look,
+        ui: &mut Ui,
+    ) -> Result<Plan, CommandError> {
+        let snapshot = self.provider().observe(desired, look).await?;
         let plan = plan(desired, &snapshot, policy);
         let violations = verify(desired, &snapshot, policy, &plan);
         if violations.is_empty() {
@@ -137,7 +144,7 @@ pub(super) fn connected<T>(
             guard: connection.guard.clone(),
             holder: holder(),
         };
-        let result = work(Cluster::new(connection.client.clone(), settings)).await;
+        let result = work(Cluster::new(connection.client.clone(), settings).renewing(connection.renew.clone())).await;
         connection.close().await;
         result
     })

@@ -4,6 +4,7 @@ use super::format::Format;
 use super::session::Session;
 use super::{CommandResult, Context, StackArgs, Ui};
 use crate::exit;
+use crate::observe::{Look, PreviewMode};
 use crate::report::{json_document, status};
 
 /// Show what runs, by phase and tier
@@ -20,7 +21,7 @@ pub struct Args {
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let text = Session::run(context, &args.stack, ui, async |session, _| {
         let desired = session.desired();
-        let snapshot = session.provider().observe(desired).await?;
+        let snapshot = session.provider().observe(desired, &Look { preview: PreviewMode::Predict }).await?;
         Ok(match args.output {
             Format::Terminal => status::terminal(desired, &snapshot),
             Format::Json => json_document(&status::services(desired, &snapshot)),

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::interrupt::listen;
+use super::look::LookArgs;
 use super::progress::Progress;
 use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
 use crate::apply::{Event, Outcome, Settings, apply};
 use crate::exit;
+use crate::observe::Look;
 use crate::plan::{Plan, Policy};
 use crate::provider::ProviderError;
 use crate::report;
@@ -28,6 +30,8 @@ pub struct UpArgs {
     plan: Option<PathBuf>,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    look: LookArgs,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -76,7 +80,9 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
     Session::run(context, &args.stack, ui, async |session, ui| {
         let plan = match &file {
             Some(saved) => saved::rest_of(session, saved, ui).await?,
-            None => session.plan(session.desired(), &args.policy.policy(session.desired())?, ui).await?,
+            None => {
+                session.plan(session.desired(), &args.policy.policy(session.desired())?, &args.look.look(), ui).await?
+            }
         };
         carry_out(session, &plan, &args.run, ui).await
     })
@@ -87,7 +93,7 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
     Session::run(context, &args.stack, ui, async |session, ui| {
         let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
         let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
-        let plan = session.plan(&session.nothing(), &policy, ui).await?;
+        let plan = session.plan(&session.nothing(), &policy, &Look::default(), ui).await?;
         carry_out(session, &plan, &args.run, ui).await
     })
 }

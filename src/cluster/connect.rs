@@ -2,15 +2,18 @@
 //! context of a kubeconfig.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use futures::future::BoxFuture;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube_embedded::{Holder, NodeSpec, OpenError, Options, Storage, Taint};
 use serde_json::json;
 use strata_components::model::{Cluster as Described, EmbeddedCluster, Environment, NodeGroup};
 use thiserror::Error;
 
 use super::provided;
+use super::request::{BoxError, Renew};
 
 /// How long a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -48,7 +51,7 @@ pub enum ConnectError {
         what: String,
         /// What is wrong with it.
         #[source]
-        source: kube::config::KubeconfigError,
+        source: KubeconfigError,
     },
     /// No client can be made of the configuration.
     #[error("connecting to {what}")]
@@ -132,6 +135,8 @@ pub struct Connection {
     pub client: kube::Client,
     /// The UID the cluster's namespace `kube-system` must have.
     pub guard: Option<String>,
+    /// Makes a client with fresh credentials, where there can be any.
+    pub renew: Option<Renew>,
     embedded: Option<kube_embedded::Cluster>,
 }
 
@@ -145,39 +150,36 @@ impl Connection {
         match choice {
             Choice::Embedded(described) => Self::open_embedded(described, store).await,
             Choice::Context(name, guard) => {
-                let options = KubeConfigOptions { context: Some(name.clone()), cluster: None, user: None };
-                let what = format!("context {name}");
-                let config = kube::Config::from_kubeconfig(&options).await;
-                Self::from_config(what, config, guard.clone())
+                let renewed = name.clone();
+                let renew: Renew = Arc::new(move || fresh(Source::Context(renewed.clone())));
+                let config = Source::Context(name.clone()).read().await;
+                Self::from_config(format!("context {name}"), config, guard.clone(), Some(renew))
             }
             Choice::Kubeconfig(file) => {
-                let what = format!("file {}", file.display());
-                let config = match Kubeconfig::read_from(file) {
-                    Ok(kubeconfig) => {
-                        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
-                    }
-                    Err(error) => Err(error),
-                };
-                Self::from_config(what, config, None)
+                let renewed = file.clone();
+                let renew: Renew = Arc::new(move || fresh(Source::File(renewed.clone())));
+                let config = Source::File(file.clone()).read().await;
+                Self::from_config(format!("file {}", file.display()), config, None, Some(renew))
             }
         }
     }
 
     fn from_config(
         what: String,
-        config: Result<kube::Config, kube::config::KubeconfigError>,
+        config: Result<kube::Config, KubeconfigError>,
         guard: Option<String>,
+        renew: Option<Renew>,
     ) -> Result<Self, ConnectError> {
         let config = config.map_err(|source| ConnectError::Kubeconfig { what: what.clone(), source })?;
         let client = client(config).map_err(|source| ConnectError::Client { what, source: Box::new(source) })?;
-        Ok(Self { client, guard, embedded: None })
+        Ok(Self { client, guard, renew, embedded: None })
     }
 
     async fn open_embedded(described: &EmbeddedCluster, store: &Path) -> Result<Self, ConnectError> {
         match open_store(described, store).await {
             Ok(cluster) => {
                 let client = kube::Client::new(cluster.router(), "default");
-                Ok(Self { client, guard: None, embedded: Some(cluster) })
+                Ok(Self { client, guard: None, renew: None, embedded: Some(cluster) })
             }
             Err(ConnectError::Embedded(OpenError::Held { path, holder })) => {
                 let held = |holder| ConnectError::Embedded(OpenError::Held { path, holder });
@@ -185,7 +187,7 @@ impl Connection {
                     return Err(held(holder));
                 };
                 let what = format!("the embedded cluster that process {pid} serves");
-                Self::from_config(what, Ok(config), None)
+                Self::from_config(what, Ok(config), None, None)
             }
             Err(error) => Err(error),
         }
@@ -193,7 +195,7 @@ impl Connection {
 
     /// Lets go of the cluster, and writes what is left to write.
     pub async fn close(self) {
-        let Self { client, guard: _, embedded } = self;
+        let Self { client, guard: _, renew: _, embedded } = self;
         drop(client);
         if let Some(cluster) = embedded {
             cluster.close().await;
@@ -207,6 +209,41 @@ fn served(holder: &Holder) -> Option<kube::Config> {
     let token: AuthInfo = serde_json::from_value(json!({"token": holder.token.as_ref()?})).ok()?;
     config.auth_info = token;
     Some(config)
+}
+
+/// Where a configuration is read, and read again for fresh credentials.
+enum Source {
+    Context(String),
+    File(PathBuf),
+}
+
+impl Source {
+    async fn read(self) -> Result<kube::Config, KubeconfigError> {
+        match self {
+            Self::Context(name) => {
+                let options = KubeConfigOptions { context: Some(name), cluster: None, user: None };
+                kube::Config::from_kubeconfig(&options).await
+            }
+            Self::File(file) => {
+                let kubeconfig = Kubeconfig::read_from(file)?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+            }
+        }
+    }
+}
+
+/// A client as at the beginning: the kubeconfig and its token files are read, and its plugin is asked, once more.
+fn fresh(source: Source) -> BoxFuture<'static, Result<kube::Client, BoxError>> {
+    Box::pin(async move {
+        let config = source.read().await?;
+        // A plugin is a program that may take its time. A connection belongs to the runtime it was made in.
+        let runtime = tokio::runtime::Handle::current();
+        let made = tokio::task::spawn_blocking(move || {
+            let _inside = runtime.enter();
+            client(config)
+        });
+        Ok(made.await??)
+    })
 }
 
 /// A client whose requests end, and which leaves retries to us.

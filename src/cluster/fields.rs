@@ -5,7 +5,7 @@ use strata_components::desired::Kind;
 use structured_merge::path::FieldPath;
 use structured_merge::schema::{Schema, TypeRef};
 use structured_merge::set::FieldSet;
-use structured_merge::{diff, owners};
+use structured_merge::{Change, Conflict, Prediction, diff, owners};
 
 use super::identity::APPLIED_ANNOTATION;
 use crate::observe::{FieldChange, FieldConflict, FieldOwner, HIDDEN};
@@ -15,10 +15,9 @@ pub(super) fn built_in(types: &Schema, kind: &Kind) -> Option<TypeRef> {
     types.kind(&kind.group, &kind.version, &kind.kind)
 }
 
-/// Whether a dry run would leave the object as it is, books of ownership included. What a controller writes
-/// meanwhile, such as the status, does not count.
-pub(super) fn same(live: &Value, after: &Value, manager: &str) -> bool {
-    stripped(live) == stripped(after) && applied_fields(live, manager) == applied_fields(after, manager)
+/// Whether we would own the same fields after an apply as before.
+pub(super) fn same_books(live: &Value, after: &Value, manager: &str) -> bool {
+    applied_fields(live, manager) == applied_fields(after, manager)
 }
 
 /// The manifest with the live number of replicas, where it names none because an autoscaler decides, and we are still
@@ -36,8 +35,31 @@ pub(super) fn with_held_replicas(manifest: &Value, live: &Value, manager: &str) 
     Some(held)
 }
 
-/// The fields that differ, with who set the live value. What a Secret holds is seen to change, and not shown.
+/// The fields in which a dry run's answer differs from what is live, as far as they are anybody's: with who set the live
+/// value. What a Secret holds is seen to change, and not shown.
+///
+/// What nobody has set is the server's own affair: a default of something new, or one that follows another field.
 pub(super) fn changes(kind: &Kind, schema: &TypeRef, live: &Value, after: &Value, manager: &str) -> Vec<FieldChange> {
+    told(kind, live, after, manager, diff::diff(schema, &stripped(live), &stripped(after)))
+}
+
+/// The changes that a prediction makes, and the paths of which only the server can say what becomes of them.
+pub(super) fn predicted(
+    kind: &Kind,
+    schema: &TypeRef,
+    live: &Value,
+    after: &Value,
+    manager: &str,
+) -> (Vec<FieldChange>, Vec<String>) {
+    let bare = Prediction::Changed { after: stripped(after), conflicts: Vec::new() };
+    let (sure, open) = bare.stored_changes(schema, &stripped(live));
+    let paths = open.iter().map(|change| change.path.to_string()).collect();
+    let mut all: Vec<Change> = sure.into_iter().chain(open).collect();
+    all.sort_by(|one, other| one.path.cmp(&other.path));
+    (told(kind, live, after, manager, all), paths)
+}
+
+fn told(kind: &Kind, live: &Value, after: &Value, manager: &str, changes: Vec<Change>) -> Vec<FieldChange> {
     let hide = |path: &str, value: Value| {
         let held = kind.kind == "Secret" && (path.starts_with(".data") || path.starts_with(".stringData"));
         if held { HIDDEN.into() } else { value }
@@ -49,8 +71,14 @@ pub(super) fn changes(kind: &Kind, schema: &TypeRef, live: &Value, after: &Value
             (FieldOwner { manager: owner.name, time: owner.time, this }, fields)
         })
         .collect();
-    diff::diff(schema, &stripped(live), &stripped(after))
+    let ours: Vec<FieldSet> =
+        owners::owners(after).into_iter().filter(|(owner, _)| owner.name == manager).map(|(_, set)| set).collect();
+    let somebodys = |path: &FieldPath| {
+        ours.iter().any(|fields| fields.contains(path)) || owners.iter().any(|(_, fields)| fields.contains(path))
+    };
+    changes
         .into_iter()
+        .filter(|change| somebodys(&change.path))
         .map(|change| {
             let path = change.path.to_string();
             FieldChange {
@@ -83,6 +111,20 @@ pub(super) fn conflicts(status: &Value) -> Vec<FieldConflict> {
         .map(|cause| FieldConflict {
             path: cause["field"].as_str().unwrap_or_default().to_owned(),
             manager: manager_in(cause["message"].as_str().unwrap_or_default()),
+            take: false,
+        })
+        .collect();
+    conflicts.sort();
+    conflicts
+}
+
+/// The conflicts that the merge finds, sorted.
+pub(super) fn predicted_conflicts(conflicts: &[Conflict]) -> Vec<FieldConflict> {
+    let mut conflicts: Vec<FieldConflict> = conflicts
+        .iter()
+        .map(|conflict| FieldConflict {
+            path: conflict.path.to_string(),
+            manager: conflict.manager.clone(),
             take: false,
         })
         .collect();
@@ -156,8 +198,28 @@ mod tests {
         after["metadata"]["resourceVersion"] = "2".into();
         after["metadata"]["annotations"][APPLIED_ANNOTATION] = "y".into();
         after["status"] = Value::Null;
-        assert!(same(&live, &after, "strata-a"));
+        assert_eq!(stripped(&live), stripped(&after));
+        assert!(same_books(&live, &after, "strata-a"));
         after["metadata"]["managedFields"] = entry(json!({}));
-        assert!(!same(&live, &after, "strata-a"));
+        assert!(!same_books(&live, &after, "strata-a"));
+    }
+
+    #[test]
+    fn what_nobody_set_is_not_told() {
+        let config = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
+            "spec": {"ports": [{"name": "web", "port": 80, "protocol": "TCP"}]}});
+        let schema = Schema::kubernetes().kind("", "v1", "Service").expect("a built-in kind");
+        let options = structured_merge::ApplyOptions::new("strata-a", "");
+        let mut live = structured_merge::apply(&schema, None, &config, &options).expect("it fits");
+        live["spec"]["clusterIP"] = "10.0.0.1".into();
+        let mut more = config.clone();
+        more["spec"]["ports"][0]["appProtocol"] = "http".into();
+        let mut after = structured_merge::apply(&schema, Some(&live), &more, &options).expect("it fits");
+        after["spec"]["ports"][0]["targetPort"] = 80.into();
+        after["spec"].as_object_mut().expect("an object").remove("clusterIP");
+        let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "Service".to_owned() };
+        let told = changes(&kind, &schema, &live, &after, "strata-a");
+        let paths: Vec<&str> = told.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, [".spec.ports[port=80,protocol=\"TCP\"].appProtocol"]);
     }
 }

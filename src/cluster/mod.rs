@@ -26,11 +26,12 @@ use futures::future::BoxFuture;
 use strata_components::desired::{Desired, Instance};
 use tokio::sync::OnceCell;
 
-use crate::observe::Snapshot;
+use crate::observe::{Look, Snapshot};
 use crate::plan::{Plan, Step};
 use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
 use discovery::ServedKinds;
 use request::Requests;
+pub use request::{BoxError, Renew};
 
 /// What is known of a cluster before it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,18 +57,24 @@ impl Cluster {
     /// A cluster behind this client. Asks nothing yet.
     #[must_use]
     pub fn new(client: kube::Client, settings: Settings) -> Self {
-        Self { requests: Requests::new(client), settings, served: OnceCell::new() }
+        Self { requests: Requests::new(client, None), settings, served: OnceCell::new() }
+    }
+
+    /// The same, with a way to fresh credentials for when those of the client are not accepted any more.
+    #[must_use]
+    pub fn renewing(self, renew: Option<Renew>) -> Self {
+        Self { requests: Requests::new(self.requests.client(), renew), ..self }
     }
 
     /// What is served, asked once.
     async fn served(&self) -> Result<&ServedKinds, ProviderError> {
-        self.served.get_or_try_init(|| ServedKinds::read(self.requests.client())).await
+        self.served.get_or_try_init(|| ServedKinds::read(&self.requests)).await
     }
 }
 
 impl Provider for Cluster {
-    fn observe<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
-        Box::pin(self.take_snapshot(desired))
+    fn observe<'a>(&'a self, desired: &'a Desired, look: &'a Look) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
+        Box::pin(self.take_snapshot(desired, look))
     }
 
     fn lock<'a>(

@@ -29,6 +29,11 @@ pub(crate) fn stage(kind: &str) -> u32 {
     }
 }
 
+/// Whether objects of other kinds cannot exist before one of this kind is ready.
+pub(crate) fn is_gate(kind: &str) -> bool {
+    kind == "CustomResourceDefinition"
+}
+
 /// How an object made from this manifest is judged; `floor` is the minimum of an autoscaler that owns its size.
 pub(crate) fn rule(manifest: &Value, floor: Option<u32>) -> Readiness {
     let replicas = || manifest.pointer("/spec/replicas").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());

@@ -1,11 +1,13 @@
 //! One request to an API server: deadline, bounded retries, and an answer that is always a status and a body.
 //!
 //! Retried are only answers that say "not now" (429 and 5xx) and connections that broke, with growing, jittered
-//! pauses, or the pause the server asks for, within one total limit. Any other answer is final.
+//! pauses, or the pause the server asks for, within one total limit. Any other answer is final, but for credentials that have run out: they are renewed once.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -18,6 +20,8 @@ use crate::provider::ProviderError;
 const TRY_LIMIT: Duration = Duration::from_secs(30);
 /// How long all tries of one request may take together.
 const TOTAL_LIMIT: Duration = Duration::from_secs(60);
+/// How many tries one request may take.
+const MAX_TRIES: u32 = 20;
 /// The first pause between two tries; each further one is twice as long, up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
@@ -31,7 +35,9 @@ pub(crate) struct Call {
     target: String,
     query: Vec<(&'static str, String)>,
     content: Option<(&'static str, Vec<u8>)>,
+    accept: &'static str,
     limit: Duration,
+    tries: u32,
 }
 
 /// What came back.
@@ -53,7 +59,9 @@ impl Call {
             target: target.into(),
             query: Vec::new(),
             content: None,
+            accept: "application/json",
             limit: TOTAL_LIMIT,
+            tries: MAX_TRIES,
         }
     }
 
@@ -91,6 +99,18 @@ impl Call {
         self
     }
 
+    /// Asks for the answer in this form.
+    pub(crate) fn accept(mut self, form: &'static str) -> Self {
+        self.accept = form;
+        self
+    }
+
+    /// Tries no more often than this.
+    pub(crate) fn tries(mut self, tries: u32) -> Self {
+        self.tries = tries;
+        self
+    }
+
     /// Ends all tries by then.
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.limit = limit.min(TOTAL_LIMIT);
@@ -118,7 +138,7 @@ impl Call {
         let mut request = Request::builder()
             .method(&self.method)
             .uri(self.uri())
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, self.accept)
             .header(header::USER_AGENT, concat!("strata/", env!("CARGO_PKG_VERSION")));
         if let Some((kind, _)) = &self.content {
             request = request.header(header::CONTENT_TYPE, *kind);
@@ -148,39 +168,114 @@ impl Answer {
     }
 }
 
+/// Makes a client with fresh credentials: a token file read again, a plugin asked again.
+pub type Renew = Arc<dyn Fn() -> BoxFuture<'static, Result<kube::Client, BoxError>> + Send + Sync>;
+/// Why there are no fresh credentials.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Makes requests over one connection pool.
 #[derive(Clone)]
 pub(crate) struct Requests {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    current: RwLock<Credentials>,
+    renew: Option<Renew>,
+    /// Held by whoever renews, so that many requests that are turned away renew once.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Credentials {
     client: kube::Client,
+    /// How often they were renewed.
+    number: u32,
+    /// Whether the server has ever accepted them.
+    accepted: bool,
 }
 
 impl Requests {
-    pub(crate) fn new(client: kube::Client) -> Self {
-        Self { client }
+    pub(crate) fn new(client: kube::Client, renew: Option<Renew>) -> Self {
+        let current = RwLock::new(Credentials { client, number: 0, accepted: false });
+        Self { shared: Arc::new(Shared { current, renew, turn: tokio::sync::Mutex::new(()) }) }
     }
 
-    pub(crate) fn client(&self) -> &kube::Client {
-        &self.client
+    /// The client with the newest credentials.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.current().client
     }
 
-    /// Makes the request until it is answered for good, or the limit is over.
+    fn current(&self) -> Credentials {
+        self.shared.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, credentials: Credentials) {
+        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) = credentials;
+    }
+
+    /// Makes sure of other credentials than those that were turned away; false where there are none to be had.
+    ///
+    /// Credentials that were renewed and never accepted are not renewed again.
+    pub(crate) async fn renew(&self, turned_away: u32) -> bool {
+        let Some(renew) = &self.shared.renew else { return false };
+        let _turn = self.shared.turn.lock().await;
+        let current = self.current();
+        if current.number > turned_away {
+            return true;
+        }
+        if current.number > 0 && !current.accepted {
+            return false;
+        }
+        match renew().await {
+            Ok(client) => {
+                self.set(Credentials { client, number: current.number + 1, accepted: false });
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the credentials have run out, and fresh ones could not be had");
+                false
+            }
+        }
+    }
+
+    /// Makes the request until it is answered for good, or the limit is over; once more with fresh credentials where
+    /// the server does not accept those there are.
     ///
     /// # Errors
     ///
     /// Only where there is no answer. An answer of 4xx or 5xx is an [`Answer`].
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, ProviderError> {
+        let credentials = self.current();
+        let answer = self.send_as(call, &credentials.client).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            if !self.renew(credentials.number).await {
+                return Ok(answer);
+            }
+            return self.send_as(call, &self.client()).await;
+        }
+        if !credentials.accepted && !is_not_now(answer.status) {
+            let mut current = self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
+            current.accepted |= current.number == credentials.number;
+        }
+        Ok(answer)
+    }
+
+    async fn send_as(&self, call: &Call, client: &kube::Client) -> Result<Answer, ProviderError> {
         let deadline = Instant::now() + call.limit;
         let mut pause = FIRST_PAUSE;
         let mut repeated = false;
+        let mut left = call.tries;
         loop {
+            left = left.saturating_sub(1);
             let request = call.request()?;
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
             tracing::debug!(method = %call.method, target = %call.target, "request");
-            let tried = timeout_at(limit, self.once(request)).await;
+            let tried = timeout_at(limit, once(client, request)).await;
             let wait = match tried {
                 Ok(Ok((answer, asked))) if is_not_now(answer.status) => {
                     let wait = asked.unwrap_or_else(|| jittered(pause));
-                    if Instant::now() + wait >= deadline {
+                    if left == 0 || Instant::now() + wait >= deadline {
                         return Ok(Answer { repeated, ..answer });
                     }
                     // Who is sent away for coming too often was not let in.
@@ -190,14 +285,14 @@ impl Requests {
                 Ok(Ok((answer, _))) => return Ok(Answer { repeated, ..answer }),
                 Ok(Err(source)) => {
                     let wait = jittered(pause);
-                    if !is_transient(source.as_ref()) || Instant::now() + wait >= deadline {
+                    if !is_transient(source.as_ref()) || left == 0 || Instant::now() + wait >= deadline {
                         return Err(ProviderError::Unreachable { doing: call.doing.clone(), source });
                     }
                     repeated = true;
                     wait
                 }
                 Err(elapsed) => {
-                    if limit >= deadline {
+                    if left == 0 || limit >= deadline {
                         return Err(ProviderError::Unreachable { doing: call.doing.clone(), source: elapsed.into() });
                     }
                     repeated = true;
@@ -219,34 +314,30 @@ impl Requests {
         let answer = self.send(call).await?;
         if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.ok(&call.doing).map(Some) }
     }
+}
 
-    async fn once(
-        &self,
-        request: Request<Body>,
-    ) -> Result<(Answer, Option<Duration>), Box<dyn std::error::Error + Send + Sync>> {
-        let response = self.client.send(request).await?;
-        let (head, body) = response.into_parts();
-        let asked = head
-            .headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-            .map(Duration::from_secs);
-        let warnings = head
-            .headers
-            .get_all(header::WARNING)
-            .iter()
-            .filter_map(|value| warning_text(value.to_str().ok()?))
-            .collect();
-        let bytes = body.collect().await?.to_bytes();
-        let body = match serde_json::from_slice(&bytes) {
-            Ok(body) => body,
-            // A success whose text cannot be read has been cut off on its way.
-            Err(error) if head.status.is_success() => return Err(error.into()),
-            // A refusal in other words comes from something before the server, such as a proxy.
-            Err(_) => Value::Null,
-        };
-        Ok((Answer { status: head.status, body, warnings, repeated: false }, asked))
-    }
+async fn once(
+    client: &kube::Client,
+    request: Request<Body>,
+) -> Result<(Answer, Option<Duration>), Box<dyn std::error::Error + Send + Sync>> {
+    let response = client.clone().send(request).await?;
+    let (head, body) = response.into_parts();
+    let asked = head
+        .headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        .map(Duration::from_secs);
+    let warnings =
+        head.headers.get_all(header::WARNING).iter().filter_map(|value| warning_text(value.to_str().ok()?)).collect();
+    let bytes = body.collect().await?.to_bytes();
+    let body = match serde_json::from_slice(&bytes) {
+        Ok(body) => body,
+        // A success whose text cannot be read has been cut off on its way.
+        Err(error) if head.status.is_success() => return Err(error.into()),
+        // A refusal in other words comes from something before the server, such as a proxy.
+        Err(_) => Value::Null,
+    };
+    Ok((Answer { status: head.status, body, warnings, repeated: false }, asked))
 }
 
 fn is_not_now(status: StatusCode) -> bool {

@@ -120,7 +120,7 @@ impl Cluster {
     ) -> BoxStream<'static, Change> {
         let gvk = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
         let resource = ApiResource::from_gvk_with_plural(&gvk, &place.plural);
-        let client = self.requests.client().clone();
+        let client = self.requests.client();
         let api: Api<DynamicObject> = match namespace.filter(|_| place.namespaced) {
             Some(namespace) => Api::namespaced_with(client, namespace, &resource),
             None => Api::all_with(client, &resource),

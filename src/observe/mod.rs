@@ -3,9 +3,11 @@
 //! A provider takes it (see [`crate::provider`]); nothing here reads anything. A snapshot serialises, so that a
 //! wrong plan becomes a file that a test replays.
 
+mod look;
 mod nodes;
 mod snapshot;
 
+pub use look::{Look, PreviewMode, Previewing};
 pub use nodes::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings};
 pub use snapshot::{
     Confirmation, FieldChange, FieldConflict, FieldOwner, HIDDEN, Health, Leftover, LiveObject, Owner, Preview,

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strata_components::desired::{Instance, Kind, ResourceId};
 
+use super::look::Previewing;
+
 /// The format that [`Snapshot`] serialises as.
 pub const SNAPSHOT_FORMAT: &str = "strata.snapshot/v1";
 
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub objects: Vec<LiveObject>,
     /// What applying each desired resource would do, sorted by id.
     pub previews: Vec<Preview>,
+    /// How that was found out.
+    pub previewing: Previewing,
     /// Kinds that could not be listed, or not completely: nothing of them is known to be absent.
     pub unlisted: Vec<UnlistedKind>,
     /// Kinds that were listed, and hold nothing of the instance where its inventory counts some: something may be wrong
@@ -141,6 +145,9 @@ pub struct Preview {
     /// Where it comes among the resources of its phase: those of a lower stage are applied first, because the
     /// others cannot exist, or start, without them.
     pub stage: u32,
+    /// Whether others of its phase cannot exist before it is ready, so that the next stage waits for it.
+    #[serde(default)]
+    pub gate: bool,
     /// How it is judged ready.
     pub readiness: Readiness,
     /// What would happen.
@@ -155,7 +162,9 @@ pub enum Confirmation {
     Proven,
     /// The server answered a dry run.
     DryRun,
-    /// The server has not confirmed it, with the reason.
+    /// The merge says so from what is live and the schema; the server was not asked.
+    Predicted,
+    /// Neither the merge nor the server could say for sure, with the reason.
     Unconfirmed(String),
 }
 
@@ -192,6 +201,16 @@ pub enum Previewed {
         leaves: Vec<Leftover>,
         /// How sure it is that the new object would be taken.
         confirmation: Confirmation,
+    },
+    /// It would be applied to an object that is there, and what comes of that is not known.
+    Unknown {
+        /// Why not.
+        reason: String,
+    },
+    /// Nothing can be said of it: whether the object is there could not be read.
+    Unreadable {
+        /// What stood in the way.
+        reason: String,
     },
     /// The server would not take it.
     Refused {
@@ -277,6 +296,21 @@ pub struct UnlistedKind {
     pub namespace: Option<String>,
     /// Why.
     pub reason: String,
+}
+
+impl Previewed {
+    /// How sure it is; `None` of what is certain to be impossible.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        match self {
+            Self::Unchanged(confirmation)
+            | Self::Create(confirmation)
+            | Self::Change { confirmation, .. }
+            | Self::Replace { confirmation, .. } => Some(confirmation.clone()),
+            Self::Unknown { reason } | Self::Unreadable { reason } => Some(Confirmation::Unconfirmed(reason.clone())),
+            Self::Refused { .. } | Self::Unserved { .. } => None,
+        }
+    }
 }
 
 impl Snapshot {

@@ -111,7 +111,8 @@ impl Leave<'_> {
             causes.push(Cause::MovedTo { id: resource.id.clone() });
         } else {
             causes.push(if self.policy.destroy { Cause::Destroy } else { Cause::LeftStack });
-            causes.extend(doubt.cloned());
+            // Who names an object leaves no doubt.
+            causes.extend(doubt.filter(|_| !self.policy.deletes(&live.id)).cloned());
         }
         if self.policy.forgets(&live.id) || (live.left_by.is_some() && live.controlled) {
             (action, condition) = (Action::Forget, None);
@@ -140,6 +141,7 @@ impl Leave<'_> {
             resource_version: Some(live.resource_version.clone()),
             // What is guarded holds or feeds the rest: it goes last.
             stage: u32::from(live.guarded.is_some()),
+            gate: false,
             waits_for: Vec::new(),
             readiness: None,
             force: false,

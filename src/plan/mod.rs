@@ -7,6 +7,7 @@ mod leaving;
 mod moves;
 mod planner;
 mod policy;
+mod previews;
 pub mod saved;
 pub mod stale;
 mod targets;
@@ -17,6 +18,7 @@ pub(crate) use planner::{digest, field_manager};
 
 pub use planner::plan;
 pub use policy::Policy;
+pub use previews::Previews;
 pub use types::{
     Action, Cause, Condition, Kept, LeftOut, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary, json_schema,
 };

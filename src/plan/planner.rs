@@ -9,6 +9,7 @@ use strata_components::desired::{Desired, Resource};
 use super::leaving::{Leave, Leaving};
 use super::moves::Moves;
 use super::policy::{Policy, named};
+use super::previews::Previews;
 use super::targets::Scope;
 use super::types::{Action, Cause, LeftOut, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
@@ -45,6 +46,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         left_out,
         unlisted: snapshot.unlisted.clone(),
         namespaces: desired.namespaces.clone(),
+        previews: Previews::of(snapshot),
         digest: String::new(),
     };
     plan.digest = digest(&plan);
@@ -109,6 +111,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         uid: live.map(|live| live.uid.clone()),
         resource_version: live.map(|live| live.resource_version.clone()),
         stage: 0,
+        gate: false,
         waits_for: resource.depends_on.clone(),
         readiness: None,
         force: false,
@@ -121,6 +124,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         return step;
     };
     step.stage = preview.stage;
+    step.gate = preview.gate;
     step.readiness = Some(preview.readiness.clone());
     step.manifest_digest = Some(preview.digest.clone());
 
@@ -184,6 +188,15 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy, adopt: 
     let adopting = live.is_some_and(|live| live.owner == Owner::Nobody);
     match &preview.outcome {
         Previewed::Unserved { remedy } => blocked(Cause::Unserved { remedy: remedy.clone() }),
+        Previewed::Unreadable { reason } => blocked(Cause::Unreadable { reason: reason.clone() }),
+        Previewed::Unknown { reason } => {
+            let mut causes = vec![Cause::Unknown { reason: reason.clone() }];
+            if adopting {
+                causes.insert(0, Cause::NotOurs);
+            }
+            let action = if adopting { Action::Adopt } else { Action::Update };
+            (action, causes, preview.outcome.confirmation())
+        }
         Previewed::Refused { reason } => blocked(Cause::Refused { reason: reason.clone() }),
         Previewed::Create(confirmation) => (Action::Create, vec![Cause::Absent], Some(confirmation.clone())),
         Previewed::Unchanged(confirmation) => {

@@ -100,6 +100,7 @@ pub(super) fn snapshot(
             left: Vec::new(),
             hands_over: Vec::new(),
             stage: u32::from(resource.id.kind.kind != "Namespace"),
+            gate: false,
             readiness: Readiness::Exists,
             outcome: outcome(&resource.id),
         })
@@ -114,6 +115,7 @@ pub(super) fn snapshot(
         instance: instance(),
         objects,
         previews,
+        previewing: Default::default(),
         unlisted: Vec::new(),
         suspicious: Vec::new(),
     }
@@ -174,6 +176,8 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::NotOurs => "not-ours",
         Cause::BelongsTo { .. } => "belongs-to",
         Cause::Terminating => "terminating",
+        Cause::Unknown { .. } => "unknown",
+        Cause::Unreadable { .. } => "unreadable",
         Cause::Unserved { .. } => "unserved",
         Cause::Refused { .. } => "refused",
         Cause::LeftStack => "left-stack",

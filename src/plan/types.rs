@@ -6,6 +6,7 @@ use serde_json::Value;
 use strata_components::desired::{Instance, ResourceId};
 
 use super::policy::Policy;
+use super::previews::Previews;
 use crate::observe::{Confirmation, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
 
 /// The format that [`Plan`] serialises as.
@@ -38,6 +39,8 @@ pub struct Plan {
     pub unlisted: Vec<UnlistedKind>,
     /// The namespaces the instance lives in, sorted.
     pub namespaces: Vec<String>,
+    /// How sure what is planned for the desired objects is.
+    pub previews: Previews,
     /// How many steps of each action there are.
     pub summary: Summary,
     /// Digest of the whole plan but this field.
@@ -110,6 +113,9 @@ pub struct Step {
     pub resource_version: Option<String>,
     /// Where it comes within its phase; a stage begins when the one before it is acknowledged.
     pub stage: u32,
+    /// Whether the stages after its own begin only when it is ready, because others cannot exist before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gate: bool,
     /// The services whose readiness it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
@@ -262,6 +268,16 @@ pub enum Cause {
     Unserved {
         /// What to do about it.
         remedy: String,
+    },
+    /// It is applied, and what comes of that is not known.
+    Unknown {
+        /// Why not.
+        reason: String,
+    },
+    /// Whether the object is there could not be read.
+    Unreadable {
+        /// What stood in the way.
+        reason: String,
     },
     /// The server would not take it.
     Refused {

@@ -261,7 +261,9 @@ impl<'a> Checker<'a> {
             let idle = step.action == Action::Blocked && step.manifest.is_none() && !step.force;
             return self.expect(idle, Invariant::Explained, id, "was never previewed");
         };
-        let placed = step.stage == preview.stage && step.readiness.as_ref() == Some(&preview.readiness);
+        let placed = step.stage == preview.stage
+            && step.gate == preview.gate
+            && step.readiness.as_ref() == Some(&preview.readiness);
         self.expect(placed, Invariant::Ordered, id, "has another stage or readiness than was observed");
         let wide = step.causes.contains(&Cause::Overlap { over: false });
         self.manifest(step, resource, preview, wide);
@@ -311,6 +313,7 @@ impl<'a> Checker<'a> {
 
     /// What was previewed leads to what is done.
     fn fits_outcome(&mut self, step: &Step, preview: &Preview) {
+        let unknown = preview.outcome.confirmation();
         let (confirmed, fits) = match &preview.outcome {
             Previewed::Unchanged(confirmation) => {
                 (Some(confirmation), matches!(step.action, Action::Unchanged | Action::Adopt))
@@ -327,7 +330,8 @@ impl<'a> Checker<'a> {
                 self.expect(allowed, Invariant::Guarded, &step.id, "is replaced, which was not allowed");
                 (Some(confirmation), step.action == Action::Replace)
             }
-            Previewed::Refused { .. } | Previewed::Unserved { .. } => (None, false),
+            Previewed::Unknown { .. } => (unknown.as_ref(), matches!(step.action, Action::Update | Action::Adopt)),
+            Previewed::Unreadable { .. } | Previewed::Refused { .. } | Previewed::Unserved { .. } => (None, false),
         };
         let blocked = step.action == Action::Blocked;
         self.expect(fits || blocked, Invariant::Explained, &step.id, "does something else than was previewed");
@@ -453,6 +457,7 @@ impl<'a> Checker<'a> {
             Cause::Conflict { .. }
             | Cause::BelongsTo { .. }
             | Cause::Terminating
+            | Cause::Unreadable { .. }
             | Cause::Unserved { .. }
             | Cause::Refused { .. }
             | Cause::Unlisted => true,
@@ -469,6 +474,7 @@ impl<'a> Checker<'a> {
             | Cause::Left { .. }
             | Cause::HandedOver { .. }
             | Cause::Ownership
+            | Cause::Unknown { .. }
             | Cause::LeftStack
             | Cause::Destroy => false,
         }
@@ -476,7 +482,8 @@ impl<'a> Checker<'a> {
 
     /// Whether a cause can be one of this action.
     fn fits(&self, step: &Step, cause: &Cause) -> bool {
-        let changes = matches!(cause, Cause::Stack { .. } | Cause::Drift { .. } | Cause::Ownership);
+        let changes =
+            matches!(cause, Cause::Stack { .. } | Cause::Drift { .. } | Cause::Ownership | Cause::Unknown { .. });
         let left = if self.policy.destroy { Cause::Destroy } else { Cause::LeftStack };
         let leaves = *cause == left || matches!(cause, Cause::MovedTo { .. } | Cause::LeftBy { .. });
         let left_alone = matches!(cause, Cause::Left { .. });
@@ -525,6 +532,12 @@ impl<'a> Checker<'a> {
             Cause::NotOurs => live.is_some_and(|live| live.owner == Owner::Nobody),
             Cause::BelongsTo { instance } => live.is_some_and(|live| live.owner == Owner::Other(instance.clone())),
             Cause::Terminating => live.is_some_and(|live| live.terminating),
+            Cause::Unknown { reason } => {
+                matches!(outcome, Some(Previewed::Unknown { reason: told }) if told == reason)
+            }
+            Cause::Unreadable { reason } => {
+                matches!(outcome, Some(Previewed::Unreadable { reason: told }) if told == reason)
+            }
             Cause::Unserved { remedy } => {
                 matches!(outcome, Some(Previewed::Unserved { remedy: told }) if told == remedy)
             }
@@ -592,7 +605,12 @@ fn writes(action: Action) -> bool {
 fn changes(preview: &Preview) -> Option<&[FieldChange]> {
     match &preview.outcome {
         Previewed::Change { changes, .. } | Previewed::Replace { changes, .. } => Some(changes),
-        Previewed::Unchanged(_) | Previewed::Create(_) | Previewed::Refused { .. } | Previewed::Unserved { .. } => None,
+        Previewed::Unchanged(_)
+        | Previewed::Create(_)
+        | Previewed::Unknown { .. }
+        | Previewed::Unreadable { .. }
+        | Previewed::Refused { .. }
+        | Previewed::Unserved { .. } => None,
     }
 }
 

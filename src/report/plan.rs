@@ -11,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::clean::{clean, clean_lines};
 use super::phase_title;
-use crate::observe::{Confirmation, FieldOwner, ReplaceOrder};
+use crate::observe::{Confirmation, FieldOwner, PreviewMode, ReplaceOrder};
 use crate::plan::{Action, Cause, Order, Plan, PlanPhase, Step, Summary};
 
 const BOLD: Style = Style::new().bold();
@@ -157,6 +157,8 @@ pub(super) fn cause_text(out: &mut String, cause: &Cause) {
         Cause::NotOurs => say("exists already and belongs to no instance"),
         Cause::BelongsTo { instance } => say(&format!("exists already and belongs to {instance}")),
         Cause::Terminating => say("is being deleted; plan again when it is gone"),
+        Cause::Unknown { reason } => say(&format!("whether it changes is not known: {reason}")),
+        Cause::Unreadable { reason } => say(&format!("nothing is known of it: {reason}")),
         Cause::Unserved { remedy } => say(&format!("the cluster does not serve this kind; {remedy}")),
         Cause::Refused { reason } => say(&format!("the server would refuse it: {reason}")),
         Cause::Unlisted => say("not every live object is known (see below), so nothing is deleted"),
@@ -234,6 +236,7 @@ fn closing(plan: &Plan) -> String {
     } else {
         format!("{BOLD}Plan{BOLD:#}: {}.\n", counts(summary))
     };
+    previews_text(&mut out, plan);
     let has = |wanted: fn(&Cause) -> bool| plan.steps().flat_map(|step| &step.causes).any(wanted);
     let blocked = summary.blocked > 0;
     if blocked {
@@ -247,6 +250,39 @@ fn closing(plan: &Plan) -> String {
         out.push_str("  Make existing objects this instance's with --adopt, or by `ownership` in the stack.\n");
     }
     out
+}
+
+/// How the plan was found out where the server was not asked, and what is not known for sure.
+fn previews_text(out: &mut String, plan: &Plan) {
+    let previews = &plan.previews;
+    let how = match &previews.forbidden {
+        Some(said) => Some(format!("the server lets nothing be tried, so the merge predicts the rest ({said})")),
+        None if previews.mode == PreviewMode::Predict => Some("the server was asked to try nothing".to_owned()),
+        None => None,
+    };
+    if let Some(how) = how {
+        // A tenth of a percent, without the rounding of floats.
+        let tenths = if previews.all() == 0 { 0 } else { previews.unconfirmed * 1000 / previews.all() };
+        let _ = writeln!(
+            out,
+            "{BOLD}Predicted{BOLD:#}: {}; of {} objects {} are not known for sure ({}.{} %).",
+            clean(&how),
+            previews.all(),
+            previews.unconfirmed,
+            tenths / 10,
+            tenths % 10
+        );
+    }
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for step in plan.steps() {
+        if let Some(Confirmation::Unconfirmed(reason)) = &step.confirmation {
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    for (reason, count) in reasons {
+        let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+        let _ = writeln!(out, "  not confirmed by the server: {objects}, because {}", clean(reason));
+    }
 }
 
 /// `2 to create, 1 to update, 3 unchanged`: only what there is.

@@ -19,6 +19,7 @@ use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
 use strata::components::desired::Desired;
 use strata::load::Root;
+use strata::observe::Look;
 use strata::plan::{Plan, Policy, plan};
 use strata::provider::{Provider, ProviderError};
 use tokio::sync::watch;
@@ -71,7 +72,7 @@ async fn run(
     };
     let router = cluster.router().layer(axum::middleware::from_fn(while_time_stands_still));
     let provider = Cluster::new(kube::Client::new(faults.layer(router), "default"), settings);
-    let snapshot = provider.observe(desired).await?;
+    let snapshot = provider.observe(desired, &Look::default()).await?;
     let plan = plan(desired, &snapshot, &Policy::default());
     let (_go_on, interrupt) = watch::channel(false);
     let outcome = apply(&provider, &plan, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await?;

@@ -12,6 +12,7 @@ mod faults;
 mod kubectl;
 mod lock;
 mod ownership;
+mod predict;
 mod provided;
 mod refusals;
 mod saved_plans;

@@ -74,7 +74,7 @@ impl Server {
 
     fn lock(self: &Arc<Self>, holder: &str) -> Lease {
         let instance = Instance { stack: "s".into(), environment: "e".into(), suffix: None };
-        Lease::new(Requests::new(self.client()), &Identity::new(&instance, "strata-system"), holder.to_owned())
+        Lease::new(Requests::new(self.client(), None), &Identity::new(&instance, "strata-system"), holder.to_owned())
     }
 
     fn holder(&self) -> String {

@@ -9,7 +9,7 @@ use strata_components::desired::{Desired, KUBERNETES, Kind, ResourceId};
 
 use super::super::Cluster;
 use super::super::discovery::{ServedKinds, collection};
-use super::super::identity::members;
+use super::super::identity::{Identity, PART_OF_LABEL, members};
 use super::super::request::Call;
 use super::{CONCURRENCY, text};
 use crate::observe::UnlistedKind;
@@ -51,34 +51,92 @@ impl Cluster {
             }
             after = text(&page, "/metadata/continue");
             if after.is_empty() {
+                let left = page.pointer("/metadata/remainingItemCount").and_then(Value::as_u64).unwrap_or(0);
+                if left > 0 {
+                    let detail = format!("it ends although {left} more are said to be left");
+                    return Err(ProviderError::Unexpected { doing: call.doing, detail });
+                }
                 return Ok(items);
             }
         }
     }
 
-    pub(super) async fn list_all(
-        &self,
-        served: &ServedKinds,
-        kinds: &BTreeSet<Kind>,
-        namespaces: &BTreeSet<String>,
-    ) -> Result<Live, ProviderError> {
+    /// Lists every kind in every namespace, and reads one by one what `wanted` names of those that may not be listed.
+    pub(super) async fn list_all(&self, served: &ServedKinds, scope: &Scope) -> Result<Listed, ProviderError> {
         let mut lists = Vec::new();
-        for kind in kinds {
+        let mut listed = Listed { unlisted: scope.unlisted.clone(), ..Listed::default() };
+        for kind in &scope.kinds {
             let Some(place) = served.get(kind) else { continue };
-            if place.namespaced {
-                lists.extend(namespaces.iter().map(|ns| (kind, collection(kind, &place.plural, Some(ns)))));
+            if let Some(reason) = served.silent(&kind.group, Some(&kind.version)) {
+                listed.unlisted.push(UnlistedKind { kind: kind.clone(), namespace: None, reason });
+            } else if place.namespaced {
+                let everywhere = scope.namespaces.iter();
+                lists.extend(everywhere.map(|ns| (kind, Some(ns), collection(kind, &place.plural, Some(ns)))));
             } else {
-                lists.push((kind, collection(kind, &place.plural, None)));
+                lists.push((kind, None, collection(kind, &place.plural, None)));
             }
         }
-        let lists: Vec<_> = lists.into_iter().map(|(kind, path)| self.list_identified(kind, path)).collect();
+        let lists: Vec<_> =
+            lists.into_iter().map(|(kind, namespace, path)| self.list_identified(kind, namespace, path)).collect();
         let lists: Vec<_> = stream::iter(lists).buffer_unordered(CONCURRENCY).try_collect().await?;
-        Ok(lists.into_iter().flatten().collect())
+        for list in lists {
+            match list {
+                Ok(objects) => listed.live.extend(objects),
+                Err(unlisted) => listed.unlisted.push(unlisted),
+            }
+        }
+        listed.unlisted.sort();
+        listed.unlisted.dedup();
+        let singly: Vec<&ResourceId> = scope.wanted.iter().filter(|id| listed.unlisted_for(id).is_some()).collect();
+        let singly: Vec<_> = singly.into_iter().map(|id| self.read_singly(served, id)).collect();
+        let singly: Vec<_> = stream::iter(singly).buffer_unordered(CONCURRENCY).try_collect().await?;
+        for (id, read) in singly {
+            match read {
+                Ok(None) => {}
+                Ok(Some(object)) => {
+                    listed.live.insert(id, object);
+                }
+                Err(reason) => {
+                    listed.unreadable.insert(id, reason);
+                }
+            }
+        }
+        listed.suspicious = scope.suspicious(&listed);
+        Ok(listed)
     }
 
-    async fn list_identified(&self, kind: &Kind, path: String) -> Result<Vec<(ResourceId, Value)>, ProviderError> {
-        let items = self.list(&kind.kind, &path).await?;
-        Ok(items.into_iter().map(|item| self.identified(kind, item)).collect())
+    /// The objects of a collection; the inner error is of a kind that may not be listed, or is not there any more.
+    async fn list_identified(
+        &self,
+        kind: &Kind,
+        namespace: Option<&String>,
+        path: String,
+    ) -> Result<Result<Vec<(ResourceId, Value)>, UnlistedKind>, ProviderError> {
+        match self.list(&kind.kind, &path).await {
+            Ok(items) => Ok(Ok(items.into_iter().map(|item| self.identified(kind, item)).collect())),
+            Err(ProviderError::Refused { code: 403 | 404, message, .. }) => {
+                Ok(Err(UnlistedKind { kind: kind.clone(), namespace: namespace.cloned(), reason: message }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One object whose kind may not be listed; the inner error is that it may not be read either.
+    async fn read_singly(
+        &self,
+        served: &ServedKinds,
+        id: &ResourceId,
+    ) -> Result<(ResourceId, Result<Option<Value>, String>), ProviderError> {
+        if let Some(reason) = served.silent(&id.kind.group, Some(&id.kind.version)) {
+            return Ok((id.clone(), Err(reason)));
+        }
+        let Some(path) = served.path(id) else { return Ok((id.clone(), Ok(None))) };
+        let found = match self.requests.find(&Call::get(path, format!("reading {id}"))).await {
+            Ok(found) => Ok(found.map(|object| self.identified(&id.kind, object).1)),
+            Err(ProviderError::Refused { code: 403, message, .. }) => Err(message),
+            Err(error) => return Err(error),
+        };
+        Ok((id.clone(), found))
     }
 
     /// The object with its id, and with the kind and version that items of a list do not repeat.
@@ -98,35 +156,107 @@ impl Cluster {
     }
 }
 
-/// Which kinds to list in which namespaces: those of the stack, and those of the inventory for what left it.
-pub(super) fn scope(
-    desired: &Desired,
-    parent: Option<&Value>,
-    served: &ServedKinds,
-) -> (BTreeSet<Kind>, BTreeSet<String>, Vec<UnlistedKind>) {
-    let mut kinds: BTreeSet<Kind> = desired.resources.iter().map(|resource| resource.id.kind.clone()).collect();
-    let mut namespaces: BTreeSet<String> = desired.namespaces.iter().cloned().collect();
-    let mut unlisted = Vec::new();
-    if let Some(parent) = parent {
-        let (known, more) = members(parent);
-        namespaces.extend(more);
+/// What is to be listed.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    kinds: BTreeSet<Kind>,
+    namespaces: BTreeSet<String>,
+    /// What the stack wants to be there.
+    wanted: BTreeSet<ResourceId>,
+    /// Group and kind of what the inventory names.
+    inventory: BTreeSet<(String, String)>,
+    unlisted: Vec<UnlistedKind>,
+    /// The mark of a member.
+    set: String,
+}
+
+/// What was listed, and what could not be.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Live objects by id.
+    pub(super) live: Live,
+    /// Kinds that could not be listed.
+    pub(super) unlisted: Vec<UnlistedKind>,
+    /// Wanted objects of which it is not known whether they are there, with the reason.
+    pub(super) unreadable: BTreeMap<ResourceId, String>,
+    /// Kinds that were listed and hold no member, although the inventory names them.
+    pub(super) suspicious: Vec<UnlistedKind>,
+}
+
+impl Listed {
+    fn unlisted_for(&self, id: &ResourceId) -> Option<&UnlistedKind> {
+        self.unlisted.iter().find(|unlisted| {
+            unlisted.kind == id.kind && (unlisted.namespace.is_none() || unlisted.namespace == id.namespace)
+        })
+    }
+}
+
+impl Scope {
+    /// The kinds and namespaces of the stack, and those of the inventory for what left it.
+    pub(super) fn of(desired: &Desired, parent: Option<&Value>, served: &ServedKinds, identity: &Identity) -> Self {
+        let mut scope = Self {
+            kinds: desired.resources.iter().map(|resource| resource.id.kind.clone()).collect(),
+            namespaces: desired.namespaces.iter().cloned().collect(),
+            wanted: desired.resources.iter().map(|resource| resource.id.clone()).collect(),
+            set: identity.set.clone(),
+            ..Self::default()
+        };
+        let (known, namespaces) = parent.map(members).unwrap_or_default();
+        scope.namespaces.extend(namespaces);
         for (group, kind) in known {
-            if kinds.iter().any(|listed| listed.group == group && listed.kind == kind) {
+            scope.inventory.insert((group.clone(), kind.clone()));
+            if scope.kinds.iter().any(|listed| listed.group == group && listed.kind == kind) {
                 continue;
             }
             match served.of_group(&group, &kind) {
                 Some(kind) => {
-                    kinds.insert(kind.clone());
+                    scope.kinds.insert(kind.clone());
                 }
-                None => unlisted.push(UnlistedKind {
-                    kind: Kind { group, version: String::new(), kind },
-                    namespace: None,
-                    reason: "the inventory names it and the cluster does not serve it".to_owned(),
-                }),
+                None => {
+                    let gone = || "the inventory names it and the cluster does not serve it".to_owned();
+                    scope.unlisted.push(UnlistedKind {
+                        reason: served.silent(&group, None).unwrap_or_else(gone),
+                        kind: Kind { group, version: String::new(), kind },
+                        namespace: None,
+                    });
+                }
             }
         }
+        // Whether a namespace exists decides how the objects in it can be previewed.
+        let namespace = Kind { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
+        let places = scope.namespaces.iter().map(|name| ResourceId {
+            provider: KUBERNETES.to_owned(),
+            target: desired.resources.first().map(|resource| resource.id.target.clone()).unwrap_or_default(),
+            kind: namespace.clone(),
+            namespace: None,
+            name: name.clone(),
+        });
+        scope.wanted.extend(places);
+        scope.kinds.insert(namespace);
+        scope
     }
-    // Whether a namespace exists decides how the objects in it can be previewed.
-    kinds.insert(Kind { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() });
-    (kinds, namespaces, unlisted)
+
+    /// What the inventory names and a complete answer holds no member of: perhaps nobody has made one yet, perhaps all
+    /// are gone, and perhaps the answer is wrong.
+    fn suspicious(&self, listed: &Listed) -> Vec<UnlistedKind> {
+        let of = |kind: &Kind| (kind.group.clone(), kind.kind.clone());
+        let label = |object: &Value| {
+            let labels = object.pointer("/metadata/labels");
+            labels.and_then(|labels| labels.get(PART_OF_LABEL)?.as_str()) == Some(&self.set)
+        };
+        let mut absent = self.inventory.clone();
+        for (id, _) in listed.live.iter().filter(|(_, object)| label(object)) {
+            absent.remove(&of(&id.kind));
+        }
+        let unlisted: BTreeSet<_> = listed.unlisted.iter().map(|unlisted| of(&unlisted.kind)).collect();
+        self.kinds
+            .iter()
+            .filter(|kind| absent.contains(&of(kind)) && !unlisted.contains(&of(kind)))
+            .map(|kind| UnlistedKind {
+                kind: kind.clone(),
+                namespace: None,
+                reason: "the inventory names it, and the list of it holds no member".to_owned(),
+            })
+            .collect()
+    }
 }

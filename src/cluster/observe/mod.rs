@@ -4,11 +4,14 @@
 //! its label must not look absent. What the merge proves unchanged from the LIST alone needs no further request;
 //! the rest is a dry run, many at once. Nothing is written.
 
+mod definitions;
 mod lists;
+mod predicted;
 mod preview;
 mod replace;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -22,48 +25,59 @@ use super::ownership::Rules;
 use super::readiness;
 use super::request::Call;
 use super::webhooks::Webhooks;
-use crate::observe::{LiveObject, Owner, Preview, SNAPSHOT_FORMAT, Snapshot, Target};
+use crate::observe::{LiveObject, Look, Owner, Preview, Previewing, SNAPSHOT_FORMAT, Snapshot, Target};
 use crate::plan::field_manager;
 use crate::provider::ProviderError;
-use lists::scope;
+use lists::{Listed, Scope};
 use preview::{State, autoscaler_floors};
 
 /// How long the first requests of a run are tried: a cluster that is not there should not be waited for as long as
 /// one that falters in the middle of something.
 const FIRST_LIMIT: Duration = Duration::from_secs(10);
+/// How often they are tried.
+const FIRST_TRIES: u32 = 4;
 /// Requests in flight at once.
 const CONCURRENCY: usize = 16;
 
 impl Cluster {
-    pub(in crate::cluster) async fn take_snapshot(&self, desired: &Desired) -> Result<Snapshot, ProviderError> {
+    pub(in crate::cluster) async fn take_snapshot(
+        &self,
+        desired: &Desired,
+        look: &Look,
+    ) -> Result<Snapshot, ProviderError> {
         let identity = Identity::new(&desired.instance, &self.settings.control_namespace);
-        let (target, served, parent, webhooks) = tokio::try_join!(
-            self.target(),
-            self.served(),
-            self.find_parent(&identity),
-            Webhooks::read(&self.requests),
-        )?;
-        let (kinds, namespaces, unlisted) = scope(desired, parent.as_ref(), served);
-        let live = self.list_all(served, &kinds, &namespaces).await?;
+        // A cluster that is not the one that is meant is asked nothing more.
+        let target = self.target().await?;
+        let (served, parent, webhooks) =
+            tokio::try_join!(self.served(), self.find_parent(&identity), Webhooks::read(&self.requests),)?;
+        let types = Schema::for_server(&target.version);
+        let scope = Scope::of(desired, parent.as_ref(), served, &identity);
+        let (listed, definitions) =
+            tokio::try_join!(self.list_all(served, &scope), self.definitions(desired, served, &types))?;
+        let Listed { live, unlisted, unreadable, suspicious } = listed;
 
         let floors = autoscaler_floors(desired);
         let manager = field_manager(&desired.instance.stack);
-        let types = Schema::for_server(&target.version);
         let rules = Rules::of(&desired.ownership);
         let state = State {
             live: &live,
+            unreadable: &unreadable,
+            desired,
             identity: &identity,
             webhooks: &webhooks,
             served,
+            definitions: &definitions,
             manager: &manager,
             floors: &floors,
-            types: &types,
             rules: &rules,
+            mode: look.preview,
+            forbidden: OnceLock::new(),
         };
         // The futures are made before they are run: a closure that borrows cannot be shown to be `Send`.
         let previews: Vec<_> = desired.resources.iter().map(|resource| self.preview(resource, &state)).collect();
         let mut previews: Vec<Preview> = stream::iter(previews).buffer_unordered(CONCURRENCY).try_collect().await?;
         previews.sort_by(|a, b| a.id.cmp(&b.id));
+        let previewing = Previewing { mode: look.preview, forbidden: state.forbidden.into_inner() };
 
         let wanted: BTreeMap<&ResourceId, &Resource> = desired.resources.iter().map(|r| (&r.id, r)).collect();
         let objects = live
@@ -81,8 +95,9 @@ impl Cluster {
             instance: desired.instance.clone(),
             objects,
             previews,
+            previewing,
             unlisted,
-            suspicious: Vec::new(),
+            suspicious,
         })
     }
 
@@ -91,8 +106,9 @@ impl Cluster {
         let system =
             Call::get("/api/v1/namespaces/kube-system", "reading the cluster's identity (namespace kube-system)");
         let version = Call::get("/version", "reading the cluster's version");
-        let (system, version) = (system.within(FIRST_LIMIT), version.within(FIRST_LIMIT));
-        let (system, version) = tokio::try_join!(self.requests.ok(&system), self.requests.ok(&version))?;
+        let (system, version) = [system, version].map(|call| call.within(FIRST_LIMIT).tries(FIRST_TRIES)).into();
+        let (system, version) = tokio::join!(self.requests.ok(&system), self.requests.ok(&version));
+        let (system, version) = (system?, version?);
         let identity = text(&system, "/metadata/uid");
         if let Some(guard) = self.settings.guard.as_ref().filter(|guard| **guard != identity) {
             return Err(ProviderError::WrongTarget(format!(

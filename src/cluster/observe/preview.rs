@@ -1,6 +1,8 @@
-//! What applying each desired object would do: proven by the merge where it can be, a dry run where not.
+//! What applying each desired object would do: proven by the merge where it can be, a dry run where not, predicted by the
+//! merge where no dry run is wanted or allowed.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use http::StatusCode;
 use serde_json::Value;
@@ -17,9 +19,11 @@ use super::super::provided::remedy;
 use super::super::readiness;
 use super::super::request::{Answer, Call};
 use super::super::webhooks::Webhooks;
+use super::definitions::Definitions;
 use super::lists::Live;
+use super::predicted;
 use super::replace::Refusal;
-use crate::observe::{Confirmation, FieldConflict, Owner, Preview, Previewed};
+use crate::observe::{Confirmation, FieldConflict, Owner, Preview, PreviewMode, Previewed};
 use crate::plan::digest;
 use crate::provider::ProviderError;
 
@@ -29,13 +33,29 @@ pub(super) type Floors = BTreeMap<(Option<String>, String), u32>;
 /// What every preview of one snapshot looks at.
 pub(super) struct State<'a> {
     pub(super) live: &'a Live,
+    /// Objects of which it is not known whether they are there.
+    pub(super) unreadable: &'a BTreeMap<ResourceId, String>,
+    pub(super) desired: &'a Desired,
     pub(super) identity: &'a Identity,
     pub(super) webhooks: &'a Webhooks,
     pub(super) served: &'a ServedKinds,
+    pub(super) definitions: &'a Definitions<'a>,
     pub(super) manager: &'a str,
     pub(super) floors: &'a Floors,
-    pub(super) types: &'a Schema,
     pub(super) rules: &'a Rules<'a>,
+    pub(super) mode: PreviewMode,
+    /// What the server said when it let something not be tried.
+    pub(super) forbidden: OnceLock<String>,
+}
+
+/// One object that is previewed.
+struct Subject<'a> {
+    id: &'a ResourceId,
+    path: String,
+    dressed: &'a Dressed,
+    ty: Result<TypeRef, String>,
+    /// Why the server may store something else than it is sent.
+    mutable: Option<String>,
 }
 
 impl Cluster {
@@ -44,7 +64,7 @@ impl Cluster {
         let floor = state.floors.get(&(id.namespace.clone(), id.name.clone())).copied();
         let floor = floor.filter(|_| id.kind.kind == "Deployment");
         let live = state.live.get(id);
-        let schema = fields::built_in(state.types, &id.kind);
+        let schema = state.definitions.of(&id.kind).ok();
         let held = live
             .filter(|_| floor.is_some())
             .and_then(|live| fields::with_held_replicas(&resource.manifest, live, state.manager));
@@ -59,86 +79,113 @@ impl Cluster {
         let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
         let dressed = state.identity.dress(manifest, digest(&resource.manifest));
         let mut hands_over = Vec::new();
-        let mut outcome = match state.served.get(&id.kind).zip(state.served.path(id)) {
-            None => Previewed::Unserved { remedy: remedy(&id.kind) },
-            Some((kind, path)) => match state.live.get(id) {
-                None => self.preview_create(id, &path, &dressed, state).await?,
-                Some(object) => {
-                    let ours = state.identity.owner(object) == Owner::This;
-                    let may_prove = ours && !state.webhooks.may_change(&id.kind, &kind.plural);
-                    let adopted = if state.identity.owner(object) == Owner::Nobody {
-                        handed_over(object, state.rules.adopts(resource), state.manager)
-                    } else {
-                        None
-                    };
-                    let outcome = self.preview_change(id, &path, &dressed, object, may_prove, state).await?;
-                    match adopted {
-                        Some((object_after, managers)) => {
-                            let outcome =
-                                after_hand_over(outcome, schema.as_ref(), (object, &object_after), id, &dressed, state);
-                            hands_over = managers;
-                            outcome
-                        }
-                        None => outcome,
-                    }
-                }
-            },
-        };
+        let mut outcome = self.outcome(resource, &dressed, &mut hands_over, state).await?;
         if let (Previewed::Change { conflicts, .. }, Some(schema)) = (&mut outcome, &schema) {
             state.rules.mark_taken(schema, resource, manifest, conflicts);
         }
         Ok(Preview {
             id: id.clone(),
-            digest: dressed.digest,
             applied_as,
             left,
             hands_over,
             stage: readiness::stage(&id.kind.kind),
+            gate: readiness::is_gate(&id.kind.kind),
             readiness: readiness::rule(&resource.manifest, floor),
             outcome,
+            digest: dressed.digest,
         })
     }
 
-    async fn preview_create(
+    /// What applying would do; `hands_over` is told who is to hand over fields before.
+    async fn outcome(
         &self,
-        id: &ResourceId,
-        path: &str,
+        resource: &Resource,
         dressed: &Dressed,
+        hands_over: &mut Vec<String>,
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
-        if let Some(namespace) = id.namespace.as_ref() {
-            let lives = state.live.keys().any(|known| known.kind.kind == "Namespace" && known.name == *namespace);
-            if !lives {
-                let reason = format!("namespace {namespace} comes with the same plan");
-                return Ok(Previewed::Create(Confirmation::Unconfirmed(reason)));
-            }
+        let id = &resource.id;
+        if let Some(reason) = state.unreadable.get(id) {
+            return Ok(Previewed::Unreadable { reason: reason.clone() });
         }
-        let call = dry_run(id, path, state.manager, &dressed.object, false);
-        let answer = self.requests.send(&call).await?;
+        if let Some((definition, ty)) = state.definitions.coming(&id.kind) {
+            return Ok(coming(id, dressed, definition, ty, state.live.contains_key(id)));
+        }
+        let Some((kind, path)) = state.served.get(&id.kind).zip(state.served.path(id)) else {
+            return Ok(match state.served.silent(&id.kind.group, Some(&id.kind.version)) {
+                Some(reason) => Previewed::Unreadable { reason },
+                None => Previewed::Unserved { remedy: remedy(&id.kind) },
+            });
+        };
+        let subject = Subject {
+            id,
+            path,
+            dressed,
+            ty: state.definitions.of(&id.kind),
+            mutable: state.webhooks.may_change(&id.kind, &kind.plural),
+        };
+        let Some(object) = state.live.get(id) else { return self.preview_create(&subject, state).await };
+        let adopted = (state.identity.owner(object) == Owner::Nobody)
+            .then(|| handed_over(object, state.rules.adopts(resource), state.manager))
+            .flatten();
+        let Some((handed_over, managers)) = adopted else { return self.preview_change(&subject, object, state).await };
+        *hands_over = managers;
+        if state.mode == PreviewMode::Predict {
+            return self.predicted(&subject, (object, &handed_over), state).await;
+        }
+        // The server cannot be asked about a hand-over without writing: it is asked whether it takes the manifest at all,
+        // and the merge says the rest.
+        Ok(match self.preview_change(&subject, object, state).await? {
+            Previewed::Change { .. } | Previewed::Unchanged(_) => {
+                let reason = "it was asked about the object as it is, without the hand-over".to_owned();
+                let live = (object, &handed_over);
+                predicted::change(id, &subject.ty, live, &dressed.object, state.manager, Some(reason))
+            }
+            asked => asked,
+        })
+    }
+
+    async fn preview_create(&self, subject: &Subject<'_>, state: &State<'_>) -> Result<Previewed, ProviderError> {
+        let Subject { id, path, dressed, .. } = subject;
+        let predicted = |unconfirmed| predicted::create(id, &subject.ty, &dressed.object, unconfirmed);
+        if state.mode == PreviewMode::Predict {
+            return Ok(predicted(subject.mutable.clone()));
+        }
+        if let Some(namespace) = state.coming_namespace(id) {
+            return Ok(predicted(Some(format!("namespace {namespace} comes with the same plan"))));
+        }
+        let answer = self.requests.send(&dry_run(id, path, state.manager, &dressed.object, false)).await?;
         Ok(match answer.status {
             status if status.is_success() => Previewed::Create(Confirmation::DryRun),
+            _ if state.may_not_try(&answer) => predicted(subject.mutable.clone()),
             _ => Previewed::Refused { reason: message(id, &answer.body) },
         })
     }
 
     async fn preview_change(
         &self,
-        id: &ResourceId,
-        path: &str,
-        dressed: &Dressed,
+        subject: &Subject<'_>,
         object: &Value,
-        may_prove: bool,
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
+        let Subject { id, path, dressed, ty, mutable, .. } = subject;
         let manager = state.manager;
-        // Without the type nothing is proven: which items of a list are one and the same is the server's to say.
-        let schema = fields::built_in(state.types, &id.kind);
-        if let Some(schema) = schema.as_ref().filter(|_| may_prove)
-            && matches!(predict(schema, object, &dressed.object, manager), Prediction::Unchanged)
-        {
-            return Ok(Previewed::Unchanged(Confirmation::Proven));
+        match state.mode {
+            PreviewMode::Predict => return self.predicted(subject, (object, object), state).await,
+            PreviewMode::DryRun => {}
+            // Without the type nothing is proven: which items of a list are one and the same is the server's to say.
+            PreviewMode::Auto => {
+                let ours = state.identity.owner(object) == Owner::This;
+                if let Ok(ty) = ty
+                    && ours
+                    && mutable.is_none()
+                    && matches!(predict(ty, object, &dressed.object, manager), Prediction::Unchanged)
+                {
+                    return Ok(Previewed::Unchanged(Confirmation::Proven));
+                }
+            }
         }
-        let answer = self.requests.send(&dry_run(id, path, manager, &dressed.object, false)).await?;
+        let answer = self.requests.send(&dry_run(id, path, state.manager, &dressed.object, false)).await?;
         let (after, conflicts) = match answer.status {
             status if status.is_success() => (answer.body, Vec::new()),
             StatusCode::CONFLICT => {
@@ -148,69 +195,98 @@ impl Cluster {
                 }
                 let forced = self.requests.send(&dry_run(id, path, manager, &dressed.object, true)).await?;
                 if !forced.status.is_success() {
-                    return self.refused_change(id, dressed, object, &forced, conflicts, state).await;
+                    return self.refused_change(subject, object, &forced, conflicts, state).await;
                 }
                 (forced.body, conflicts)
             }
-            _ => return self.refused_change(id, dressed, object, &answer, Vec::new(), state).await,
+            _ if state.may_not_try(&answer) => return self.predicted(subject, (object, object), state).await,
+            _ => return self.refused_change(subject, object, &answer, Vec::new(), state).await,
         };
-        if fields::same(object, &after, manager) {
+        let schema = ty.clone().unwrap_or_else(|_| Schema::deduced());
+        let changes = fields::changes(&id.kind, &schema, object, &after, manager);
+        if changes.is_empty() && conflicts.is_empty() && fields::same_books(object, &after, manager) {
             return Ok(Previewed::Unchanged(Confirmation::DryRun));
         }
-        let changes = fields::changes(&id.kind, &schema.unwrap_or_else(Schema::deduced), object, &after, manager);
         Ok(Previewed::Change { changes, conflicts, confirmation: Confirmation::DryRun })
+    }
+
+    /// What the merge says of a live object, whose books may have been changed before: a replacement, where a field
+    /// changes that never does.
+    async fn predicted(
+        &self,
+        subject: &Subject<'_>,
+        (live, base): (&Value, &Value),
+        state: &State<'_>,
+    ) -> Result<Previewed, ProviderError> {
+        let Subject { id, dressed, ty, mutable, .. } = subject;
+        let outcome = predicted::change(id, ty, (live, base), &dressed.object, state.manager, mutable.clone());
+        let Previewed::Change { changes, conflicts, .. } = &outcome else { return Ok(outcome) };
+        let paths = predicted::fixed(&id.kind.kind, changes);
+        if paths.is_empty() {
+            return Ok(outcome);
+        }
+        let reason = format!("the server takes no change of {} in an object that exists", paths.join(", "));
+        let unconfirmed = "the server was not asked whether it would take the object new".to_owned();
+        let (refusal, change) = (Refusal { reason, paths }, (changes.clone(), conflicts.clone()));
+        let confirmation = Confirmation::Unconfirmed(unconfirmed);
+        self.replacement(id, &dressed.object, live, refusal, change, confirmation, state).await
     }
 
     /// A change that the server refuses to make: a replacement, where it would take the object new.
     async fn refused_change(
         &self,
-        id: &ResourceId,
-        dressed: &Dressed,
+        subject: &Subject<'_>,
         object: &Value,
         answer: &Answer,
         conflicts: Vec<FieldConflict>,
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
+        let Subject { id, dressed, ty, .. } = subject;
         let Some(refusal) = Refusal::of(id, answer.status, &answer.body) else {
             return Ok(Previewed::Refused { reason: message(id, &answer.body) });
         };
-        let schema = fields::built_in(state.types, &id.kind).unwrap_or_else(Schema::deduced);
+        let schema = ty.clone().unwrap_or_else(|_| Schema::deduced());
         let changes = match predict(&schema, object, &dressed.object, state.manager) {
-            Prediction::Changed { after, .. } => fields::changes(&id.kind, &schema, object, &after, state.manager),
+            Prediction::Changed { after, .. } => fields::predicted(&id.kind, &schema, object, &after, state.manager).0,
             Prediction::Unchanged | Prediction::Unknown { .. } => Vec::new(),
         };
         self.preview_replace(id, &dressed.object, object, refusal, (changes, conflicts), state).await
     }
 }
 
-/// What applying would do once client-side managers have handed their fields over. The server cannot be asked that
-/// without writing: it was asked whether it takes the manifest at all, and the merge says the rest.
-fn after_hand_over(
-    asked: Previewed,
-    schema: Option<&TypeRef>,
-    (live, handed_over): (&Value, &Value),
-    id: &ResourceId,
-    dressed: &Dressed,
-    state: &State<'_>,
-) -> Previewed {
-    let (Previewed::Change { .. } | Previewed::Unchanged(_)) = asked else { return asked };
-    let Some(schema) = schema else { return asked };
-    let (after, conflicts) = match predict(schema, handed_over, &dressed.object, state.manager) {
-        Prediction::Changed { after, conflicts } => (after, conflicts),
-        Prediction::Unchanged => (handed_over.clone(), Vec::new()),
-        Prediction::Unknown { .. } => return asked,
-    };
-    let conflicts = conflicts.into_iter().map(|conflict| FieldConflict {
-        path: conflict.path.to_string(),
-        manager: conflict.manager,
-        take: false,
-    });
-    Previewed::Change {
-        changes: fields::changes(&id.kind, schema, live, &after, state.manager),
-        conflicts: conflicts.collect(),
-        confirmation: Confirmation::Unconfirmed(
-            "it was asked about the object as it is, without the hand-over".to_owned(),
-        ),
+impl State<'_> {
+    /// The namespace of an object, where that is not there yet and comes with the same plan.
+    fn coming_namespace<'a>(&self, id: &'a ResourceId) -> Option<&'a str> {
+        let name = id.namespace.as_deref()?;
+        let is_it = |other: &ResourceId| other.kind.kind == "Namespace" && other.name == name;
+        let lives = self.live.keys().any(is_it);
+        let comes = self.desired.resources.iter().any(|resource| is_it(&resource.id));
+        (!lives && comes).then_some(name)
+    }
+
+    /// Whether the answer to a dry run is that the user may not write, and the merge is to predict instead.
+    ///
+    /// Admission refuses with the same code and reason; only the authoriser's answer says who may not do what.
+    fn may_not_try(&self, answer: &Answer) -> bool {
+        let said = answer.body["message"].as_str().unwrap_or_default();
+        let authoriser = ["patch", "create", "update"]
+            .iter()
+            .any(|verb| said.contains(" is forbidden: User ") && said.contains(&format!("cannot {verb} resource ")));
+        let forbidden = self.mode == PreviewMode::Auto && answer.status == StatusCode::FORBIDDEN && authoriser;
+        if forbidden {
+            // The first one stands for all.
+            let _ = self.forbidden.set(said.to_owned());
+        }
+        forbidden
+    }
+}
+
+/// What becomes of an object whose kind is defined, or defined anew, by the same plan.
+fn coming(id: &ResourceId, dressed: &Dressed, definition: &str, ty: &TypeRef, lives: bool) -> Previewed {
+    let reason = format!("its CustomResourceDefinition {definition} comes with the same plan");
+    match predicted::create(id, &Ok(ty.clone()), &dressed.object, Some(reason.clone())) {
+        Previewed::Create(_) if lives => Previewed::Unknown { reason },
+        outcome => outcome,
     }
 }
 

@@ -50,7 +50,7 @@ fn play(replies: &[Reply]) -> (String, usize, u64) {
                 Ok(response)
             }
         });
-        let requests = Requests::new(kube::Client::new(service, "default"));
+        let requests = Requests::new(kube::Client::new(service, "default"), None);
         let began = Instant::now();
         let outcome = match requests.send(&Call::get("/version", "asking")).await {
             Ok(answer) => answer.status.as_u16().to_string(),

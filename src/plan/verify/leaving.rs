@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
             step.action == Action::Delete
                 && step.causes.iter().any(|cause| matches!(cause, Cause::LeftStack | Cause::Destroy))
         };
-        let pruned = self.plan.steps().filter(left).count();
+        let pruned = self.plan.steps().filter(left).filter(|step| !self.named(&step.id)).count();
         let own = |live: &&LiveObject| live.owner == Owner::This && !live.controlled && live.left_by.is_none();
         let all = self.snapshot.objects.iter().filter(own).count();
         let much = pruned > 10 && 3 * pruned > all && !self.policy.destroy;

@@ -212,6 +212,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
                 left: left(made),
                 hands_over: gives(made),
                 stage: made.stage,
+                gate: made.stage == 0,
                 readiness: Readiness::Exists,
                 outcome: outcome(made),
             });
@@ -244,6 +245,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
         instance: instance(),
         objects,
         previews,
+        previewing: Default::default(),
         unlisted: unlisted.into_iter().collect(),
         suspicious: Vec::new(),
     };
