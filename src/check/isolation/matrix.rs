@@ -49,6 +49,9 @@ pub struct Opened {
     pub to: String,
     /// The ports that are certainly open.
     pub open: PortSet,
+    /// What NetworkPolicies alone certainly let through, where a mesh makes that something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_policies: Option<PortSet>,
     /// Ports that the policies let through and the mesh refuses.
     #[serde(skip_serializing_if = "PortSet::is_empty")]
     pub refused: PortSet,
@@ -104,7 +107,8 @@ impl Matrix {
                 let (open, by_policies) = (reach.certain(from, to), reach.certain_by_policies(from, to));
                 let (refused, perhaps) = (by_policies.without(&open), reach.possible(from, to).without(&open));
                 if ![&open, &refused, &perhaps].into_iter().all(PortSet::is_empty) {
-                    matrix.pairs.push(Opened { from: name(from), to: name(to), open, refused, perhaps });
+                    let by_policies = Some(by_policies).filter(|ports| *ports != open);
+                    matrix.pairs.push(Opened { from: name(from), to: name(to), open, by_policies, refused, perhaps });
                 }
             }
             if cast.is_own(from) {

@@ -2,8 +2,8 @@
 //! port, and for addresses range by range.
 //!
 //! The analyzer reads the rendered workloads and NetworkPolicies themselves, and of `strata reach` only who else was
-//! looked at. What a mesh refuses beyond the policies is no part of the comparison: in ambient mode the analyzer does
-//! not know it.
+//! looked at. What a mesh adds to the policies is no part of the comparison: in ambient mode the analyzer does not know
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -192,7 +192,7 @@ fn their_ports(text: &str) -> Option<Ports> {
     Some(set)
 }
 
-/// What `strata reach` says of NetworkPolicies: what is open, and what only a mesh refuses.
+/// What `strata reach` says of NetworkPolicies, whatever a mesh makes of it.
 fn ours(matrix: &Value, names: &BTreeMap<String, String>) -> anyhow::Result<Connections> {
     let called = |value: &Value, field: &str| -> anyhow::Result<String> {
         let name = text(value, field)?;
@@ -201,10 +201,7 @@ fn ours(matrix: &Value, names: &BTreeMap<String, String>) -> anyhow::Result<Conn
     let mut connections = Connections::default();
     for pair in list(matrix, "pairs")? {
         let (from, to) = (called(pair, "from")?, called(pair, "to")?);
-        let mut ports = our_ports(text(pair, "open")?)?;
-        if let Some(refused) = pair["refused"].as_str() {
-            ports.extend(our_ports(refused)?);
-        }
+        let ports = our_ports(text(pair, if pair["by_policies"].is_null() { "open" } else { "by_policies" })?)?;
         // The analyzer does not say what pods of one workload may say to each other.
         if !ports.is_empty() && from != to {
             connections.pairs.insert((from, to), ports);

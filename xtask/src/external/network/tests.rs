@@ -25,7 +25,8 @@ fn matrix() -> Value {
             pods("the DNS in kube-system", false, "kube-system"),
         ],
         "pairs": [
-            {"from": "Deployment a/web", "to": "Deployment a/cart", "open": "no port", "refused": "TCP 9000"},
+            {"from": "Deployment a/web", "to": "Deployment a/cart", "open": "TCP 80", "by_policies": "TCP 9000",
+             "refused": "TCP 9000"},
             {"from": "Deployment a/web", "to": "the DNS in kube-system", "open": "TCP 53, UDP 53"},
             {"from": "Deployment a/cart", "to": "the DNS in kube-system", "open": "no port", "perhaps": "TCP 443"},
         ],
@@ -74,7 +75,7 @@ fn a_port_or_an_address_that_differs_is_named() {
         assert_eq!(compared(SAID, &changed), expect);
     }
     check(
-        "/pairs/0/refused",
+        "/pairs/0/by_policies",
         "TCP 9000-9001",
         &["a/web[Deployment] to a/cart[Deployment]: the analyzer says TCP 9000-9000, strata TCP 9000-9001"],
     );
