@@ -69,7 +69,8 @@ impl Context<'_> {
         all.into_iter().map(|(written, name)| (written, self.of_instance(name))).collect()
     }
 
-    fn of_instance(&self, namespace: String) -> String {
+    /// What a namespace of the environment is called in this instance.
+    pub(crate) fn of_instance(&self, namespace: String) -> String {
         match &self.instance.suffix {
             Some(suffix) => format!("{namespace}-{suffix}"),
             None => namespace,

@@ -111,15 +111,15 @@ fn elsewhere(context: &Context<'_>, reference: &ServiceRef) -> Option<Neighbour>
     of_other(context, other, name, service)
 }
 
-/// A service of another stack in this environment, in the instance that has no name of its own.
+/// A service of another stack in this environment, in the instance of the same name: instances stand side by side and
+/// share nothing, so that `run-7` of one stack belongs to `run-7` of the other.
 fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &Service) -> Option<Neighbour> {
     let environment = context.environment;
-    let instance =
-        Instance { stack: other.stack.to_string(), environment: environment.environment.to_string(), suffix: None };
+    let instance = Instance { stack: other.stack.to_string(), ..context.instance.clone() };
     let (_, namespace) = home(environment, other, other.tiers.get_key_value(&service.tier)?);
     Some(Neighbour {
         labels: selector_labels(&name.object_name(), &instance),
-        namespace,
+        namespace: context.of_instance(namespace),
         port: service.port.plus(environment.port_offset)?,
         object_name: name.object_name(),
     })

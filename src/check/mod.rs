@@ -92,6 +92,7 @@ pub fn check_among(
             findings.extend(ownership::check(desired, loaded));
             let foreign = around.map(|around| around.policies.as_slice()).unwrap_or_default();
             findings.extend(isolation::check(desired, loaded, foreign));
+            findings.extend(around.map(isolation::unread).unwrap_or_default());
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
             let live = around.map(|around| capacity::nodes::live(&around.nodes));
             let nodes = live.or_else(|| capacity::nodes::described(&loaded.environment, target));

@@ -244,6 +244,9 @@ rules! {
         "The environment has a mesh, and these pods are outside it: they call and are called in the clear, without \
          identity, and none of the mesh's policies holds for them.",
         "Label pods or namespace as the mode of the mesh asks.";
+    UNREAD = "S-reach-015" Warning, "policies of others could not be read",
+        "The cluster refuses to list them, so that what they open or close is no part of the proof.",
+        "Ask for the right to list them, or look at them by other means.";
     AUTOSCALE_RANGE = "S-replicas-001" Error, "an autoscaler's minimum lies above its maximum",
         "The range of replicas is empty.",
         "Lower `min` or raise `max`.";

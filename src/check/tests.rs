@@ -557,6 +557,10 @@ error S-network-001 production:6:19 services.mail.egress: mail connects to kube-
     let shop =
         SHOP.replace("mail: {tier: back, port: 9001}", "mail: {tier: back, port: 9001, depends_on: [other/gong]}");
     compare(&proven(&shop, PRODUCTION, Some(other), None), str![]);
+    // An instance with a name belongs to those of the same name.
+    compare(&proven(&shop, PRODUCTION, Some(other), Some("run-7")), str![]);
+    let called = other.replace("port: 9100", "port: 9100, depends_on: [shop/cart]");
+    compare(&proven(SHOP, PRODUCTION, Some(&called), Some("run-7")), str![]);
     let alone = format!("{PRODUCTION}stacks: [shop]\n");
     compare(
         &proven(&shop, &alone, Some(other), None),

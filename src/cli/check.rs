@@ -48,8 +48,9 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let (cluster, choice) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
     let mut proven = prove(&loaded, &cluster, args.stack.instance.as_deref());
     if let Some(desired) = proven.desired.as_ref().filter(|_| args.live) {
+        let mesh = loaded.environment.mesh.as_ref().map(|mesh| mesh.control_plane.namespace.as_str());
         let around = connected(context, &loaded.environment, (cluster, choice), async |cluster| {
-            Ok(cluster.survey(desired).await?)
+            Ok(cluster.survey(desired, mesh).await?)
         })?;
         proven.findings = check_among(&loaded, Ok(desired), Some(&around));
     }

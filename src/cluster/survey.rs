@@ -1,37 +1,43 @@
-//! Looking at what surrounds an instance: nodes, the pods of others on them, and policies of others in the instance's
-//! namespaces. Only proofs ask for it, and only when they are told to. Nothing is written.
+//! Looking at what surrounds an instance: nodes, the pods of others on them, and policies of others that hold for its
+//! own pods. Only proofs ask for it, and only when they are told to. Nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use serde::Deserialize;
 use serde_json::Value;
-use strata_components::desired::{Desired, INSTANCE_LABEL};
+use strata_components::desired::{Desired, INSTANCE_LABEL, Kind};
 
 use super::Cluster;
+use super::discovery::collection;
 use crate::check::capacity::placement::{quantity, requests};
-use crate::observe::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings};
+use crate::observe::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings, Unread};
 use crate::provider::ProviderError;
 
+/// The kinds of a mesh that decide who can talk to whom.
+const OF_MESH: [&str; 2] = ["AuthorizationPolicy", "PeerAuthentication"];
+
 impl Cluster {
-    /// What surrounds the instance on the cluster.
+    /// What surrounds the instance on the cluster. `mesh` is the namespace of the mesh's control plane, whose policies
+    /// hold everywhere; nothing where the environment has no mesh. Policies that the cluster refuses to list are named
+    /// in the result; kinds that it does not serve have no objects.
     ///
     /// # Errors
-    /// When the cluster cannot be reached, is not the one that is meant, or refuses to list nodes, pods or policies.
-    pub async fn survey(&self, desired: &Desired) -> Result<Surroundings, ProviderError> {
+    /// When the cluster cannot be reached, is not the one that is meant, or refuses to list nodes or pods.
+    pub async fn survey(&self, desired: &Desired, mesh: Option<&str>) -> Result<Surroundings, ProviderError> {
         self.target().await?;
         let (nodes, pods) = futures::try_join!(self.list("Node", "/api/v1/nodes"), self.list("Pod", "/api/v1/pods"))?;
-        let mut policies = Vec::new();
-        for namespace in &desired.namespaces {
-            let path = format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies");
-            policies.extend(self.list("NetworkPolicy", &path).await?);
-        }
         let instance = desired.instance.name();
         let own = |object: &Value| object["metadata"]["labels"][INSTANCE_LABEL].as_str() == Some(instance.as_str());
-        policies.retain(|policy| !own(policy));
-        for policy in &mut policies {
-            policy["apiVersion"] = "networking.k8s.io/v1".into();
-            policy["kind"] = "NetworkPolicy".into();
+        let (mut policies, mut unread) = (Vec::new(), Vec::new());
+        for (kind, path, namespace) in self.policy_lists(desired, mesh).await? {
+            match self.list(&kind.kind, &path).await {
+                Ok(found) => policies.extend(found.into_iter().filter(|one| !own(one)).map(|one| of_kind(&kind, one))),
+                Err(ProviderError::Refused { message, .. }) => {
+                    unread.push(Unread { kind: kind.kind, namespace, reason: message });
+                }
+                Err(error) => return Err(error),
+            }
         }
         let of_others: Vec<Pod> =
             pods.iter().filter(|pod| !own(pod)).filter_map(|pod| Pod::deserialize(pod).ok()).collect();
@@ -41,8 +47,39 @@ impl Cluster {
             .map(|node| live_node(node, &of_others))
             .collect();
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Surroundings { format: SURROUNDINGS_FORMAT.to_owned(), nodes, policies })
+        Ok(Surroundings { format: SURROUNDINGS_FORMAT.to_owned(), nodes, policies, unread })
     }
+
+    /// The lists of policies that have a say: kind, path and namespace of each.
+    async fn policy_lists(
+        &self,
+        desired: &Desired,
+        mesh: Option<&str>,
+    ) -> Result<Vec<(Kind, String, String)>, ProviderError> {
+        let network =
+            Kind { group: "networking.k8s.io".to_owned(), version: "v1".to_owned(), kind: "NetworkPolicy".to_owned() };
+        let served = self.served().await?;
+        let of_mesh = OF_MESH.iter().filter(|_| mesh.is_some());
+        let of_mesh = of_mesh.filter_map(|kind| served.of_group("security.istio.io", kind));
+        let mut lists = Vec::new();
+        for kind in std::iter::once(&network).chain(of_mesh) {
+            let Some(place) = served.get(kind) else { continue };
+            let everywhere = mesh.filter(|_| kind != &network);
+            let namespaces: BTreeSet<&str> = desired.namespaces.iter().map(String::as_str).chain(everywhere).collect();
+            let list = |namespace: &str| {
+                (kind.clone(), collection(kind, &place.plural, Some(namespace)), namespace.to_owned())
+            };
+            lists.extend(namespaces.into_iter().map(list));
+        }
+        Ok(lists)
+    }
+}
+
+/// An item of a list with the kind and version that it does not repeat.
+fn of_kind(kind: &Kind, mut item: Value) -> Value {
+    item["apiVersion"] = kind.api_version().into();
+    item["kind"] = kind.kind.as_str().into();
+    item
 }
 
 fn live_node(node: Node, pods: &[Pod]) -> LiveNode {
@@ -84,9 +121,21 @@ fn runs_on(pod: &Pod, node: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+    use axum::extract::Request;
+    use axum::middleware::Next;
+    use axum::response::{IntoResponse, Response};
+    use http::StatusCode;
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::Api;
+    use kube::api::PostParams;
+    use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+    use kube_embedded::Storage;
     use serde_json::json;
+    use strata_components::model::EmbeddedCluster;
 
     use super::*;
+    use crate::cluster::Settings;
+    use crate::cluster::connect::open_storage;
 
     #[test]
     fn a_node_has_what_others_have_left() {
@@ -117,5 +166,74 @@ mod tests {
             amounts(&[("cpu", 64_000), ("memory", 420 << 30), ("nvidia.com/gpu", 8), ("pods", 110)])
         );
         assert_eq!((live.kernel.as_str(), live.taints.len()), ("6.8.0-1013-nvidia-64k", 1));
+    }
+
+    /// Every request is carried out, but that for these objects, which others may read.
+    async fn all_but(request: Request, next: Next) -> Response {
+        if !request.uri().path().ends_with("/shop/authorizationpolicies") {
+            return next.run(request).await;
+        }
+        let status = json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right to list them"});
+        (StatusCode::FORBIDDEN, status.to_string()).into_response()
+    }
+
+    #[tokio::test]
+    async fn policies_of_others_are_read_where_they_can_be() {
+        let described: EmbeddedCluster = serde_json::from_value(json!({"provides": ["istio"]})).unwrap();
+        let embedded = open_storage(&described, Storage::Memory).await.unwrap();
+        let client = kube::Client::new(embedded.router(), "default");
+        for namespace in ["shop", "istio-system"] {
+            let object = serde_json::from_value(json!({"metadata": {"name": namespace}})).unwrap();
+            Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
+        }
+        for (namespace, group, kind, name, own) in [
+            ("shop", "networking.k8s.io", "NetworkPolicy", "debug", false),
+            ("shop", "networking.k8s.io", "NetworkPolicy", "own", true),
+            ("shop", "security.istio.io", "PeerAuthentication", "lax", false),
+            ("shop", "security.istio.io", "AuthorizationPolicy", "unseen", false),
+            ("istio-system", "security.istio.io", "PeerAuthentication", "mesh-wide", false),
+            ("istio-system", "security.istio.io", "AuthorizationPolicy", "for-all", false),
+        ] {
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+            let labels = if own { json!({INSTANCE_LABEL: "shop-production"}) } else { json!({}) };
+            let metadata = json!({"name": name, "labels": labels});
+            let object = json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": metadata, "spec": {}});
+            let objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+            objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        }
+        let desired: Desired = serde_json::from_value(json!({
+            "instance": {"stack": "shop", "environment": "production"},
+            "namespaces": ["shop", "yet-to-come"], "phases": [], "resources": [],
+            "claims": {"ports": [], "edges": [], "compute": []},
+        }))
+        .unwrap();
+        let look = async |mesh: Option<&str>| {
+            let settings = Settings {
+                name: "local".to_owned(),
+                control_namespace: "strata-system".to_owned(),
+                guard: None,
+                holder: "test".to_owned(),
+            };
+            let router = embedded.router().layer(axum::middleware::from_fn(all_but));
+            let found =
+                Cluster::new(kube::Client::new(router, "default"), settings).survey(&desired, mesh).await.unwrap();
+            let name = |one: &Value| format!("{} {}", one["kind"], one["metadata"]["name"]).replace('"', "");
+            let mut names: Vec<String> = found.policies.iter().map(name).collect();
+            names.sort();
+            (names.join(", "), found.unread)
+        };
+        assert_eq!(
+            look(None).await,
+            ("NetworkPolicy debug".to_owned(), vec![]),
+            "without a mesh its kinds do not matter"
+        );
+        let (names, unread) = look(Some("istio-system")).await;
+        assert_eq!(
+            names,
+            "AuthorizationPolicy for-all, NetworkPolicy debug, PeerAuthentication lax, PeerAuthentication mesh-wide"
+        );
+        let reason = "no right to list them".to_owned();
+        assert_eq!(unread, [Unread { kind: "AuthorizationPolicy".into(), namespace: "shop".into(), reason }]);
+        embedded.close().await;
     }
 }

@@ -17,8 +17,22 @@ pub struct Surroundings {
     pub format: String,
     /// The nodes, by name.
     pub nodes: Vec<LiveNode>,
-    /// NetworkPolicies in the instance's namespaces that are not the instance's own, as they are.
+    /// Policies that are not the instance's own, as they are: NetworkPolicies in its namespaces, and where there is a
+    /// mesh the objects that say what that demands of calls and whom it authorises, in the mesh's own namespace too.
     pub policies: Vec<Value>,
+    /// Policies that could not be read.
+    pub unread: Vec<Unread>,
+}
+
+/// Objects that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unread {
+    /// Their kind.
+    pub kind: String,
+    /// Their namespace.
+    pub namespace: String,
+    /// Why not, as the cluster said it.
+    pub reason: String,
 }
 
 /// A node of a live cluster.

@@ -229,7 +229,8 @@ pub(super) fn assemble(desired: &Desired, loaded: &Loaded, foreign: &[Value]) ->
     (network, cast)
 }
 
-/// The other stacks of the environment that this one depends on, or that depend on it, as they are composed there.
+/// The other stacks of the environment that this one depends on, or that depend on it, as they are composed there for
+/// the instance of the same name.
 fn linked(desired: &Desired, loaded: &Loaded) -> Vec<Desired> {
     let neighbours = loaded.neighbours();
     let stack = &loaded.stack;
@@ -244,7 +245,7 @@ fn linked(desired: &Desired, loaded: &Loaded) -> Vec<Desired> {
     let composed = neighbours.iter().filter(|other| called(other) || calls(other)).filter_map(|other| {
         let rest: Vec<&Stack> =
             neighbours.iter().copied().filter(|one| one.stack != other.stack).chain([stack]).collect();
-        compose_among(other, &loaded.environment, target, None, &rest).ok()
+        compose_among(other, &loaded.environment, target, desired.instance.suffix.as_deref(), &rest).ok()
     });
     composed.collect()
 }

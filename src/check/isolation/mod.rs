@@ -21,6 +21,7 @@ use super::rules;
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
 use crate::load::spans::field;
+use crate::observe::{Surroundings, Unread};
 
 /// What a proof of isolation looks at.
 struct Proof<'a> {
@@ -45,6 +46,16 @@ pub(super) fn check(desired: &Desired, loaded: &Loaded, foreign: &[Value]) -> Ve
     findings.extend(proof.ways_out());
     findings.extend(proof.ways_in());
     findings
+}
+
+/// What could not be read of the policies of others, and is no part of the proof.
+pub(super) fn unread(around: &Surroundings) -> Vec<Finding> {
+    let finding = |Unread { kind, namespace, reason }: &Unread| {
+        let message = format!("what {kind} objects of namespace {namespace} open or close is not known: {reason}");
+        Finding::new(&rules::UNREAD, message)
+            .help("run it with the right to list them, or look at them by other means".to_owned())
+    };
+    around.unread.iter().map(finding).collect()
 }
 
 /// The network that a stack's proof looks at, and who is who in it; for explaining single connections. `foreign` are
