@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::api::body;
 
+/// The media types of answers.
+const REPRESENTATIONS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 /// A refusal, ready to be sent as a `Status` object.
 ///
 /// Wording: `k8s.io/apimachinery/pkg/api/errors`, seen from kube-apiserver 1.36.
@@ -287,11 +290,16 @@ impl Failure {
         failure
     }
 
-    /// 406: none of the wanted representations can be made.
+    /// 406: an object cannot be shown in the wanted form.
     pub(crate) fn not_acceptable() -> Failure {
-        let accepted = "application/json, application/yaml";
-        let message = format!("only the following media types are accepted: {accepted}");
+        let message = format!("only the following media types are accepted: {REPRESENTATIONS}");
         Failure::new(406, "NotAcceptable", message)
+    }
+
+    /// 406: nothing can be written in any of the wanted media types.
+    pub(crate) fn unknown_representation() -> Failure {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {REPRESENTATIONS}");
+        Failure { details: Some(Map::new()), ..Failure::new(406, "NotAcceptable", message) }
     }
 
     /// 410: the asked-for version has left the window.

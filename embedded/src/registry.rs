@@ -115,9 +115,9 @@ impl Registry {
         self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
     }
 
-    /// Is anything served in this group and version?
-    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
-        self.resources.iter().any(|resource| resource.group == group && resource.version == version)
+    /// Is anything served in this group?
+    pub(crate) fn knows(&self, group: &str) -> bool {
+        self.resources.iter().any(|resource| resource.group == group)
     }
 
     /// The resource of an `apiVersion` and `kind`.

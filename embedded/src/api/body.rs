@@ -37,6 +37,7 @@ impl Accept {
         let Some(wanted) = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty()) else {
             return Ok(Accept { form: Form::Whole, yaml: false });
         };
+        let mut unknown = Failure::unknown_representation();
         for entry in wanted.split(',') {
             let mut parts = entry.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
@@ -45,6 +46,7 @@ impl Accept {
                 "application/yaml" => true,
                 _ => continue,
             };
+            unknown = Failure::not_acceptable();
             let (mut kind, mut group, mut version) = ("", "", "");
             for parameter in parts {
                 match parameter.split_once('=') {
@@ -62,7 +64,7 @@ impl Accept {
             };
             return Ok(Accept { form, yaml });
         }
-        Err(Failure::not_acceptable())
+        Err(unknown)
     }
 }
 

@@ -122,6 +122,7 @@ fn shows_deleted(resource: &Resource) -> bool {
 /// `DELETE` of one object.
 pub(crate) async fn one(call: &Arc<Call>) -> Result<Response, Failure> {
     let (options, dry) = options(call)?;
+    let warnings: Vec<String> = keeps_pods(&call.resource, &options).map(str::to_owned).into_iter().collect();
     let shared = Arc::clone(call);
     let deleted = write::run(call, dry, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
@@ -130,9 +131,30 @@ pub(crate) async fn one(call: &Arc<Call>) -> Result<Response, Failure> {
         rules.delete(txn, &shared.resource, &live, &options)
     })
     .await?;
+    let mut response = answer(call, deleted, dry);
+    body::warn(&mut response, &warnings);
+    Ok(response)
+}
+
+/// What is warned of where the pods of a Job stay without anyone having said so.
+///
+/// Source: `k8s.io/kubernetes/pkg/registry/batch/job/storage`.
+fn keeps_pods(resource: &Resource, options: &DeleteOptions) -> Option<&'static str> {
+    let silent = options.propagation.is_none() && resource.is("batch", "Job");
+    silent.then_some(
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+    )
+}
+
+fn answer(call: &Call, deleted: Deleted, dry_run: bool) -> Response {
     match deleted {
-        Deleted::Marked(object) => Ok(call.show(StatusCode::OK, &object.value)),
-        Deleted::Gone(object) if shows_deleted(&call.resource) => Ok(call.show(StatusCode::OK, &object.value)),
+        Deleted::Marked(object) if dry_run => {
+            let mut value = object.value.clone();
+            write::keep_version(call, &mut value);
+            call.show(StatusCode::OK, &value)
+        }
+        Deleted::Marked(object) => call.show(StatusCode::OK, &object.value),
+        Deleted::Gone(object) if shows_deleted(&call.resource) => call.show(StatusCode::OK, &object.value),
         Deleted::Gone(object) => {
             let mut details = json!({"name": object::name(&object.value)});
             if let Some(map) = details.as_object_mut() {
@@ -149,7 +171,7 @@ pub(crate) async fn one(call: &Arc<Call>) -> Result<Response, Failure> {
                 "status": "Success",
                 "details": details,
             });
-            Ok(body::answer(StatusCode::OK, &status, call.accept.yaml))
+            body::answer(StatusCode::OK, &status, call.accept.yaml)
         }
     }
 }
@@ -161,6 +183,7 @@ pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
     }
     let selection = Selection::of(call)?;
     let (options, dry) = options(call)?;
+    let warnings: Vec<String> = keeps_pods(&call.resource, &options).map(str::to_owned).into_iter().collect();
     let shared = Arc::clone(call);
     let (items, revision) = write::run(call, dry, move |txn| {
         let mut items = Vec::new();
@@ -180,5 +203,7 @@ pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
         "metadata": {"resourceVersion": revision.to_string()},
         "items": items,
     });
-    Ok(body::answer(StatusCode::OK, &list, call.accept.yaml))
+    let mut response = body::answer(StatusCode::OK, &list, call.accept.yaml);
+    body::warn(&mut response, &warnings);
+    Ok(response)
 }

@@ -163,7 +163,7 @@ async fn route(door: &Door, request: Request) -> Result<Response, Failure> {
     if let Some(response) = fixed(system, &registry, &parts.uri, &parts.headers) {
         return if parts.method == Method::GET { response } else { Err(Failure::method_not_allowed()) };
     }
-    let target = Target::parse(path).filter(|target| registry.serves(&target.group, &target.version));
+    let target = Target::parse(path).filter(|target| registry.knows(&target.group));
     let Some(target) = target else { return Ok(page_not_found()) };
     let resource = registry.at(&target.group, &target.version, &target.plural).ok_or_else(Failure::no_such_path)?;
     let resource = Arc::clone(resource);

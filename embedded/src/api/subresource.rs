@@ -111,17 +111,15 @@ fn token(call: &Call) -> Result<Response, Failure> {
 async fn finalize(call: &Arc<Call>) -> Result<Response, Failure> {
     let options = request_options::read(&call.params, "UpdateOptions", None)?;
     let (new, warnings) = write::decode(call, &call.resource, options.validation)?;
+    let new = write::in_place(call, new)?;
     let dry = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = write::run(call, dry, move |txn| {
         let key = shared.resource.key("", &shared.target.name);
         let live = txn.get(&key).ok_or_else(|| shared.not_found())?;
-        let mut changed = live.value.clone();
-        let finalizers = new.pointer("/spec/finalizers").cloned().unwrap_or_else(|| json!([]));
-        object::set(&mut changed, "/spec/finalizers", finalizers);
         let manager = shared.manager();
         let author = Author { manager: &manager, subresource: "finalize" };
-        shared.rules().update(txn, &shared.resource, &live, changed, author, Ownership::Tracked)
+        shared.rules().update(txn, &shared.resource, &live, new, author, Ownership::Tracked)
     })
     .await?;
     Ok(write::respond(call, &outcome, warnings, dry))

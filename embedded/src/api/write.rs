@@ -227,11 +227,14 @@ pub(crate) fn kind_fault(resource: &Resource, version: &str, kind: &str) -> Stri
     if group == resource.group && kind == resource.kind && short == resource.version {
         return subject;
     }
-    if structured_merge::schema::Schema::kubernetes().kind(group, short, kind).is_none() {
+    if structured_merge::schema::Schema::kubernetes().kind(group, short, kind).is_none()
+        && !was_served(resource, version)
+    {
         let scheme = "pkg/api/legacyscheme/scheme.go:30";
         return format!("{subject}: no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}");
     }
-    if resource.versions.iter().any(|(served, _)| served == version) && kind == resource.kind {
+    let same = resource.versions.iter().any(|(served, _)| served == version) || was_served(resource, version);
+    if same && kind == resource.kind {
         let expected = resource.api_version();
         return format!("the API version in the data ({version}) does not match the expected API version ({expected})");
     }
@@ -240,6 +243,24 @@ pub(crate) fn kind_fault(resource: &Resource, version: &str, kind: &str) -> Stri
         Some(first) => first,
     };
     format!("{subject}: converting ({short}.{kind}) to ({package}.{}): unknown conversion", resource.kind)
+}
+
+/// Versions of kinds that are served no more, and that the server still knows as others of the same.
+///
+/// Source: `AddToScheme` in `k8s.io/kubernetes/pkg/apis/*/install`.
+const FORMER: &[(&str, &str, &[&str])] = &[
+    ("apps", "DaemonSet", &["apps/v1beta2", "extensions/v1beta1"]),
+    ("apps", "Deployment", &["apps/v1beta1", "apps/v1beta2", "extensions/v1beta1"]),
+    ("apps", "ReplicaSet", &["apps/v1beta2", "extensions/v1beta1"]),
+    ("apps", "StatefulSet", &["apps/v1beta1", "apps/v1beta2"]),
+    ("batch", "CronJob", &["batch/v1beta1"]),
+    ("networking.k8s.io", "Ingress", &["extensions/v1beta1", "networking.k8s.io/v1beta1"]),
+    ("networking.k8s.io", "NetworkPolicy", &["extensions/v1beta1"]),
+    ("policy", "PodDisruptionBudget", &["policy/v1beta1"]),
+];
+
+fn was_served(resource: &Resource, version: &str) -> bool {
+    FORMER.iter().any(|(group, kind, versions)| resource.is(group, kind) && versions.contains(&version))
 }
 
 /// Does the body name the object of the path?

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use structured_merge::schema::{Format, Scalar, TypeRef};
 
 use super::go_fields::{always_shown, drops_false, drops_zero, keeps_empty};
-use super::go_types::{mismatch, struct_name};
+use super::go_types::{embedded_in, mismatch, struct_name};
 use super::print::quote;
 use crate::registry::Resource;
 use crate::rules::quantity::Quantity;
@@ -55,14 +55,16 @@ impl Walk {
     fn value(&mut self, ty: &TypeRef, value: &mut Value, path: &mut String) {
         match value {
             Value::Object(_) if !ty.is_map() => {
-                if ty.is_list() || ty.scalar().is_some_and(|scalar| scalar != Scalar::Any) {
+                let text = matches!(ty.format(), Format::Time | Format::IntOrString);
+                if ty.is_list() || text || ty.scalar().is_some_and(|scalar| scalar != Scalar::Any) {
                     self.mismatch(ty, "object");
                 }
             }
             Value::Object(map) => self.map(ty, map, path),
             Value::Array(items) => {
                 let Some(item_type) = ty.items() else {
-                    if ty.is_map() || ty.scalar().is_some_and(|scalar| scalar != Scalar::Any) {
+                    let text = matches!(ty.format(), Format::Time | Format::IntOrString);
+                    if ty.is_map() || text || ty.scalar().is_some_and(|scalar| scalar != Scalar::Any) {
                         self.mismatch(ty, "array");
                     }
                     return;
@@ -139,15 +141,15 @@ impl Walk {
             return;
         };
         let Some(inner) = map.get_mut(key) else { return };
+        let depth = self.fields.len();
         if declared.is_some() {
+            self.fields.extend(embedded_in(self.structs.last().map_or("", String::as_str), key).map(str::to_owned));
             self.fields.push(key.to_owned());
         } else {
             self.nothing_here(&field, inner);
         }
         self.value(&field, inner, path);
-        if declared.is_some() {
-            self.fields.pop();
-        }
+        self.fields.truncate(depth);
         if self.is_nothing(&field, inner, key, declared) {
             map.remove(key);
         }
@@ -174,7 +176,7 @@ impl Walk {
                     }
                 }
             }
-            Format::Time if self.built_in => {
+            Format::Time if self.built_in && value.is_string() => {
                 if let Some(text) = value.as_str()
                     && text.parse::<jiff::Timestamp>().is_err()
                 {
@@ -182,6 +184,18 @@ impl Walk {
                     let form = quote("2006-01-02T15:04:05Z07:00");
                     self.wrong(format!("parsing time {shown} as {form}: cannot parse {shown} as {year}"));
                 }
+            }
+            Format::Time if self.built_in && !value.is_string() => {
+                self.mismatch(ty, shape(value));
+                return;
+            }
+            Format::IntOrString if self.built_in && !value.is_string() => {
+                match value.as_i64() {
+                    Some(number) if i32::try_from(number).is_ok() => {}
+                    None if !value.is_number() => self.mismatch(ty, shape(value)),
+                    _ => self.mismatch(ty, &format!("number {value}")),
+                }
+                return;
             }
             _ => {}
         }

@@ -161,9 +161,11 @@ pub(crate) fn go_type(around: &str, field: &str, ty: &TypeRef) -> String {
         return format!("v1.{name}");
     }
     match ty.format() {
-        Format::IntOrString => return "intstr.IntOrString".to_owned(),
+        // These two read themselves: from a number, where they are no text, and from a text.
+        Format::IntOrString => return "int32".to_owned(),
+        Format::Time => return "string".to_owned(),
         Format::Bytes => return "[]uint8".to_owned(),
-        Format::Quantity | Format::Time | Format::Plain => {}
+        Format::Quantity | Format::Plain => {}
     }
     if let Some(name) = struct_name(ty) {
         return format!("{}.{name}", package(ty.definition().unwrap_or_default()));
@@ -178,10 +180,31 @@ pub(crate) fn go_type(around: &str, field: &str, ty: &TypeRef) -> String {
         Some(Scalar::Boolean) => "bool".to_owned(),
         Some(Scalar::String) if field == "uid" => "types.UID".to_owned(),
         Some(Scalar::String) => "string".to_owned(),
+        _ if ty.field("").is_some_and(|inner| inner.format() == Format::Quantity) => "v1.ResourceList".to_owned(),
         _ => format!(
             "map[string]{}",
             ty.field("").map_or_else(|| "interface {}".to_owned(), |inner| go_type(around, "", &inner))
         ),
+    }
+}
+
+/// The struct that a field of another belongs to, where Go embeds the one in the other. Source: as above.
+pub(crate) fn embedded_in(owner: &str, field: &str) -> Option<&'static str> {
+    const REFERENCES: [&str; 7] = [
+        "ConfigMapEnvSource",
+        "ConfigMapKeySelector",
+        "ConfigMapProjection",
+        "ConfigMapVolumeSource",
+        "SecretEnvSource",
+        "SecretKeySelector",
+        "SecretProjection",
+    ];
+    match (owner, field) {
+        ("Volume", field) => (field != "name").then_some("VolumeSource"),
+        ("Probe", "exec" | "httpGet" | "tcpSocket" | "grpc") => Some("ProbeHandler"),
+        ("EphemeralContainer", field) => (field != "targetContainerName").then_some("EphemeralContainerCommon"),
+        (owner, "name") => REFERENCES.contains(&owner).then_some("LocalObjectReference"),
+        _ => None,
     }
 }
 

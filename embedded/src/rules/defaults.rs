@@ -176,6 +176,11 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
             rows(value, STATEFUL_SET);
             rolling_update(value, "/spec/updateStrategy", json!({"partition": 0}));
             template(value);
+            let claims = value.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
+            for claim in claims.into_iter().flatten() {
+                default_to(object::as_map(claim), "apiVersion", json!("v1"));
+                default_to(object::as_map(claim), "kind", json!("PersistentVolumeClaim"));
+            }
         }
         "DaemonSet" => {
             rows(value, DAEMON_SET);
@@ -411,11 +416,17 @@ fn select_own_pods(value: &mut Value) {
     let (uid, name) = (object::uid(value).to_owned(), object::name(value).to_owned());
     for (key, text) in [("controller-uid", &uid), ("job-name", &name)] {
         for prefix in ["", "batch.kubernetes.io/"] {
+            // What its client has set is refused later, where it is something else.
             let pointer = format!("/spec/template/metadata/labels/{}{key}", prefix.replace('/', "~1"));
-            object::set(value, &pointer, json!(text));
+            if value.pointer(&pointer).is_none() {
+                object::set(value, &pointer, json!(text));
+            }
         }
     }
-    object::set(value, "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid", json!(uid));
+    let selected = "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid";
+    if value.pointer(selected).is_none() {
+        object::set(value, selected, json!(uid));
+    }
     label_like_pods(value);
 }
 
@@ -485,6 +496,19 @@ pub(super) fn untracked(resource: &Resource, value: &mut Value) {
     } else if resource.is("batch", "Job") {
         select_own_pods(value);
     }
+}
+
+/// Counts the templates that a DaemonSet has had, in its annotation, which no client can set.
+///
+/// Source: `PrepareForUpdate` of `registry/apps/daemonset/strategy.go`.
+pub(super) fn count_templates(resource: &Resource, old: &Value, new: &mut Value) {
+    if !resource.is("apps", "DaemonSet") {
+        return;
+    }
+    let known = object::annotation(old, TEMPLATE_GENERATION).and_then(|text| text.parse::<i64>().ok()).unwrap_or(1);
+    let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
+    let count = if changed { known + 1 } else { known };
+    object::set(new, &format!("/metadata/annotations/{TEMPLATE_GENERATION}"), json!(count.to_string()));
 }
 
 /// A new Namespace does not go before it is emptied.

@@ -7,6 +7,7 @@ mod defaults;
 mod defaults_admission;
 mod delete;
 pub(crate) mod naming;
+mod pod_warnings;
 pub(crate) mod quality;
 pub(crate) mod quantity;
 pub(crate) mod resource_names;
@@ -115,12 +116,17 @@ impl Rules {
         let write = Write { rules: self, resource, subresource: author.subresource, old: None, named: false };
         admission::change(txn, write, &mut new, &mut warnings).map_err(|failure| failure.after(&warnings))?;
         if resource.is("", "Pod") {
+            // A pod is given no less than a second to end.
+            if object::number(&new, "/spec/terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
+                object::set(&mut new, "/spec/terminationGracePeriodSeconds", json!(1));
+            }
             let quality = quality::of(&new);
             object::set(&mut new, "/status/qosClass", json!(quality));
         }
         access::check_escalation(txn, &self.who, resource, None, &new)?;
         let mut causes = validate_metadata::on_create(resource, &new);
         allocate::on_create(txn, resource, &mut new, &mut causes);
+        warnings.extend(pod_warnings::of_name(resource, &new));
         causes.extend(validate::on_create(resource, &new, &mut warnings));
         let name = object::name(&new).to_owned();
         if !causes.is_empty() {
@@ -169,6 +175,7 @@ impl Rules {
             keep_times(old, &mut new);
         }
         allocate::on_update(txn, resource, old, &mut new);
+        defaults::count_templates(resource, old, &mut new);
         count_generation(resource, old, &mut new);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
         let mut causes = validate_metadata::on_update(resource, old, &new);

@@ -54,7 +54,9 @@ pub(crate) fn subdomain(text: &str) -> Vec<String> {
 
 /// What is wrong with a DNS label.
 pub(crate) fn label(text: &str) -> Vec<String> {
-    faults(text, 63, is_label(text), LABEL)
+    // What would do as a subdomain is only told of its dots.
+    let rule = if subdomain(text).is_empty() { "must not contain dots" } else { LABEL };
+    faults(text, 63, is_label(text), rule)
 }
 
 /// What is wrong with a DNS label of the older kind, which begins with a letter: the name of a Service, and those of a

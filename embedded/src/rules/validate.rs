@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::quantity::Quantity;
 use super::{
-    custom, naming, validate_autoscaler, validate_network, validate_pod, validate_pod_parts, validate_quota,
-    validate_secret, validate_service, validate_workload,
+    custom, naming, pod_warnings, validate_autoscaler, validate_network, validate_pod, validate_pod_parts,
+    validate_quota, validate_secret, validate_service, validate_workload,
 };
 use crate::failure::Cause;
 use crate::object;
@@ -32,7 +32,10 @@ pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<S
     }
     let mut causes = Vec::new();
     match resource.kind.as_str() {
-        "Pod" => validate_pod::pod(value, &mut causes),
+        "Pod" => {
+            validate_pod::pod(value, &mut causes);
+            warnings.extend(pod_warnings::of(value, ""));
+        }
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
             validate_workload::workload(resource, value, &mut causes, warnings);
         }
@@ -84,8 +87,13 @@ pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings:
         warnings.extend(custom::finalizer_warnings(Some(old), new));
         return custom::check(resource, new);
     }
-    let mut causes = on_create(resource, new, warnings);
     let changed = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
+    let mut told = Vec::new();
+    let mut causes = on_create(resource, new, &mut told);
+    // Of a template that stays as it is nothing is said again.
+    if changed("/spec") || !matches!(resource.group.as_str(), "apps" | "batch") {
+        warnings.append(&mut told);
+    }
     let immutable: &[&str] = match resource.kind.as_str() {
         "Deployment" | "DaemonSet" | "ReplicaSet" => &["spec.selector"],
         "Job" => &["spec.completions", "spec.selector", "spec.template", "spec.completionMode"],

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{validate, validate_pod, validate_pod_parts};
+use super::{pod_warnings, validate, validate_pod, validate_pod_parts};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -36,6 +36,9 @@ pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Caus
     if kind == "CronJob" {
         cron_job(value, causes);
     }
+    if kind == "Job" {
+        selector_of_own(value, causes);
+    }
     let labels = value.pointer(&format!("{template}/metadata/labels"));
     if matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") {
         selects_its_pods(kind, value, labels, &place, causes);
@@ -66,25 +69,61 @@ pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Caus
         _ => {}
     }
     if kind == "Job" {
+        selects_its_job(value, causes);
         let known = ["NonIndexed", "Indexed"];
         validate_pod_parts::one_of(value.get("spec").unwrap_or(&Value::Null), "completionMode", "spec", &known, causes);
         if object::text(value, "/spec/completionMode") == "Indexed" && value.pointer("/spec/completions").is_none() {
             causes.push(Cause::required("spec.completions", "when completion mode is Indexed"));
         }
     }
-    for (at, container) in object::items(spec, "/containers").iter().enumerate() {
-        let ports = object::items(container, "/ports");
-        for (port_at, port) in ports.iter().enumerate() {
-            let same = |other: &Value| {
-                other.get("containerPort") == port.get("containerPort") && other.get("protocol") == port.get("protocol")
-            };
-            if ports.iter().take(port_at).any(same) {
-                warnings.push(format!(
-                    "{place}.spec.containers[{at}].ports[{port_at}]: duplicate port definition with {place}.spec.containers[{at}].ports[{}]",
-                    ports.iter().position(same).unwrap_or(0)
-                ));
+    if let Some(template) = value.pointer(template) {
+        warnings.extend(pod_warnings::of(template, &format!("{place}.")));
+    }
+}
+
+/// A Job whose selector is made for it selects what it alone has, beside whatever its client has added.
+fn selector_of_own(value: &Value, causes: &mut Vec<Cause>) {
+    let Some(selector) = value.pointer("/spec/selector").filter(|_| !object::truth(value, "/spec/manualSelector"))
+    else {
+        return;
+    };
+    let own: Vec<(String, &str)> = ["", "batch.kubernetes.io/"]
+        .into_iter()
+        .flat_map(|prefix| {
+            [("controller-uid", object::uid(value)), ("job-name", object::name(value))]
+                .map(|(key, text)| (format!("{prefix}{key}"), text))
+        })
+        .collect();
+    for (key, expected) in &own {
+        let place = "spec.template.metadata.labels";
+        match value.pointer("/spec/template/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str)
+        {
+            None => causes.push(Cause::required(format!("{place}[{key}]"), &format!("must be '{expected}'"))),
+            Some(found) if found != *expected => {
+                let why = format!("must be '{expected}'");
+                let labels = value.pointer("/spec/template/metadata/labels").unwrap_or(&Value::Null);
+                causes.push(Cause::invalid(format!("{place}[{key}]"), labels, &why));
             }
+            Some(_) => {}
         }
+    }
+    let labels: Value = own.into_iter().map(|(key, text)| (key, json!(text))).collect::<serde_json::Map<_, _>>().into();
+    if !LabelSelector::of(Some(selector)).is_some_and(|selector| selector.matches_labels(Some(&labels))) {
+        causes.push(Cause::invalid("spec.selector", selector, "`selector` not auto-generated"));
+    }
+}
+
+/// Made for it or not, a Job's selector must fit its pods.
+fn selects_its_job(value: &Value, causes: &mut Vec<Cause>) {
+    let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
+    match given {
+        None => causes.push(Cause::required("spec.selector", "")),
+        Some(_) => validate::selector(value, "/spec/selector", causes),
+    }
+    let labels = value.pointer("/spec/template/metadata/labels");
+    if !LabelSelector::of(given).is_some_and(|selector| selector.matches_labels(labels)) {
+        let why = "`selector` does not match template `labels`";
+        causes.push(Cause::invalid("spec.template.metadata.labels", labels.unwrap_or(&Value::Null), why));
     }
 }
 

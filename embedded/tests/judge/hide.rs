@@ -172,6 +172,10 @@ impl Hidden {
                         rest = &rest[digits..];
                     }
                 }
+                if shown.ends_with("The range of valid IPs is ") {
+                    shown.push_str("<range>");
+                    rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "./".contains(c));
+                }
             }
         }
         shown

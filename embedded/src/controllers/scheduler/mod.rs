@@ -294,7 +294,6 @@ pub(crate) fn bind(txn: &mut Txn<'_>, pod: &Value, node: &str) {
         "type": "PodScheduled",
         "status": "True",
         "lastProbeTime": null,
-        "observedGeneration": object::number(pod, "/metadata/generation").unwrap_or(1),
     });
     set_condition(&mut conditions, condition, &now, false);
     object::set(&mut new, "/status/conditions", json!(conditions));
