@@ -157,7 +157,7 @@ fn node(spec: &NodeSpec) -> Value {
 fn node_status(rules: &Rules, spec: &NodeSpec, index: usize, at: &str, live: &Value) -> Result<Value, Failure> {
     let mut capacity = json!({"pods": spec.pods.to_string(), "ephemeral-storage": "1Ti", "hugepages-2Mi": "0"});
     for (name, amount) in [("cpu", &spec.cpu), ("memory", &spec.memory)] {
-        let parsed = crate::rules::quantity::Quantity::parse(amount)
+        let parsed = structured_merge::quantity::Quantity::parse(amount)
             .map_err(|error| Failure::bad_request(format!("node {}: {name} {amount:?}: {error}", spec.name)))?;
         object::as_map(&mut capacity).insert(name.to_owned(), json!(parsed.to_string()));
     }

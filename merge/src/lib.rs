@@ -17,6 +17,7 @@
 //! | serve the `scale` subresource | [`scale`] |
 //! | serve several versions of a kind | [`Versions`], [`ServedVersions`] |
 //! | work with sets of fields | [`FieldSet`], [`FieldPath`] |
+//! | read and write amounts | [`quantity`] |
 //! | merge, compare, extract, remove by type | [`typed`] |
 //!
 //! ```
@@ -43,6 +44,7 @@ pub mod managed;
 pub mod owners;
 pub mod path;
 pub mod predict;
+pub mod quantity;
 pub mod scale;
 pub mod schema;
 pub mod set;
@@ -61,7 +63,6 @@ mod pattern;
 mod proof;
 #[cfg(test)]
 mod properties;
-mod quantity;
 mod stored;
 mod update;
 mod versions;

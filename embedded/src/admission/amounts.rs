@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
 use crate::object;
-use crate::rules::quantity::Quantity;
 
 /// How much of what.
 pub(super) type Amounts = BTreeMap<String, Quantity>;

@@ -4,12 +4,12 @@
 //! Source: `k8s.io/kubernetes/plugin/pkg/admission/limitranger`.
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
 use super::amounts::{self, Amounts};
 use super::{Write, containers};
 use crate::failure::{Failure, together};
 use crate::object;
-use crate::rules::quantity::Quantity;
 use crate::store::Txn;
 
 const RANGES: &str = "limitranges";

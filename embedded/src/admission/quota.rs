@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
 use super::amounts::{self, Amounts};
 use super::{Write, usage};
 use crate::failure::Failure;
 use crate::object;
-use crate::rules::quantity::Quantity;
 use crate::rules::{Author, Ownership, Rules};
 use crate::store::{Object, Txn};
 

@@ -3,13 +3,13 @@
 //! Source: `k8s.io/kubernetes/pkg/quota/v1/evaluator/core`, `k8s.io/apiserver/pkg/quota/v1/generic`.
 
 use serde_json::Value;
+use structured_merge::quantity::Quantity;
 
 use super::amounts::{self, Amounts};
 use super::containers;
 use crate::object;
 use crate::registry::Resource;
 use crate::rules::quality;
-use crate::rules::quantity::Quantity;
 use crate::rules::resource_names::{OF_A_CONTAINER, OF_A_POD, PLURALS, is_extended, is_huge_page};
 
 /// What every container must ask for where a quota limits it.

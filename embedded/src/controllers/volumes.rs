@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
 use super::event::{self, Event};
 use super::writing::MANAGER;
 use super::{Again, Context, index};
 use crate::failure::Failure;
 use crate::object;
-use crate::rules::quantity::Quantity;
 use crate::selector::LabelSelector;
 use crate::store::Object;
 

@@ -4,13 +4,13 @@
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::{Engine, alphabet};
 use serde_json::{Map, Value};
+use structured_merge::quantity::Quantity;
 use structured_merge::schema::{Format, Scalar, TypeRef};
 
 use super::go_fields::{always_shown, drops_false, drops_zero, keeps_empty};
 use super::go_types::{embedded_in, mismatch, struct_name};
 use super::print::quote;
 use crate::registry::Resource;
-use crate::rules::quantity::Quantity;
 
 /// What became of a body.
 #[derive(Debug, Default)]

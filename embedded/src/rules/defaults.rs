@@ -2,9 +2,9 @@
 //! source; what cannot be said as a row is a small function. Sets nothing that admission or allocation decides.
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
 use super::custom;
-use super::quantity::Quantity;
 use crate::object::{self, default_to};
 use crate::registry::Resource;
 

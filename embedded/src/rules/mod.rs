@@ -9,7 +9,6 @@ mod delete;
 pub(crate) mod naming;
 mod pod_warnings;
 pub(crate) mod quality;
-pub(crate) mod quantity;
 pub(crate) mod resource_names;
 mod validate;
 mod validate_autoscaler;

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use structured_merge::quantity::Quantity;
 
 use super::naming;
-use super::quantity::Quantity;
 use crate::object;
 use crate::registry::Resource;
 

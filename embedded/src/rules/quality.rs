@@ -3,8 +3,8 @@
 //! Source: `k8s.io/kubernetes/pkg/apis/core/v1/helper/qos`.
 
 use serde_json::Value;
+use structured_merge::quantity::Quantity;
 
-use super::quantity::Quantity;
 use crate::object;
 
 /// `Guaranteed`, `Burstable` or `BestEffort`. Only processors and memory count; what is said of the whole pod stands

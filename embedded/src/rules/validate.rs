@@ -2,8 +2,8 @@
 //! as in `k8s.io/kubernetes/pkg/apis/*/validation`. Finds everything at once; changes nothing.
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
-use super::quantity::Quantity;
 use super::{
     custom, naming, pod_warnings, validate_autoscaler, validate_network, validate_pod, validate_pod_parts,
     validate_quota, validate_secret, validate_service, validate_workload,

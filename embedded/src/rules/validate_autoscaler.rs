@@ -2,8 +2,8 @@
 //! `k8s.io/kubernetes/pkg/apis/autoscaling/validation`.
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
-use super::quantity::Quantity;
 use super::{naming, resource_names};
 use crate::failure::Cause;
 use crate::object;

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
-use super::quantity::Quantity;
 use super::resource_names;
 use super::{naming, validate, validate_pod_parts as parts};
 use crate::failure::Cause;

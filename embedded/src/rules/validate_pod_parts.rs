@@ -2,8 +2,8 @@
 //! contexts, names and policies. Source of the wording: `k8s.io/kubernetes/pkg/apis/core/validation/validation.go`.
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
-use super::quantity::Quantity;
 use super::{naming, validate};
 use crate::failure::Cause;
 use crate::object;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use structured_merge::quantity::Quantity;
 
-use super::quantity::Quantity;
 use super::{naming, resource_names};
 use crate::failure::Cause;
 use crate::object;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use structured_merge::quantity::Quantity;
 
 use crate::object;
-use crate::rules::quantity::Quantity;
 use crate::selector::LabelSelector;
 use crate::store::Object;
 
