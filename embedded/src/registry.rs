@@ -39,6 +39,8 @@ pub(crate) struct Resource {
     pub(crate) schema: TypeRef,
     /// The definition's version entry, for a custom resource.
     pub(crate) custom: Option<Arc<Value>>,
+    /// What every answer about it warns of.
+    pub(crate) deprecation: Option<String>,
 }
 
 impl Resource {
@@ -61,19 +63,14 @@ impl Resource {
         self.custom.is_none() && self.group == group && self.kind == kind
     }
 
-    /// What every answer about it warns of.
-    ///
-    /// Source: `k8s.io/kubernetes/pkg/registry/core/endpoint`, seen from kube-apiserver 1.36.
-    pub(crate) fn deprecation(&self) -> Option<&'static str> {
-        self.is("", "Endpoints")
-            .then_some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
-    }
-
     /// Does it have the subresource?
     pub(crate) fn has(&self, subresource: &str) -> bool {
         self.subresources.iter().any(|s| s == subresource)
     }
 }
+
+/// Source: `k8s.io/kubernetes/pkg/registry/core/endpoint`, seen from kube-apiserver 1.36.
+const ENDPOINTS: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
 /// `group/plural`, or the plural alone in the core group: where objects of a resource are stored. Events are the same
 /// objects in both of their groups.
@@ -182,6 +179,7 @@ fn built_in() -> &'static [Arc<Resource>] {
                 versions: Vec::new(),
                 schema: schema.kind(kind.group, kind.version, kind.kind).unwrap_or_else(Schema::deduced),
                 custom: None,
+                deprecation: ((kind.group, kind.kind) == ("", "Endpoints")).then(|| ENDPOINTS.to_owned()),
             })
             .collect();
         // The first of a kind's versions in the table is the one that is stored.
@@ -240,6 +238,7 @@ fn custom(definition: &Value) -> Vec<Resource> {
                     .and_then(|schema| Schema::from_crd_version(schema, preserve).ok())
                     .unwrap_or_else(Schema::deduced),
                 custom: Some(Arc::new(version.clone())),
+                deprecation: deprecation(definition, version),
                 group: group.clone(),
                 plural: plural.clone(),
             }
@@ -252,6 +251,28 @@ fn custom(definition: &Value) -> Vec<Resource> {
         resource.versions.clone_from(&versions);
     }
     resources
+}
+
+/// What is said of a version that its definition calls deprecated: its own words, or which newer one to use.
+///
+/// Source: `defaultDeprecationWarning` of `k8s.io/apiextensions-apiserver/pkg/apiserver`.
+fn deprecation(definition: &Value, version: &Value) -> Option<String> {
+    if !object::truth(version, "/deprecated") {
+        return None;
+    }
+    if let Some(own) = version.get("deprecationWarning").and_then(Value::as_str) {
+        return Some(own.to_owned());
+    }
+    let (group, kind) = (object::text(definition, "/spec/group"), object::text(definition, "/spec/names/kind"));
+    let rank = |version: &Value| version_rank(object::text(version, "/name"));
+    let newer = object::items(definition, "/spec/versions")
+        .iter()
+        .filter(|other| object::truth(other, "/served") && !object::truth(other, "/deprecated"))
+        .filter(|other| rank(other) > rank(version))
+        .max_by_key(|other| rank(other))
+        .map(|other| format!("; use {group}/{} {kind}", object::text(other, "/name")));
+    let name = object::text(version, "/name");
+    Some(format!("{group}/{name} {kind} is deprecated{}", newer.unwrap_or_default()))
 }
 
 /// The order in which versions are preferred: stable before beta before alpha, newer first, anything else last.

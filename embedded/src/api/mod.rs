@@ -188,11 +188,11 @@ async fn route(door: &Door, request: Request) -> Result<Response, Failure> {
         accept,
         body: collected.to_bytes(),
     };
-    let warning = call.resource.deprecation();
+    let warning = call.resource.deprecation.clone();
     let answer = serve(&Arc::new(call), &parts.method).await;
     let Some(warning) = warning else { return answer };
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-    body::warn(&mut response, &[warning.to_owned()]);
+    body::warn(&mut response, &[warning]);
     Ok(response)
 }
 

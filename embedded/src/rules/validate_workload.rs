@@ -45,7 +45,8 @@ pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Caus
     }
     validate::labels(value, &format!("{template}/metadata/labels"), &format!("{place}.metadata.labels"), causes);
     let spec = value.pointer(&format!("{template}/spec")).unwrap_or(&Value::Null);
-    validate_pod::spec(spec, &format!("{place}.spec"), causes);
+    let with_claims = if kind == "StatefulSet" { with_claims(value, spec) } else { None };
+    validate_pod::spec(with_claims.as_ref().unwrap_or(spec), &format!("{place}.spec"), causes);
     let policy = object::text(spec, "/restartPolicy");
     if matches!(kind, "Job" | "CronJob") {
         if policy == "Always" {
@@ -172,6 +173,23 @@ fn amount(value: &Value, pointer: &str, most_all: bool, causes: &mut Vec<Cause>)
         }
         _ => {}
     }
+}
+
+/// A StatefulSet's pods as they are made: with a volume for each of its claims, in place of one of that name. None where
+/// it has no claims.
+fn with_claims(value: &Value, spec: &Value) -> Option<Value> {
+    let claims = object::items(value, "/spec/volumeClaimTemplates");
+    let names: Vec<&str> = claims.iter().map(object::name).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let mut volumes: Vec<Value> =
+        names.iter().map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}})).collect();
+    let own = object::items(spec, "/volumes").iter();
+    volumes.extend(own.filter(|volume| !names.contains(&object::name_of(volume))).cloned());
+    let mut spec = spec.clone();
+    object::set(&mut spec, "/volumes", json!(volumes));
+    Some(spec)
 }
 
 /// How a StatefulSet makes and replaces its pods.
