@@ -4,6 +4,8 @@
 //! Claims say which services are promised; whether they bear it is read from manifests, and from the nodes where those
 //! are known.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::PodSpec;
 use serde::Deserialize;
 use strata_components::desired::{Desired, Resource};
@@ -27,18 +29,20 @@ struct Promise<'a> {
 
 /// Every promise that is not borne. Nodes are looked at where they are known.
 pub(super) fn check(desired: &Desired, loaded: &Loaded, nodes: Option<&[Node]>) -> Vec<Finding> {
+    let targets: BTreeMap<&str, &str> =
+        desired.claims.availability.iter().map(|claim| (claim.service.as_str(), claim.target.as_str())).collect();
+    if targets.is_empty() {
+        return Vec::new();
+    }
     let mut findings = Vec::new();
-    for claim in &desired.claims.availability {
-        let own = workloads(desired).into_iter().filter(|workload| {
-            let kind = workload.resource.id.kind.kind.as_str();
-            workload.resource.service.as_deref() == Some(&claim.service) && matches!(kind, "Deployment" | "StatefulSet")
-        });
-        for workload in own {
-            let promise = Promise { service: &claim.service, target: &claim.target, workload, loaded };
-            findings.extend(promise.pods(desired));
-            findings.extend(promise.hosts(nodes));
-            findings.extend(promise.probes());
-        }
+    for workload in workloads(desired) {
+        let serves = matches!(workload.resource.id.kind.kind.as_str(), "Deployment" | "StatefulSet");
+        let promised = workload.resource.service.as_deref().and_then(|service| targets.get_key_value(service));
+        let Some((service, target)) = promised.filter(|_| serves) else { continue };
+        let promise = Promise { service, target, workload, loaded };
+        findings.extend(promise.pods(desired));
+        findings.extend(promise.hosts(nodes));
+        findings.extend(promise.probes());
     }
     findings
 }
