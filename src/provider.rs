@@ -17,6 +17,9 @@ pub trait Provider: Send + Sync {
     /// Takes a snapshot of everything a plan towards `desired` may depend on. Writes nothing.
     fn observe<'a>(&'a self, desired: &'a Desired, look: &'a Look) -> BoxFuture<'a, Result<Snapshot, ProviderError>>;
 
+    /// Makes sure, before anything is written, that all of `plan` may be done. Writes nothing.
+    fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
+
     /// Makes sure that no other run works on the instance, until the guard is released.
     fn lock<'a>(
         &'a self,
@@ -178,6 +181,12 @@ pub enum ProviderError {
         instance: String,
         /// What it holds.
         holds: String,
+    },
+    /// The user lacks rights that the plan needs.
+    #[error("the plan needs rights that these credentials lack, so nothing was changed: {}", missing.join("; "))]
+    Forbidden {
+        /// Each of them, as a verb and what it is about.
+        missing: Vec<String>,
     },
     /// Another run holds the instance.
     #[error("{instance} is locked by {holder}, which was last heard of at {renewed}")]

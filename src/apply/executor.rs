@@ -54,6 +54,7 @@ pub async fn apply(
         run.phases().await;
         return Ok(run.outcome);
     }
+    provider.permitted(plan).await?;
     let hear = tell.clone();
     let guard = provider.lock(&plan.instance, Arc::new(move |notice| hear(Event::Lock(notice)))).await?;
     if let Err(error) = provider.begin(plan).await {

@@ -49,6 +49,10 @@ impl Provider for Fake {
         Box::pin(async { Err(ProviderError::WrongTarget("apply observes nothing".to_owned())) })
     }
 
+    fn permitted<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn lock<'a>(
         &'a self,
         instance: &'a Instance,

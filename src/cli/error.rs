@@ -51,6 +51,9 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
             Some(ProviderError::Refused { code: 401, .. }) => {
                 error.hint("the cluster does not accept the credentials of the kubeconfig, or no longer: log in again")
             }
+            Some(ProviderError::Forbidden { .. }) => {
+                error.hint("ask for these verbs, or run this with the credentials of a deployer")
+            }
             Some(ProviderError::Refused { code: 403, .. }) => error
                 .hint("the credentials are accepted, but do not allow this: ask for the verb that the message names"),
             _ => error,

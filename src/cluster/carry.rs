@@ -119,7 +119,7 @@ impl Cluster {
     }
 
     pub(super) async fn path(&self, step: &Step) -> Result<String, ProviderError> {
-        self.served().await?.path(&step.id).ok_or_else(|| ProviderError::Unexpected {
+        self.served_with(&step.id.kind).await?.path(&step.id).ok_or_else(|| ProviderError::Unexpected {
             doing: format!("applying {}", step.id),
             detail: format!("the cluster does not serve {} any more", step.id.kind.kind),
         })

@@ -11,6 +11,7 @@ mod identity;
 mod lock;
 mod observe;
 mod ownership;
+mod permissions;
 mod pods;
 mod provided;
 mod readiness;
@@ -21,10 +22,11 @@ mod wait;
 mod webhooks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use strata_components::desired::{Desired, Instance};
-use tokio::sync::OnceCell;
+use strata_components::desired::{Desired, Instance, Kind};
+use tokio::sync::Mutex;
 
 use crate::observe::{Look, Snapshot};
 use crate::plan::{Plan, Step};
@@ -32,6 +34,10 @@ use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait
 use discovery::ServedKinds;
 use request::Requests;
 pub use request::{BoxError, Renew};
+
+/// How often a cluster is asked again for a kind that has just been defined, and the pause before each time.
+const DISCOVERIES: u32 = 20;
+const DISCOVERY_PAUSE: Duration = Duration::from_millis(250);
 
 /// What is known of a cluster before it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +56,14 @@ pub struct Settings {
 pub struct Cluster {
     requests: Requests,
     settings: Settings,
-    served: OnceCell<ServedKinds>,
+    served: Mutex<Option<Arc<ServedKinds>>>,
 }
 
 impl Cluster {
     /// A cluster behind this client. Asks nothing yet.
     #[must_use]
     pub fn new(client: kube::Client, settings: Settings) -> Self {
-        Self { requests: Requests::new(client, None), settings, served: OnceCell::new() }
+        Self { requests: Requests::new(client, None), settings, served: Mutex::new(None) }
     }
 
     /// The same, with a way to fresh credentials for when those of the client are not accepted any more.
@@ -67,14 +73,36 @@ impl Cluster {
     }
 
     /// What is served, asked once.
-    async fn served(&self) -> Result<&ServedKinds, ProviderError> {
-        self.served.get_or_try_init(|| ServedKinds::read(&self.requests)).await
+    async fn served(&self) -> Result<Arc<ServedKinds>, ProviderError> {
+        let mut served = self.served.lock().await;
+        match served.as_ref() {
+            Some(known) => Ok(known.clone()),
+            None => Ok(served.insert(Arc::new(ServedKinds::read(&self.requests).await?)).clone()),
+        }
+    }
+
+    /// The same, asked again for a while where it lacks a kind that may have been defined meanwhile.
+    async fn served_with(&self, kind: &Kind) -> Result<Arc<ServedKinds>, ProviderError> {
+        let mut known = self.served().await?;
+        for _ in 0..DISCOVERIES {
+            if known.get(kind).is_some() {
+                break;
+            }
+            tokio::time::sleep(DISCOVERY_PAUSE).await;
+            known = Arc::new(ServedKinds::read(&self.requests).await?);
+            *self.served.lock().await = Some(known.clone());
+        }
+        Ok(known)
     }
 }
 
 impl Provider for Cluster {
     fn observe<'a>(&'a self, desired: &'a Desired, look: &'a Look) -> BoxFuture<'a, Result<Snapshot, ProviderError>> {
         Box::pin(self.take_snapshot(desired, look))
+    }
+
+    fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.check_permissions(plan))
     }
 
     fn lock<'a>(

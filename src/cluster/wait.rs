@@ -66,7 +66,7 @@ impl Cluster {
         waits: &[&Wait],
         heard: &Heard,
     ) -> Vec<Result<(), WaitError>> {
-        let served = match self.served().await {
+        let served = match self.served_with(kind).await {
             Ok(served) => served,
             Err(error) => return waits.iter().map(|_| Err(WaitError::Lost(error.to_string()))).collect(),
         };
@@ -83,7 +83,7 @@ impl Cluster {
         };
         let objects = self.watch(kind, place, namespace, config);
         let has_pods = matches!(kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job");
-        let pods = match namespace.filter(|_| has_pods).and_then(|ns| Some((ns, pod_place(served)?))) {
+        let pods = match namespace.filter(|_| has_pods).and_then(|ns| Some((ns, pod_place(&served)?))) {
             Some((ns, (kind, place))) => {
                 let label = format!("{}={}", strata_components::desired::INSTANCE_LABEL, identity.instance);
                 self.watch(kind, place, Some(ns), watcher::Config::default().labels(&label))

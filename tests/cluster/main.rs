@@ -14,6 +14,7 @@ mod lock;
 mod ownership;
 mod predict;
 mod provided;
+mod read_only;
 mod refusals;
 mod saved_plans;
 mod service_leaves;
@@ -76,6 +77,7 @@ stories! {
     failing,
     lock,
     ownership,
+    read_only,
     refusals,
     saved_plans,
     service_leaves,

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use kube::Client;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
@@ -12,10 +16,11 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
+use strata::apply::{self, apply};
 use strata::cluster::connect::{Choice, open_storage};
 use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
-use strata::components::desired::{Desired, Resource, ResourceId};
+use strata::components::desired::{Desired, Kind, Resource, ResourceId};
 use strata::load::Root;
 use strata::observe::{Confirmation, Look, PreviewMode};
 use strata::plan::{Action, Cause, Plan, Policy, Step, plan};
@@ -344,7 +349,7 @@ fn compare(predicted: &Plan, tried: &Plan, counts: &mut Counts) -> Result<(), St
 async fn carry_out(client: &Client, desired: &Desired) {
     let provider = Cluster::new(client.clone(), settings());
     let whole = planned(client, desired, PreviewMode::Auto, &Policy::default()).await;
-    provider.lock(&desired.instance, std::sync::Arc::new(|_| ())).await.unwrap().release(true).await.unwrap();
+    provider.lock(&desired.instance, Arc::new(|_| ())).await.unwrap().release(true).await.unwrap();
     provider.begin(&whole).await.unwrap();
     for step in whole.steps().filter(|step| step.action == Action::Create) {
         provider.carry_out(&whole, step).await.unwrap();
@@ -425,6 +430,22 @@ async fn rounds(client: &Client, desired: &Desired, rounds: usize, edits: usize)
     counts
 }
 
+/// The same on a real API server, where one is on this machine.
+#[test]
+fn a_small_stack_is_predicted_of_a_real_server() {
+    let cluster = match super::support::Cluster::real() {
+        Ok(cluster) => cluster,
+        Err(missing) => return say(&format!("nothing predicted of a real API server: {missing}")),
+    };
+    let files = story::Story::new();
+    cluster.with(files.path(), async |client| {
+        let desired = small();
+        carry_out(&client, &desired).await;
+        let Counts { objects, open, reasons: _ } = rounds(&client, &desired, 6, 4).await;
+        say(&format!("on a real API server: of {objects} predictions {open} could not be made"));
+    });
+}
+
 /// Every service there is, predicted in an environment; what cannot be known is less than one in twenty.
 fn fleet(environment: &str) {
     let files = story::Story::shipped();
@@ -466,4 +487,109 @@ fn development_is_predicted() {
 #[test]
 fn testing_is_predicted() {
     fleet("testing");
+}
+
+fn resource(desired: &Desired, group: &str, kind: &str, name: &str, manifest: Value) -> Resource {
+    let like = desired.resources.iter().find(|resource| resource.id.kind.kind == "ConfigMap").unwrap();
+    let kind = Kind { group: group.to_owned(), version: "v1".to_owned(), kind: kind.to_owned() };
+    let namespaced = kind.kind != "CustomResourceDefinition";
+    let namespace = like.id.namespace.clone().filter(|_| namespaced);
+    let address = format!("{}/{}", like.address, kind.kind.to_lowercase());
+    let id = ResourceId { kind, namespace: namespace.clone(), name: name.to_owned(), ..like.id.clone() };
+    let mut manifest = manifest;
+    manifest["apiVersion"] = id.kind.api_version().into();
+    manifest["kind"] = id.kind.kind.clone().into();
+    manifest["metadata"] = json!({"name": name, "labels": like.manifest["metadata"]["labels"]});
+    if let Some(namespace) = namespace {
+        manifest["metadata"]["namespace"] = namespace.into();
+    }
+    Resource { id, address, manifest, phase: 0, ..like.clone() }
+}
+
+/// A server that lets nobody do anything with Secrets.
+async fn without_secrets(request: Request, next: Next) -> Response {
+    if !request.uri().path().contains("/secrets") {
+        return next.run(request).await;
+    }
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
+        "message": "secrets is forbidden: User \"reader\" cannot list resource \"secrets\""});
+    (http::StatusCode::FORBIDDEN, axum::Json(status)).into_response()
+}
+
+#[test]
+fn what_may_not_be_read_is_not_taken_for_absent() {
+    runtime().block_on(async {
+        let cluster = embedded().await;
+        let client = Client::new(cluster.router(), "default");
+        let mut desired = small();
+        desired.resources.push(resource(&desired, "", "Secret", "key", json!({"stringData": {"key": "canary"}})));
+        carry_out(&client, &desired).await;
+        let left = desired.resources.iter().position(|resource| resource.id.kind.kind == "Service").unwrap();
+        desired.resources.remove(left);
+
+        let blind = cluster.router().layer(axum::middleware::from_fn(without_secrets));
+        let blind = Client::new(blind, "default");
+        for mode in [PreviewMode::Predict, PreviewMode::Auto] {
+            let plan = planned(&blind, &desired, mode, &Policy::default()).await;
+            let blocked: Vec<String> = plan
+                .steps()
+                .filter(|step| step.action == Action::Blocked)
+                .map(|step| {
+                    let last = serde_json::to_value(step.causes.last().unwrap()).unwrap();
+                    format!("{} {}", step.id.kind.kind, last["cause"].as_str().unwrap())
+                })
+                .collect();
+            assert_eq!(blocked, ["Secret unreadable", "Service unlisted"], "{:#?}", plan.summary);
+            assert!(!serde_json::to_string(&plan.phases).unwrap().contains("canary"));
+        }
+    });
+}
+
+/// A definition with one field, and an object of its kind with this value there.
+fn with_definition(value: Value) -> Desired {
+    let mut desired = small();
+    let definition = json!({"spec": {
+        "group": "example.com", "scope": "Namespaced",
+        "names": {"kind": "Widget", "listKind": "WidgetList", "plural": "widgets", "singular": "widget"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+            "type": "object",
+            "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}},
+        }}}],
+    }});
+    let group = "apiextensions.k8s.io";
+    let definition = resource(&desired, group, "CustomResourceDefinition", "widgets.example.com", definition);
+    let widget = resource(&desired, "example.com", "Widget", "one", json!({"spec": {"size": value}}));
+    desired.resources.retain(|resource| matches!(resource.id.kind.kind.as_str(), "Namespace" | "ConfigMap"));
+    desired.resources.extend([definition, widget]);
+    desired
+}
+
+#[test]
+fn a_definition_and_an_object_of_its_kind_come_with_one_plan() {
+    runtime().block_on(async {
+        let cluster = embedded().await;
+        let client = Client::new(cluster.router(), "default");
+        let of = |plan: &Plan| {
+            let step = plan.steps().find(|step| step.id.kind.kind == "Widget").unwrap();
+            (step.action, step.confirmation.clone(), serde_json::to_value(&step.causes).unwrap())
+        };
+        let wrong = planned(&client, &with_definition(json!("large")), PreviewMode::Auto, &Policy::default()).await;
+        let told = "it does not fit its type: .spec.size: expected numeric (int or float), got string";
+        assert_eq!(of(&wrong), (Action::Blocked, None, json!([{"cause": "refused", "reason": told}])));
+
+        let desired = with_definition(json!(3));
+        let whole = planned(&client, &desired, PreviewMode::Auto, &Policy::default()).await;
+        let reason = "its CustomResourceDefinition widgets.example.com comes with the same plan".to_owned();
+        let unconfirmed = Some(Confirmation::Unconfirmed(reason));
+        assert_eq!(of(&whole), (Action::Create, unconfirmed, json!([{"cause": "absent"}])));
+        let provider = Cluster::new(client.clone(), settings());
+        let (_go_on, interrupt) = tokio::sync::watch::channel(false);
+        let told = Arc::new(|_| ());
+        let outcome = apply(&provider, &whole, &apply::Settings::default(), told, interrupt).await.unwrap();
+        assert!(outcome.is_complete(), "{outcome:#?}");
+        for mode in [PreviewMode::Auto, PreviewMode::DryRun, PreviewMode::Predict] {
+            let again = planned(&client, &desired, mode, &Policy::default()).await;
+            assert!(again.is_empty(), "{:#?}", again.summary);
+        }
+    });
 }

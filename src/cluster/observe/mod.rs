@@ -50,6 +50,7 @@ impl Cluster {
         let target = self.target().await?;
         let (served, parent, webhooks) =
             tokio::try_join!(self.served(), self.find_parent(&identity), Webhooks::read(&self.requests),)?;
+        let served = served.as_ref();
         let types = Schema::for_server(&target.version);
         let scope = Scope::of(desired, parent.as_ref(), served, &identity);
         let (listed, definitions) =

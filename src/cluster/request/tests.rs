@@ -105,6 +105,50 @@ fn all_tries_together_have_a_limit() {
     assert_eq!(check(&[Reply::RetryAfter(429, 3600)], ("429", 1)), 0);
 }
 
+/// Makes this many requests, one after the other, of a server that accepts only credentials renewed `good` times or more;
+/// the answers, and how often credentials were renewed.
+fn with_credentials(requests: usize, good: u32) -> (Vec<u16>, u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let client = move |renewed: u32| {
+        let service = tower::service_fn(move |_: Request<Body>| async move {
+            let mut response = Response::new(Body::from(b"{}".to_vec()));
+            *response.status_mut() = if renewed >= good { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            Ok::<_, std::io::Error>(response)
+        });
+        kube::Client::new(service, "default")
+    };
+    let renewals = Arc::new(Mutex::new(0));
+    let counted = renewals.clone();
+    let renew: Renew = Arc::new(move || {
+        let mut renewed = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        *renewed += 1;
+        let fresh = client(*renewed);
+        Box::pin(async move { Ok(fresh) })
+    });
+    let answers = runtime.block_on(async {
+        let (requester, mut answers) = (Requests::new(client(0), Some(renew)), Vec::new());
+        for _ in 0..requests {
+            let answer = requester.send(&Call::get("/version", "asking")).await.expect("an answer");
+            answers.push(answer.status.as_u16());
+        }
+        answers
+    });
+    let renewed = *renewals.lock().unwrap_or_else(PoisonError::into_inner);
+    (answers, renewed)
+}
+
+#[test]
+fn credentials_that_ran_out_are_renewed_once() {
+    assert_eq!(with_credentials(3, 0), (vec![200, 200, 200], 0));
+    assert_eq!(with_credentials(3, 1), (vec![200, 200, 200], 1));
+    assert_eq!(with_credentials(3, 9), (vec![401, 401, 401], 1));
+}
+
+#[test]
+fn tries_are_bounded_in_number() {
+    check(&[Reply::RetryAfter(503, 0)], ("503", MAX_TRIES as usize));
+}
+
 #[test]
 fn a_query_is_escaped() {
     let call = Call::get("/api/v1/pods", "listing pods").query("labelSelector", "a=b,c in (d)").query("limit", "5");

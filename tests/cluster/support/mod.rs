@@ -14,6 +14,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::config::Kubeconfig;
 use serde_json::json;
 
 pub(crate) use cluster::{Cluster, Served};
@@ -135,6 +136,33 @@ impl Story {
     /// always does.
     pub(crate) fn serve(&self) -> Option<Served> {
         self.cluster.is_embedded().then(|| Served::start(self.files.path()))
+    }
+
+    /// A kubeconfig for the story's cluster, while it is served, with this token and nothing else to show.
+    pub(crate) fn kubeconfig_of(&self, token: &str) -> String {
+        let mut config = match self.cluster {
+            // Whoever serves it says so a moment before its address can be read.
+            Cluster::Embedded => (0..50)
+                .map(|_| Kubeconfig::from_yaml(&self.output("cluster kubeconfig -e testing")).unwrap_or_default())
+                .find(|config| !config.clusters.is_empty())
+                .unwrap(),
+            Cluster::Real(real) => Kubeconfig::read_from(&real.kubeconfig).unwrap(),
+        };
+        for server in config.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()?.server.as_mut()) {
+            // The path of the embedded cluster's address holds the token of its master.
+            let authority = server.split_once("://").map_or(0, |(scheme, _)| scheme.len() + 3);
+            let path = server[authority..].find('/').map_or(server.len(), |at| authority + at);
+            server.truncate(path);
+        }
+        for user in &mut config.auth_infos {
+            user.auth_info = Some(serde_json::from_value(json!({"token": token})).unwrap());
+        }
+        let mut config = serde_json::to_value(&config).unwrap();
+        // A secret is not written out by itself.
+        for user in config["users"].as_array_mut().unwrap() {
+            user["user"] = json!({"token": token});
+        }
+        config.to_string()
     }
 
     /// Keeps renewing a Lease as another run would, while something else is done.
