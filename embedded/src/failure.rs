@@ -239,6 +239,13 @@ impl Failure {
         Failure::new(422, "Invalid", message).about(group, kind, name).causes(causes)
     }
 
+    /// The same, where a server was to make the name up: it may try again.
+    pub(crate) fn of_a_made_up_name(mut self) -> Failure {
+        self.message.push_str(", the server was not able to generate a unique name for the object");
+        self.details.get_or_insert_with(Map::new).insert("retryAfterSeconds".to_owned(), json!(1));
+        self
+    }
+
     /// 403: not allowed, and why.
     pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Failure {
         let subject = match (plural, name) {
@@ -408,7 +415,8 @@ impl IntoResponse for Failure {
         let mut response = Response::new(Body::from(self.status().to_string()));
         *response.status_mut() = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if matches!(self.code, 429 | 504) {
+        let again = self.details.as_ref().is_some_and(|details| details.contains_key("retryAfterSeconds"));
+        if again || matches!(self.code, 429 | 504) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         body::warn(&mut response, &self.warnings);

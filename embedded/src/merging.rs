@@ -3,12 +3,12 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use structured_merge::{ApplyError, ApplyOptions, UpdateOptions, Versions};
+use structured_merge::{ApplyError, ApplyOptions, FieldPath, FieldSet, UpdateOptions, Versions};
 
 use crate::failure::Failure;
 use crate::object;
 use crate::registry::Resource;
-use crate::rules::Author;
+use crate::rules::{Author, kept_with_status};
 
 /// Leaves of a configuration only what this endpoint can set: everything but the status, or the status alone.
 pub(crate) fn restrict(resource: &Resource, config: &mut Value, subresource: &str) {
@@ -17,7 +17,11 @@ pub(crate) fn restrict(resource: &Resource, config: &mut Value, subresource: &st
         "status" => {
             map.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
             if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.retain(|key, _| matches!(key.as_str(), "name" | "namespace" | "uid" | "resourceVersion"));
+                match kept_with_status(resource) {
+                    Some(kept) => metadata.retain(|key, _| !kept.contains(&key.as_str())),
+                    None => metadata
+                        .retain(|key, _| matches!(key.as_str(), "name" | "namespace" | "uid" | "resourceVersion")),
+                }
             }
         }
         _ if resource.has("status") => {
@@ -42,9 +46,14 @@ pub(crate) fn apply(
     now: Timestamp,
 ) -> Result<Value, Failure> {
     let now = object::rfc3339(now);
+    let mut ignored = FieldSet::default();
+    if author.subresource.is_empty() && resource.has("status") {
+        ignored.insert(&FieldPath::of_fields(["status"]));
+    }
     let options = ApplyOptions {
         force,
         subresource: author.subresource,
+        ignored: Some(&ignored),
         versions: versions(resource),
         ..ApplyOptions::new(author.manager, &now)
     };

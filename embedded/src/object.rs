@@ -161,3 +161,11 @@ pub(crate) fn default_to(map: &mut Map<String, Value>, key: &str, new: Value) {
         map.insert(key.to_owned(), new);
     }
 }
+
+/// Sets the value at `key`, or takes it out where there is none.
+pub(crate) fn replace(map: &mut Map<String, Value>, key: &str, value: Option<Value>) {
+    match value {
+        Some(value) => map.insert(key.to_owned(), value),
+        None => map.remove(key),
+    };
+}

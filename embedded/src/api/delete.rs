@@ -119,20 +119,18 @@ fn shows_deleted(resource: &Resource) -> bool {
         )
 }
 
-/// `DELETE` of one object.
+/// `DELETE` of one object. A dry run shows it at the version that it has.
 pub(crate) async fn one(call: &Arc<Call>) -> Result<Response, Failure> {
     let (options, dry) = options(call)?;
     let warnings: Vec<String> = keeps_pods(&call.resource, &options).map(str::to_owned).into_iter().collect();
-    let shared = Arc::clone(call);
-    let deleted = write::run(call, dry, move |txn| {
-        let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
-        let live = txn.get(&key).ok_or_else(|| shared.not_found())?;
-        let rules = Rules { dry_run: dry, ..shared.rules() };
-        rules.delete(txn, &shared.resource, &live, &options)
-    })
-    .await?;
-    let mut response = answer(call, deleted, dry);
-    body::warn(&mut response, &warnings);
+    let answer = delete_one(call, options, dry).await;
+    warned(answer, &warnings)
+}
+
+/// An answer of either sort, with what is to be warned of.
+fn warned(answer: Result<Response, Failure>, warnings: &[String]) -> Result<Response, Failure> {
+    let mut response = answer.map_err(|failure| failure.after(warnings))?;
+    body::warn(&mut response, warnings);
     Ok(response)
 }
 
@@ -146,15 +144,26 @@ fn keeps_pods(resource: &Resource, options: &DeleteOptions) -> Option<&'static s
     )
 }
 
-fn answer(call: &Call, deleted: Deleted, dry_run: bool) -> Response {
-    match deleted {
-        Deleted::Marked(object) if dry_run => {
-            let mut value = object.value.clone();
-            write::keep_version(call, &mut value);
-            call.show(StatusCode::OK, &value)
+async fn delete_one(call: &Arc<Call>, options: DeleteOptions, dry: bool) -> Result<Response, Failure> {
+    let shared = Arc::clone(call);
+    let (deleted, version) = write::run(call, dry, move |txn| {
+        let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
+        let live = txn.get(&key).ok_or_else(|| shared.not_found())?;
+        let rules = Rules { dry_run: dry, ..shared.rules() };
+        let deleted = rules.delete(txn, &shared.resource, &live, &options)?;
+        Ok((deleted, object::text(&live.value, "/metadata/resourceVersion").to_owned()))
+    })
+    .await?;
+    let show = |deleted: &Value| {
+        let mut deleted = deleted.clone();
+        if dry {
+            object::metadata(&mut deleted).insert("resourceVersion".to_owned(), json!(version));
         }
-        Deleted::Marked(object) => call.show(StatusCode::OK, &object.value),
-        Deleted::Gone(object) if shows_deleted(&call.resource) => call.show(StatusCode::OK, &object.value),
+        Ok(call.show(StatusCode::OK, &deleted))
+    };
+    match deleted {
+        Deleted::Marked(object) => show(&object.value),
+        Deleted::Gone(object) if shows_deleted(&call.resource) => show(&object.value),
         Deleted::Gone(object) => {
             let mut details = json!({"name": object::name(&object.value)});
             if let Some(map) = details.as_object_mut() {
@@ -171,7 +180,7 @@ fn answer(call: &Call, deleted: Deleted, dry_run: bool) -> Response {
                 "status": "Success",
                 "details": details,
             });
-            body::answer(StatusCode::OK, &status, call.accept.yaml)
+            Ok(body::answer(StatusCode::OK, &status, call.accept.yaml))
         }
     }
 }
@@ -196,14 +205,16 @@ pub(crate) async fn collection(call: &Arc<Call>) -> Result<Response, Failure> {
         }
         Ok((items, txn.revision()))
     })
-    .await?;
-    let list = json!({
+    .await
+    .map_err(|failure| failure.after(&warnings))?;
+    let mut list = json!({
         "kind": call.resource.list_kind,
         "apiVersion": call.resource.api_version(),
         "metadata": {"resourceVersion": revision.to_string()},
         "items": items,
     });
-    let mut response = body::answer(StatusCode::OK, &list, call.accept.yaml);
-    body::warn(&mut response, &warnings);
-    Ok(response)
+    if call.resource.custom.is_some() {
+        object::set(&mut list, "/metadata/continue", json!(""));
+    }
+    warned(Ok(body::answer(StatusCode::OK, &list, call.accept.yaml)), &warnings)
 }

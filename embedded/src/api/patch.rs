@@ -52,12 +52,14 @@ impl Patch {
         }
         let applies = media == "application/apply-patch+yaml";
         let options = request_options::read(&call.params, "PatchOptions", Some(applies))?;
-        let undecodable = |error: String| Failure::bad_request(format!("error decoding patch: {error}"));
+        // What is not there cannot be patched, whatever the patch is.
+        let refuse = |text: String| if is_there(call) { Failure::bad_request(text) } else { call.not_found() };
+        let undecodable = |error: String| refuse(format!("error decoding patch: {error}"));
         let patch = match media {
             "application/apply-patch+yaml" => Patch::Apply { config: configuration(call)?, force: options.force },
             "application/merge-patch+json" => Patch::Merge(decoding::json_map(&call.body).map_err(undecodable)?),
             "application/json-patch+json" => Patch::Json(operations(&call.body).map_err(undecodable)?),
-            _ => Patch::Strategic(decoding::json_map(&call.body).map_err(Failure::bad_request)?),
+            _ => Patch::Strategic(decoding::json_map(&call.body).map_err(refuse)?),
         };
         Ok((patch, options))
     }
@@ -90,6 +92,12 @@ impl Patch {
         }
         faults
     }
+}
+
+/// Is there an object to be patched?
+fn is_there(call: &Call) -> bool {
+    let key = call.resource.key(&call.target.namespace, &call.target.name);
+    call.store().read().objects.contains_key(&key)
 }
 
 /// The operations of a JSON patch.
@@ -154,6 +162,7 @@ fn plain(
     let live = txn.get(&key).ok_or_else(|| call.not_found())?;
     let seen = versions::seen(resource, &live.value);
     let (new, warnings) = patched(call, resource, seen.as_ref().unwrap_or(&live.value), patch, validation)?;
+    write::check_version(resource, &new).map_err(|failure| failure.after(&warnings))?;
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: &call.target.subresource };
     let outcome = call.rules().update(txn, resource, &live, new, author, Ownership::Tracked);
@@ -178,6 +187,10 @@ pub(super) fn patched(
     };
     let patched = new.clone();
     let strategic = matches!(patch, Patch::Strategic(_));
+    if strategic {
+        // Whatever the patch says, it is read as the type that the object has.
+        write::say_kind(resource, &mut new);
+    }
     if resource.custom.is_some() {
         if object::text(&new, "/kind").is_empty() {
             return Err(refuse(&patched, &format!("Object 'Kind' is missing in '{patched}'")));
@@ -202,9 +215,11 @@ pub(super) fn patched(
         }
         FieldValidation::Strict | FieldValidation::Warn => faults,
     };
-    write::check_name(call, object::name(&new))?;
-    write::place(call, &mut new)?;
-    Ok((new, warnings))
+    let placed = write::check_name(call, object::name(&new)).and_then(|()| write::place(call, &mut new));
+    match placed {
+        Ok(()) => Ok((new, warnings)),
+        Err(failure) => Err(failure.after(&warnings)),
+    }
 }
 
 /// Can this be applied at all?
@@ -239,23 +254,31 @@ fn apply(
     validation: FieldValidation,
 ) -> Result<(Outcome, Vec<String>), Failure> {
     let resource = &call.resource;
-    check_configuration(resource, &config)?;
-    let named = object::name(&config).to_owned();
     let key = resource.key(&call.target.namespace, &call.target.name);
     let live = txn.get(&key);
+    if live.is_none() && !call.target.subresource.is_empty() {
+        return Err(call.not_found());
+    }
+    check_configuration(resource, &config)?;
+    let named = object::name(&config).to_owned();
     let manager = call.manager();
     let author = Author { manager: &manager, subresource: &call.target.subresource };
     let warnings = text_warnings(call, validation)?;
     if live.is_none() {
-        if !author.subresource.is_empty() {
-            return Err(call.not_found());
-        }
         call.may_create(txn)?;
     }
+    let whole = config.clone();
     merging::restrict(resource, &mut config, author.subresource);
+    if whole != config {
+        // What this endpoint does not set has to fit too.
+        merging::apply(resource, None, &whole, author, force, txn.now())?;
+    }
     let seen = live.as_ref().and_then(|live| versions::seen(resource, &live.value));
     let seen = seen.as_ref().or(live.as_ref().map(|live| &live.value));
     let mut merged = merging::apply(resource, seen, &config, author, force, txn.now())?;
+    if let Some(wrong) = decoding::conform(resource, &mut merged).wrong {
+        return Err(unreadable(resource, &config, &wrong.restored));
+    }
     let uid = object::uid(&config);
     if live.is_none() && !uid.is_empty() {
         let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
@@ -267,10 +290,19 @@ fn apply(
         write::check_name(call, &named)?;
     }
     object::metadata(&mut merged).insert("name".to_owned(), Value::from(call.target.name.as_str()));
-    decoding::conform(resource, &mut merged);
     let outcome = match live {
         Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied),
-        None => call.rules().create(txn, resource, merged, author, Ownership::Applied),
+        None => write::make(call, txn, merged, Ownership::Applied),
     };
     Ok((outcome.map_err(|failure| failure.after(&warnings))?, warnings))
+}
+
+/// An apply that fits the schema and makes an object that Go's types cannot hold.
+fn unreadable(resource: &Resource, config: &Value, why: &str) -> Failure {
+    let kind = format!("{}/{}, Kind={}", resource.group, resource.version, resource.kind);
+    Failure::unnamed(format!(
+        "failed to convert new object ({}/{}; {kind}) to proper version: unable to convert unstructured object to {kind}: {why}",
+        object::namespace(config),
+        object::name(config)
+    ))
 }

@@ -29,10 +29,7 @@ pub(crate) async fn run<T: Send + 'static>(
 pub(crate) async fn create(call: &Arc<Call>) -> Result<Response, Failure> {
     let options = request_options::read(&call.params, "CreateOptions", None)?;
     let (mut new, warnings) = decode(call, &call.resource, options.validation)?;
-    place(call, &mut new)?;
-    if !matches!(object::text(&new, "/metadata/resourceVersion"), "" | "0") {
-        return Err(Failure::unnamed("resourceVersion should not be set on objects to be created".to_owned()));
-    }
+    place(call, &mut new).map_err(|failure| failure.after(&warnings))?;
     let dry_run = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = run(call, dry_run, move |txn| {
@@ -49,36 +46,21 @@ pub(crate) async fn create(call: &Arc<Call>) -> Result<Response, Failure> {
 pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
     let options = request_options::read(&call.params, "UpdateOptions", None)?;
     let (new, warnings) = decode(call, &call.resource, options.validation)?;
-    let new = in_place(call, new)?;
+    let new = in_place(call, new).map_err(|failure| failure.after(&warnings))?;
     let dry_run = options.dry_run;
     let shared = Arc::clone(call);
     let outcome = run(call, dry_run, move |txn| {
         let key = shared.resource.key(&shared.target.namespace, &shared.target.name);
-        let Some(live) = txn.get(&key) else {
-            if !creates_on_update(&shared.resource) || !shared.target.subresource.is_empty() {
-                return Err(shared.not_found());
-            }
-            shared.may_create(txn)?;
-            let manager = shared.manager();
-            let author = Author { manager: &manager, subresource: "" };
-            return shared.rules().create(txn, &shared.resource, new, author, Ownership::Tracked);
-        };
-        precondition(&shared, &live.value, &new, dry_run)?;
-        let version = object::text(&new, "/metadata/resourceVersion");
-        if version.is_empty() && needs_version(&shared.resource) {
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                message: "Invalid value: 0: must be specified for an update".to_owned(),
-                field: "metadata.resourceVersion".to_owned(),
-            };
-            // The store speaks here, which knows resources and no kinds.
-            return Err(Failure::invalid(
-                &shared.resource.group,
-                &shared.resource.plural,
-                &shared.target.name,
-                vec![cause],
-            ));
+        let live = txn.get(&key);
+        if live.is_none() && (!creates_on_update(&shared.resource) || !shared.target.subresource.is_empty()) {
+            return Err(shared.not_found());
         }
+        precondition(&shared, live.as_ref().map_or(&Value::Null, |live| &live.value), &new, dry_run)?;
+        let Some(live) = live else {
+            shared.may_create(txn)?;
+            return make(&shared, txn, new, Ownership::Tracked);
+        };
+        check_version(&shared.resource, &new)?;
         let manager = shared.manager();
         let author = Author { manager: &manager, subresource: &shared.target.subresource };
         shared.rules().update(txn, &shared.resource, &live, new, author, Ownership::Tracked)
@@ -86,6 +68,30 @@ pub(crate) async fn replace(call: &Arc<Call>) -> Result<Response, Failure> {
     .await
     .map_err(|failure| failure.after(&warnings))?;
     Ok(respond(call, &outcome, warnings, dry_run))
+}
+
+/// Makes an object where an update or an apply found none. The version that it names is not looked at.
+pub(super) fn make(call: &Call, txn: &mut Txn<'_>, mut new: Value, ownership: Ownership) -> Result<Outcome, Failure> {
+    let version = object::text(&new, "/metadata/resourceVersion").to_owned();
+    object::metadata(&mut new).remove("resourceVersion");
+    let manager = call.manager();
+    let author = Author { manager: &manager, subresource: "" };
+    let outcome = call.rules().create(txn, &call.resource, new, author, ownership)?;
+    Ok(Outcome { version, ..outcome })
+}
+
+/// Does an object that takes the place of another say which version was read, where it has to?
+pub(super) fn check_version(resource: &Resource, new: &Value) -> Result<(), Failure> {
+    if !matches!(object::text(new, "/metadata/resourceVersion"), "" | "0") || !needs_version(resource) {
+        return Ok(());
+    }
+    let cause = Cause {
+        reason: "FieldValueInvalid",
+        message: "Invalid value: 0: must be specified for an update".to_owned(),
+        field: "metadata.resourceVersion".to_owned(),
+    };
+    // The store speaks here, which knows resources and no kinds.
+    Err(Failure::invalid(&resource.group, &resource.plural, object::name(new), vec![cause]))
 }
 
 /// Kinds that are not replaced without saying which version was read.
@@ -177,7 +183,8 @@ pub(crate) fn decode(
 /// The faults of a custom object of a version that is not this one: there none of its fields is known.
 pub(crate) fn unknown_version(resource: &Resource, value: &Value) -> Vec<String> {
     let version = object::text(value, "/apiVersion");
-    if resource.custom.is_none() || version.is_empty() || version == resource.api_version() {
+    let same_group = version.split_once('/').is_some_and(|(group, _)| group == resource.group);
+    if resource.custom.is_none() || !same_group || version == resource.api_version() {
         return Vec::new();
     }
     let fields = value.as_object().into_iter().flat_map(serde_json::Map::keys);
@@ -230,7 +237,10 @@ pub(crate) fn kind_fault(resource: &Resource, version: &str, kind: &str) -> Stri
     if structured_merge::schema::Schema::kubernetes().kind(group, short, kind).is_none()
         && !was_served(resource, version)
     {
-        let scheme = "pkg/api/legacyscheme/scheme.go:30";
+        let scheme = match resource.group.as_str() {
+            "apiextensions.k8s.io" => "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55",
+            _ => "pkg/api/legacyscheme/scheme.go:30",
+        };
         return format!("{subject}: no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}");
     }
     let same = resource.versions.iter().any(|(served, _)| served == version) || was_served(resource, version);
@@ -269,34 +279,36 @@ pub(crate) fn check_name(call: &Call, name: &str) -> Result<(), Failure> {
     if name == wanted {
         return Ok(());
     }
-    let text = format!("the name of the object ({name}) does not match the name on the URL ({wanted})");
+    let text = match name {
+        "" => format!("the name of the object ({wanted} based on URL) was undeterminable: name must be provided"),
+        name => format!("the name of the object ({name}) does not match the name on the URL ({wanted})"),
+    };
     Err(Failure::bad_request(text))
 }
 
 /// What is to replace the object of the path: with its namespace, and only where it has its name.
 pub(crate) fn in_place(call: &Call, mut new: Value) -> Result<Value, Failure> {
     if object::name(&new).is_empty() {
-        let name = &call.target.name;
-        let text = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
-        return Err(Failure::bad_request(text));
+        check_name(call, "")?;
     }
     place(call, &mut new)?;
     check_name(call, object::name(&new))?;
     Ok(new)
 }
 
-/// A replacement that names another identity or no possible version is refused before anything else.
+/// A replacement that names another identity than the object has (none, where there is no object) or no possible version
+/// is refused before anything else.
 fn precondition(call: &Call, live: &Value, new: &Value, dry_run: bool) -> Result<(), Failure> {
     let resource = &call.resource;
     let (wanted, found) = (object::uid(new), object::uid(live));
     if !wanted.is_empty() && wanted != found {
-        let key = storage_key(resource, object::namespace(live), object::name(live));
+        let key = storage_key(resource, &call.target.namespace, &call.target.name);
         // A dry run knows its place below the root only.
         let key = if dry_run { key.trim_start_matches("/registry").to_owned() } else { key };
         let why = format!(
             "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
         );
-        return Err(Failure::conflict(&resource.group, &resource.plural, object::name(live), &why));
+        return Err(Failure::conflict(&resource.group, &resource.plural, &call.target.name, &why));
     }
     let version = object::text(new, "/metadata/resourceVersion");
     if !version.is_empty() && version.parse::<u64>().is_err() {
@@ -353,12 +365,16 @@ pub(crate) fn keep_version(call: &Call, value: &mut Value) {
     };
 }
 
-/// The answer to a write: 201 for a new object, 200 otherwise.
+/// The answer to a write: 201 for a new object, 200 otherwise. A dry run shows the version the object has, the one that
+/// the client has named if it is new.
 pub(crate) fn respond(call: &Call, outcome: &Outcome, mut warnings: Vec<String>, dry_run: bool) -> Response {
     let code = if outcome.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut value = outcome.object.value.clone();
     if dry_run {
         keep_version(call, &mut value);
+        if !outcome.version.is_empty() {
+            object::default_to(object::metadata(&mut value), "resourceVersion", json!(outcome.version));
+        }
     }
     let value = super::read::seen_as(call, &value).unwrap_or(value);
     let mut response = call.show(code, &value);

@@ -37,6 +37,7 @@ pub(crate) fn conform(resource: &Resource, value: &mut Value) -> Conformed {
         built_in: resource.custom.is_none(),
         structs: vec![resource.kind.clone()],
         fields: Vec::new(),
+        stopped: false,
     };
     walk.value(&resource.schema, value, &mut String::new());
     walk.done
@@ -49,6 +50,8 @@ struct Walk {
     structs: Vec<String>,
     /// The struct fields that lead here.
     fields: Vec<String>,
+    /// Has a value been met that stops a reader of JSON?
+    stopped: bool,
 }
 
 impl Walk {
@@ -172,7 +175,11 @@ impl Walk {
                 if let Some(text) = value.as_str() {
                     match read_base64(text) {
                         Ok(canonical) => *value = Value::from(canonical),
-                        Err(at) => self.wrong(format!("illegal base64 data at input byte {at}")),
+                        Err(at) => {
+                            let decoded = format!("illegal base64 data at input byte {at}");
+                            let restored = format!("error decoding from json: {decoded}");
+                            self.done.wrong = self.done.wrong.take().or(Some(Wrong { decoded, restored }));
+                        }
                     }
                 }
             }
@@ -235,7 +242,9 @@ impl Walk {
             return;
         }
         let field = self.fields.last().map(String::as_str).unwrap_or_default();
-        let decoded = mismatch(found, self.innermost(), &self.fields.join("."), field, ty);
+        // The metadata of a custom object is read by itself.
+        let path = self.fields.get(usize::from(!self.built_in)..).unwrap_or_default().join(".");
+        let decoded = mismatch(found, self.innermost(), &path, field, ty);
         let kind = match found {
             "array" => "slice",
             "object" => "map",
@@ -250,18 +259,26 @@ impl Walk {
             wanted if wanted.contains('.') && ty.scalar() == Some(Scalar::String) => {
                 "unrecognized type: string".to_owned()
             }
+            // What Go can turn into the other type it will not turn here.
+            wanted if wanted == "string" && kind == "int64" => "cannot convert int64 to string".to_owned(),
             wanted => format!("unrecognized type: {wanted}"),
         };
         self.done.wrong = self.done.wrong.take().or(Some(Wrong { decoded, restored }));
     }
 
     fn wrong(&mut self, text: String) {
-        self.done.wrong = self.done.wrong.take().or(Some(Wrong { decoded: text.clone(), restored: text }));
+        // A value that is read by a type of its own stops the reader; another wrong one does so at the end only.
+        if !self.stopped {
+            let restored = self.done.wrong.take().map_or_else(|| text.clone(), |wrong| wrong.restored);
+            self.done.wrong = Some(Wrong { decoded: text, restored });
+            self.stopped = true;
+        }
     }
 
     /// Does the server keep nothing in place of this value? `declared` says of a struct's field whether it is required.
     fn is_nothing(&self, ty: &TypeRef, value: &Value, name: &str, declared: Option<bool>) -> bool {
-        if !self.built_in {
+        let metadata = self.fields.first().is_some_and(|field| field == "metadata");
+        if !self.built_in && !metadata {
             return false;
         }
         let owner = self.innermost();

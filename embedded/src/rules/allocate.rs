@@ -141,8 +141,13 @@ fn service(txn: &Txn<'_>, new: &mut Value, causes: &mut Vec<Cause>) {
     let spec = object::map_mut(new, "spec");
     spec.insert("clusterIPs".to_owned(), json!([address]));
     spec.insert("clusterIP".to_owned(), json!(address));
-    object::default_to(spec, "ipFamilies", json!(["IPv4"]));
-    object::default_to(spec, "ipFamilyPolicy", json!("SingleStack"));
+    // Whoever writes the endpoints of such a Service may write any.
+    let any =
+        address == "None" && spec.get("selector").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty);
+    object::default_to(spec, "ipFamilyPolicy", json!(if any { "RequireDualStack" } else { "SingleStack" }));
+    let single = spec.get("ipFamilyPolicy") == Some(&json!("SingleStack"));
+    let families = if any && !single { json!(["IPv4", "IPv6"]) } else { json!(["IPv4"]) };
+    object::default_to(spec, "ipFamilies", families);
     node_ports(txn, new);
 }
 

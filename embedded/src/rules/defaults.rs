@@ -205,6 +205,11 @@ pub(super) fn apply(resource: &Resource, value: &mut Value) {
         "HorizontalPodAutoscaler" => autoscaler(value),
         "NetworkPolicy" => network_policy(value),
         "PriorityClass" => rows(value, PRIORITY_CLASS),
+        "IngressClass" => {
+            if let Some(Value::Object(parameters)) = value.pointer_mut("/spec/parameters") {
+                object::default_to(parameters, "scope", json!("Cluster"));
+            }
+        }
         "RoleBinding" | "ClusterRoleBinding" => {
             rows(value, BINDING);
             subjects(value);
@@ -399,6 +404,15 @@ fn job(value: &mut Value) {
     label_like_pods(value);
 }
 
+/// A client that does not say how many templates a DaemonSet has had says that there were none.
+pub(super) fn forget_templates(resource: &Resource, new: &mut Value) {
+    if resource.is("apps", "DaemonSet") && object::annotation(new, TEMPLATE_GENERATION).is_none() {
+        let metadata = object::map_mut(new, "metadata");
+        let annotations = object::as_map(metadata.entry("annotations").or_insert_with(|| json!({})));
+        annotations.insert(TEMPLATE_GENERATION.to_owned(), json!("0"));
+    }
+}
+
 /// A Job without labels has those of its pods. Source: `SetDefaults_Job`.
 fn label_like_pods(value: &mut Value) {
     if object::entries(value, "/metadata/labels").next().is_none()
@@ -409,7 +423,7 @@ fn label_like_pods(value: &mut Value) {
 }
 
 /// A Job selects the pods that carry its own identity. Source: `generateSelector` of `registry/batch/job/strategy.go`.
-fn select_own_pods(value: &mut Value) {
+fn select_own_pods(value: &mut Value, bare: bool) {
     if object::truth(value, "/spec/manualSelector") {
         return;
     }
@@ -426,6 +440,10 @@ fn select_own_pods(value: &mut Value) {
     let selected = "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid";
     if value.pointer(selected).is_none() {
         object::set(value, selected, json!(uid));
+    }
+    // The labels that it has from its pods are theirs, whatever becomes of them.
+    if bare {
+        object::remove(value, "/metadata/labels");
     }
     label_like_pods(value);
 }
@@ -450,6 +468,9 @@ fn service(value: &mut Value) {
             object::set(&mut spec, "/sessionAffinityConfig/clientIP/timeoutSeconds", json!(10_800));
         }
         object::set(value, "/spec", spec);
+    }
+    if object::text(value, "/spec/sessionAffinity") == "None" {
+        object::remove(value, "/spec/sessionAffinityConfig");
     }
     for port in value.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let number = port.get("port").cloned().unwrap_or_default();
@@ -483,18 +504,18 @@ fn namespace(value: &mut Value) {
     rows(value, NAMESPACE);
     let name = object::name(value).to_owned();
     if !name.is_empty() {
-        object::map_mut(object::as_map(value).entry("metadata").or_insert(json!({})), "labels")
-            .entry("kubernetes.io/metadata.name")
-            .or_insert(json!(name));
+        let metadata = object::as_map(value).entry("metadata").or_insert(json!({}));
+        object::map_mut(metadata, "labels").insert("kubernetes.io/metadata.name".to_owned(), json!(name));
     }
 }
 
-/// What the server sets in a new object after it has worked out who owns what: nobody owns these.
-pub(super) fn untracked(resource: &Resource, value: &mut Value) {
+/// What the server sets in a new object after it has worked out who owns what: nobody owns these. `bare` tells whether
+/// the object came without labels.
+pub(super) fn untracked(resource: &Resource, value: &mut Value, bare: bool) {
     if resource.is("", "Namespace") {
         guard_namespace(value);
     } else if resource.is("batch", "Job") {
-        select_own_pods(value);
+        select_own_pods(value, bare);
     }
 }
 

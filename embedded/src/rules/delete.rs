@@ -64,7 +64,7 @@ impl Rules {
             propagate(&mut new, propagation);
         }
         if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") && !object::is_deleting(old) {
-            return Ok(Deleted::Marked(mark_definition(txn, resource, new)));
+            return Ok(Deleted::Marked(mark_definition(txn, resource, old.clone())));
         }
         let waits = !object::finalizers(&new).is_empty()
             || (resource.is("", "Namespace") && !object::items(&new, "/spec/finalizers").is_empty());
@@ -113,8 +113,18 @@ fn shown(resource: &Resource, live: &Arc<Object>, txn: &Txn<'_>) -> Arc<Object> 
 }
 
 fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Failure> {
-    let refuse = |why: String| Failure::conflict(&resource.group, &resource.kind, object::name(old), &why);
+    // What is only marked at first is looked at by a registry of its own.
+    let marked_first = resource.is("apiextensions.k8s.io", "CustomResourceDefinition") || resource.is("", "Namespace");
+    let own = marked_first && !object::is_deleting(old);
+    let subject = if own { &resource.plural } else { &resource.kind };
+    let refuse = |why: String| Failure::conflict(&resource.group, subject, object::name(old), &why);
+    let differs = |what: &str, wanted: &str, found: &str| {
+        format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}")
+    };
     if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != object::uid(old)) {
+        if own {
+            return Err(refuse(differs("UID", wanted, object::uid(old))));
+        }
         return Err(refuse(format!(
             "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have been deleted and then recreated",
             object::uid(old)
@@ -122,6 +132,9 @@ fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<()
     }
     let version = object::text(old, "/metadata/resourceVersion");
     if let Some(wanted) = options.resource_version.as_deref().filter(|wanted| *wanted != version) {
+        if own {
+            return Err(refuse(differs("ResourceVersion", wanted, version)));
+        }
         return Err(refuse(format!(
             "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({version}). The object might have been modified"
         )));
@@ -133,7 +146,7 @@ fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<()
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Marks a definition, which then waits for its objects. Its registry does that by itself: neither the generation nor a
-/// grace is written.
+/// grace nor what is to become of dependents is written.
 ///
 /// Source: `pkg/registry/customresourcedefinition/etcd.go` of `k8s.io/apiextensions-apiserver`.
 fn mark_definition(txn: &mut Txn<'_>, resource: &Resource, mut new: Value) -> Arc<Object> {

@@ -12,6 +12,7 @@ pub(crate) mod quality;
 pub(crate) mod resource_names;
 mod validate;
 mod validate_autoscaler;
+mod validate_change;
 mod validate_metadata;
 mod validate_network;
 mod validate_pod;
@@ -74,6 +75,8 @@ pub(crate) struct Outcome {
     pub(crate) warnings: Vec<String>,
     /// Was it made just now?
     pub(crate) created: bool,
+    /// The version that the client named for an object that was made: a dry run shows it.
+    pub(crate) version: String,
 }
 
 impl Rules {
@@ -92,19 +95,21 @@ impl Rules {
         author: Author<'_>,
         ownership: Ownership,
     ) -> Result<Outcome, Failure> {
-        self.name_it(&mut new, resource)?;
+        name_it(&mut new);
+        let version = object::text(&new, "/metadata/resourceVersion").to_owned();
         begin(&mut new, resource, txn);
         let asked = resource;
         let resource = self.stored(asked);
         custom::check_kind(asked, &new)?;
         new = versions::stored(asked, new);
+        let bare = object::entries(&new, "/metadata/labels").next().is_none();
         defaults::apply(resource, &mut new);
         if ownership == Ownership::Tracked {
             allocate::take_texts(resource, &mut new);
             new = track(asked, None, new, author, txn.now())?;
         }
         decoding::settle(resource, &mut new);
-        defaults::untracked(resource, &mut new);
+        defaults::untracked(resource, &mut new, bare);
         if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
             let status = custom::first_status(&new);
             object::set(&mut new, "/status", status);
@@ -123,25 +128,31 @@ impl Rules {
             object::set(&mut new, "/status/qosClass", json!(quality));
         }
         access::check_escalation(txn, &self.who, resource, None, &new)?;
-        let mut causes = validate_metadata::on_create(resource, &new);
-        allocate::on_create(txn, resource, &mut new, &mut causes);
-        warnings.extend(pod_warnings::of_name(resource, &new));
-        causes.extend(validate::on_create(resource, &new, &mut warnings));
         let name = object::name(&new).to_owned();
+        let mut said = Vec::new();
+        let causes = faults_of_new(txn, resource, &mut new, &mut said);
         if !causes.is_empty() {
-            return Err(Failure::invalid(&resource.group, &resource.kind, &name, causes));
+            return Err(Failure::invalid(&resource.group, &resource.kind, &name, causes).after(&warnings));
         }
+        warnings.extend(said);
         admission::approve(txn, write, &new, &mut warnings).map_err(|failure| failure.after(&warnings))?;
         let key = resource.key(object::namespace(&new), &name);
+        if !self.dry_run && !matches!(version.as_str(), "" | "0") {
+            let why = "resourceVersion should not be set on objects to be created";
+            return Err(Failure::unnamed(why.to_owned()).after(&warnings));
+        }
         if let Some(there) = txn.get(&key) {
             let mut failure = Failure::already_exists(&resource.group, &resource.plural, &name);
+            if !object::text(&new, "/metadata/generateName").is_empty() {
+                failure = failure.of_a_made_up_name();
+            }
             if object::is_deleting(&there.value) {
                 failure.message = format!("object is being deleted: {}", failure.message);
             }
-            return Err(failure);
+            return Err(failure.after(&warnings));
         }
         let object = txn.put(key, new);
-        Ok(Outcome { object, warnings, created: true })
+        Ok(Outcome { object, warnings, created: true, version })
     }
 
     /// Replaces a stored object by `new`, as far as the author's subresource reaches. `new` is in the resource's version.
@@ -159,6 +170,7 @@ impl Rules {
         let asked = resource;
         let resource = self.stored(asked);
         check_identity(resource, old, &new)?;
+        defaults::forget_templates(resource, &mut new);
         custom::check_kind(asked, &new)?;
         new = versions::stored(asked, new);
         keep_system_fields(resource, old, &mut new, author.subresource);
@@ -174,24 +186,33 @@ impl Rules {
             keep_times(old, &mut new);
         }
         allocate::on_update(txn, resource, old, &mut new);
+        if resource.is("", "Namespace") && author.subresource.is_empty() {
+            // Its finalizers are another endpoint's.
+            object::replace(object::map_mut(&mut new, "spec"), "finalizers", old.pointer("/spec/finalizers").cloned());
+        }
         defaults::count_templates(resource, old, &mut new);
-        count_generation(resource, old, &mut new);
+        count_generation(resource, old, &mut new, author.subresource);
         access::check_escalation(txn, &self.who, resource, Some(old), &new)?;
-        let mut causes = validate_metadata::on_update(resource, old, &new);
+        let early = if author.subresource.is_empty() { validate_service::early(resource, &new) } else { Vec::new() };
+        if !early.is_empty() {
+            return Err(Failure::invalid(&resource.group, &resource.kind, name, early).after(&warnings));
+        }
+        let mut causes = validate_metadata::of_anything_changed(resource, old, &new);
+        let mut said = Vec::new();
         if author.subresource == "status" {
-            causes.extend(custom::check_status(resource, &new));
-            causes.extend(validate_status::on_update(resource, old, &new));
+            validate_status::on_update(resource, old, &new, &mut causes);
         } else {
-            causes.extend(validate::on_update(resource, old, &new, &mut warnings));
+            validate_change::on_update(resource, old, &new, &mut said, &mut causes);
         }
         if !causes.is_empty() {
-            return Err(Failure::invalid(&resource.group, &resource.kind, name, causes));
+            return Err(Failure::invalid(&resource.group, &resource.kind, name, causes).after(&warnings));
         }
+        warnings.extend(said);
         admission::approve(txn, write, &new, &mut warnings).map_err(|failure| failure.after(&warnings))?;
         object::metadata(&mut new)
             .insert("resourceVersion".to_owned(), json!(object::text(old, "/metadata/resourceVersion")));
         if new == *old {
-            return Ok(Outcome { object: Arc::clone(live), warnings, created: false });
+            return Ok(Outcome { object: Arc::clone(live), warnings, created: false, version: String::new() });
         }
         let key = resource.key(object::namespace(old), name);
         if is_done_deleting(resource, &new) {
@@ -199,10 +220,10 @@ impl Rules {
             txn.remove(&key);
             // The answer shows what the store never held: the object without what held it, at the version it had.
             let object = Arc::new(Object::new(new, live.revision));
-            return Ok(Outcome { object, warnings, created: false });
+            return Ok(Outcome { object, warnings, created: false, version: String::new() });
         }
         let object = txn.put(key, new);
-        Ok(Outcome { object, warnings, created: false })
+        Ok(Outcome { object, warnings, created: false, version: String::new() })
     }
 
     /// The resource in the version that is stored, whose rules decide; the versions of a custom one have the same.
@@ -212,20 +233,43 @@ impl Rules {
         }
         self.registry.stored_at(&resource.storage).map_or(resource, AsRef::as_ref)
     }
+}
 
-    /// A name for an object that has none, from `generateName`.
-    fn name_it(&self, new: &mut Value, resource: &Resource) -> Result<(), Failure> {
-        if !object::name(new).is_empty() {
-            return Ok(());
-        }
-        let prefix = object::text(new, "/metadata/generateName").to_owned();
-        if prefix.is_empty() {
-            let cause = Cause::required("metadata.name", "name or generateName is required");
-            return Err(Failure::invalid(&resource.group, &resource.kind, "", vec![cause]));
-        }
+/// A name for an object that has none, from `generateName`.
+fn name_it(new: &mut Value) {
+    let prefix = object::text(new, "/metadata/generateName").to_owned();
+    if object::name(new).is_empty() && !prefix.is_empty() {
         object::metadata(new).insert("name".to_owned(), json!(naming::generated(&prefix)));
-        Ok(())
     }
+}
+
+/// What is wrong with a new object, which is given what the server hands out. Once its kind's own checks have found
+/// nothing, it is looked at as any object is.
+fn faults_of_new(txn: &mut Txn<'_>, resource: &Resource, new: &mut Value, warnings: &mut Vec<String>) -> Vec<Cause> {
+    let mut causes = validate_service::early(resource, new);
+    if !causes.is_empty() {
+        return causes;
+    }
+    allocate::on_create(txn, resource, new, &mut causes);
+    if !causes.is_empty() {
+        return causes;
+    }
+    // The checks of a PodDisruptionBudget leave its metadata out.
+    if !resource.is("policy", "PodDisruptionBudget") {
+        validate_metadata::on_create(resource, new, &mut causes);
+    }
+    warnings.extend(pod_warnings::of_name(resource, new));
+    validate::content(resource, new, warnings, &mut causes);
+    if resource.custom.is_some() {
+        warnings.extend(custom::finalizer_warnings(None, new));
+    }
+    if resource.is("networking.k8s.io", "Ingress") {
+        validate_network::class_of_new_ingress(new, warnings, &mut causes);
+    }
+    if causes.is_empty() {
+        validate_metadata::of_anything_new(resource, new, &mut causes);
+    }
+    causes
 }
 
 /// Brings field ownership up to date, in the version that was asked for; the objects are in the stored one.
@@ -307,51 +351,50 @@ fn check_identity(resource: &Resource, old: &Value, new: &Value) -> Result<(), F
     Ok(())
 }
 
-/// Puts back what this author may not change. Annotations and labels of built-in kinds can be written with the status, as
-/// the deployment controller does with its revision; the labels of a Deployment cannot.
+/// Puts back what this author may not change. With the status of a built-in kind all metadata can be written, as the
+/// deployment controller does with its revision, but for what `kept_with_status` says.
 fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subresource: &str) {
     match subresource {
         "status" => {
             let status = new.get("status").cloned();
-            let managed = new.pointer("/metadata/managedFields").cloned();
-            let kept: &[&str] = match resource.kind.as_str() {
-                _ if resource.custom.is_some() => &[],
-                "Deployment" => &["annotations"],
-                _ => &["annotations", "labels"],
-            };
-            let kept: Vec<(&str, Option<Value>)> =
-                kept.iter().map(|field| (*field, new.pointer(&format!("/metadata/{field}")).cloned())).collect();
+            let given = object::metadata(new).clone();
             *new = old.clone();
-            for (field, value) in kept {
-                match value {
-                    Some(value) => object::metadata(new).insert(field.to_owned(), value),
-                    None => object::metadata(new).remove(field),
-                };
+            let metadata = object::metadata(new);
+            match kept_with_status(resource) {
+                None => object::replace(metadata, "managedFields", given.get("managedFields").cloned()),
+                Some(kept) => {
+                    let before = std::mem::replace(metadata, given);
+                    for field in kept {
+                        object::replace(metadata, field, before.get(*field).cloned());
+                    }
+                }
             }
             if let (Some(map), Some(status)) = (new.as_object_mut(), status) {
                 map.insert("status".to_owned(), status);
             }
-            if let Some(managed) = managed {
-                object::metadata(new).insert("managedFields".to_owned(), managed);
+            if resource.is("", "Namespace") {
+                object::default_to(object::map_mut(new, "status"), "phase", json!("Active"));
+            }
+            if resource.is("", "Pod")
+                && let Some(quality) = old.pointer("/status/qosClass")
+            {
+                object::default_to(object::map_mut(new, "status"), "qosClass", quality.clone());
             }
         }
         _ if resource.has("status") => {
             if let Some(map) = new.as_object_mut() {
-                match old.get("status") {
-                    Some(status) => map.insert("status".to_owned(), status.clone()),
-                    None => map.remove("status"),
-                };
+                object::replace(map, "status", old.get("status").cloned());
             }
         }
         _ => {}
     }
     let metadata = object::metadata(new);
     metadata.remove("selfLink");
+    if !resource.namespaced {
+        metadata.remove("namespace");
+    }
     for field in ["creationTimestamp", "generation"] {
-        match old.pointer(&format!("/metadata/{field}")) {
-            Some(value) => metadata.insert(field.to_owned(), value.clone()),
-            None => metadata.remove(field),
-        };
+        object::replace(metadata, field, old.pointer(&format!("/metadata/{field}")).cloned());
     }
     // What a client leaves out of these stays; what it changes is refused.
     for field in ["namespace", "uid"] {
@@ -366,8 +409,24 @@ fn keep_system_fields(resource: &Resource, old: &Value, new: &mut Value, subreso
     }
 }
 
-/// Counts `metadata.generation` up when anything but metadata and status has changed.
-fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
+/// The metadata that cannot be written with the status; none stands for all of it.
+///
+/// Source: `PrepareForUpdate` of the status strategies in `k8s.io/kubernetes/pkg/registry`.
+pub(crate) fn kept_with_status(resource: &Resource) -> Option<&'static [&'static str]> {
+    match resource.kind.as_str() {
+        _ if resource.custom.is_some() => None,
+        "Deployment" => Some(&["labels"]),
+        "Pod" => Some(&["ownerReferences"]),
+        "ValidatingAdmissionPolicy" | "VolumeAttachment" => {
+            Some(&["labels", "annotations", "finalizers", "ownerReferences"])
+        }
+        _ => Some(&[]),
+    }
+}
+
+/// Counts `metadata.generation` up when anything but metadata and status has changed; of a Deployment also when its
+/// annotations have, which its ReplicaSets are to have too, and of an EndpointSlice when any metadata has.
+fn count_generation(resource: &Resource, old: &Value, new: &mut Value, subresource: &str) {
     // A PriorityClass begins with a generation, and keeps it.
     if !resource.counts_generations || resource.is("scheduling.k8s.io", "PriorityClass") {
         return;
@@ -380,7 +439,15 @@ fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     };
-    if relevant(old) != relevant(new) {
+    let changed = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
+    let annotated = match resource.kind.as_str() {
+        "Deployment" => subresource.is_empty() && changed("/metadata/annotations"),
+        "EndpointSlice" => ["annotations", "labels", "finalizers", "ownerReferences"]
+            .iter()
+            .any(|field| changed(&format!("/metadata/{field}"))),
+        _ => false,
+    };
+    if annotated || relevant(old) != relevant(new) {
         let next = object::number(old, "/metadata/generation").unwrap_or(0) + 1;
         object::metadata(new).insert("generation".to_owned(), json!(next));
     }

@@ -153,3 +153,11 @@ fn is_name_part(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
+
+/// What is said of a finalizer that does not say whose it is.
+pub(super) const UNQUALIFIED_FINALIZER: &str = "name is neither a standard finalizer name nor is it fully qualified";
+
+/// Is it one of the server's own finalizers?
+pub(super) fn is_standard_finalizer(finalizer: &str) -> bool {
+    ["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer)
+}

@@ -1,4 +1,4 @@
-//! What the server refuses with 422, for the metadata of every object and for the kinds that are not workloads. Wording
+//! What the server refuses with 422 in an object's content, of the kinds that are not workloads. Wording
 //! as in `k8s.io/kubernetes/pkg/apis/*/validation`. Finds everything at once; changes nothing.
 
 use serde_json::{Value, json};
@@ -24,155 +24,99 @@ pub(super) fn labels(value: &Value, pointer: &str, field: &str, causes: &mut Vec
     }
 }
 
-/// A new object.
-pub(super) fn on_create(resource: &Resource, value: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
+/// Everything but the metadata of an object, whether it is new or has changed.
+pub(super) fn content(resource: &Resource, value: &Value, warnings: &mut Vec<String>, causes: &mut Vec<Cause>) {
     if resource.custom.is_some() {
-        warnings.extend(custom::finalizer_warnings(None, value));
-        return custom::check(resource, value);
+        causes.extend(custom::check(resource, value));
+        return;
     }
-    let mut causes = Vec::new();
     match resource.kind.as_str() {
         "Pod" => {
-            validate_pod::pod(value, &mut causes);
+            validate_pod::pod(value, causes);
             warnings.extend(pod_warnings::of(value, ""));
         }
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
-            validate_workload::workload(resource, value, &mut causes, warnings);
+            validate_workload::workload(resource, value, causes, warnings);
         }
         "Service" => {
-            validate_service::service(value, &mut causes);
+            validate_service::service(value, causes);
             warnings.extend(validate_service::warnings(value));
         }
-        "ConfigMap" => validate_secret::config_map(value, &mut causes),
+        "ConfigMap" => validate_secret::config_map(value, causes),
         "Secret" => {
-            validate_secret::secret(value, &mut causes);
+            validate_secret::secret(value, causes);
             warnings.extend(validate_secret::secret_warning(value));
         }
-        "HorizontalPodAutoscaler" => validate_autoscaler::autoscaler(value, &mut causes),
-        "PodDisruptionBudget" => budget(value, &mut causes),
-        "Ingress" => validate_network::ingress(value, &mut causes),
-        "NetworkPolicy" => validate_network::network_policy(value, &mut causes),
-        "PriorityClass" => priority_class(value, &mut causes),
-        "RoleBinding" | "ClusterRoleBinding" => role_reference(value, &mut causes),
-        "Role" | "ClusterRole" => role(resource, value, &mut causes),
-        "PersistentVolumeClaim" => claim(value, &mut causes),
-        "ResourceQuota" => validate_quota::quota(value, &mut causes),
-        "LimitRange" => validate_quota::limits(value, &mut causes),
-        "Lease" => lease(value, &mut causes),
+        "HorizontalPodAutoscaler" => validate_autoscaler::autoscaler(value, causes),
+        "PodDisruptionBudget" => budget(value, causes),
+        "Ingress" => validate_network::ingress(value, causes),
+        "IngressClass" => validate_network::ingress_class(value, causes),
+        "NetworkPolicy" => validate_network::network_policy(value, causes),
+        "Namespace" => namespace(value, causes),
+        "StorageClass" => storage_class(value, causes),
+        "EndpointSlice" => endpoint_slice(value, causes),
+        "PriorityClass" => priority_class(value, causes),
+        "RoleBinding" | "ClusterRoleBinding" => role_reference(resource, value, causes),
+        "Role" | "ClusterRole" => role(resource, value, causes),
+        "PersistentVolumeClaim" => claim(value, causes),
+        "ResourceQuota" => validate_quota::quota(value, causes),
+        "LimitRange" => validate_quota::limits(value, causes),
+        "Lease" => lease(value, causes),
         "CustomResourceDefinition" => causes.extend(custom::check_definition(value)),
         "ServiceAccount" => deprecated(value, warnings),
         _ => {}
     }
-    causes
 }
+
+/// Who holds a namespace.
+fn namespace(value: &Value, causes: &mut Vec<Cause>) {
+    for finalizer in object::items(value, "/spec/finalizers").iter().filter_map(Value::as_str) {
+        for fault in naming::qualified_name(finalizer) {
+            causes.push(Cause::invalid("spec.finalizers", &json!(finalizer), &fault));
+        }
+        if !naming::is_standard_finalizer(finalizer) && !finalizer.contains('/') {
+            causes.push(Cause::invalid("spec.finalizers", &json!(finalizer), naming::UNQUALIFIED_FINALIZER));
+        }
+    }
+}
+
+/// A slice of endpoints: what its addresses are, and that there are some.
+fn endpoint_slice(value: &Value, causes: &mut Vec<Cause>) {
+    match object::text(value, "/addressType") {
+        "" => causes.push(Cause::required("addressType", "")),
+        "FQDN" | "IPv4" | "IPv6" => {}
+        other => causes.push(Cause::unsupported("addressType", &json!(other), &["FQDN", "IPv4", "IPv6"])),
+    }
+    for (at, endpoint) in object::items(value, "/endpoints").iter().enumerate() {
+        if object::items(endpoint, "/addresses").is_empty() {
+            causes.push(Cause::required(format!("endpoints[{at}].addresses"), "must contain at least 1 address"));
+        }
+    }
+}
+
+fn storage_class(value: &Value, causes: &mut Vec<Cause>) {
+    let provisioner = object::text(value, "/provisioner");
+    if provisioner.is_empty() {
+        causes.push(Cause::required("provisioner", ""));
+    } else {
+        for fault in naming::qualified_name(&provisioner.to_lowercase()) {
+            causes.push(Cause::invalid("provisioner", &json!(provisioner.to_lowercase()), &fault));
+        }
+    }
+    validate_pod_parts::one_of(value, "reclaimPolicy", "", &["Delete", "Retain"], causes);
+    validate_pod_parts::one_of(value, "volumeBindingMode", "", &["Immediate", "WaitForFirstConsumer"], causes);
+}
+
+/// The annotation of accounts that bounds which Secrets its pods mount.
+pub(super) const MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
 
 /// An annotation of accounts that is on its way out.
 fn deprecated(account: &Value, warnings: &mut Vec<String>) {
-    const ENFORCED: &str = "kubernetes.io/enforce-mountable-secrets";
-    if object::annotation(account, ENFORCED).is_some() {
+    if object::annotation(account, MOUNTABLE_SECRETS).is_some() {
         warnings.push(format!(
-            "metadata.annotations[{ENFORCED}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+            "metadata.annotations[{MOUNTABLE_SECRETS}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
         ));
     }
-}
-
-/// A changed object: as for a new one, and what may not change has not.
-pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
-    if resource.is("", "Pod") {
-        let mut causes = Vec::new();
-        validate_pod::unchanged(old, new, &mut causes);
-        return causes;
-    }
-    if resource.custom.is_some() {
-        warnings.extend(custom::finalizer_warnings(Some(old), new));
-        return custom::check(resource, new);
-    }
-    let changed = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
-    let mut told = Vec::new();
-    let mut causes = on_create(resource, new, &mut told);
-    // Of a template that stays as it is nothing is said again.
-    if changed("/spec") || !matches!(resource.group.as_str(), "apps" | "batch") {
-        warnings.append(&mut told);
-    }
-    let immutable: &[&str] = match resource.kind.as_str() {
-        "Deployment" | "DaemonSet" | "ReplicaSet" => &["spec.selector"],
-        "Job" => &["spec.completions", "spec.selector", "spec.template", "spec.completionMode"],
-        "StorageClass" => &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"],
-        "RuntimeClass" => &["handler"],
-        _ => &[],
-    };
-    for field in immutable {
-        let pointer = format!("/{}", field.replace('.', "/"));
-        if changed(&pointer) {
-            let value = new.pointer(&pointer).cloned().unwrap_or_default();
-            let cause = Cause::invalid(*field, &value, "field is immutable");
-            // A DaemonSet is asked for what has changed first.
-            if resource.is("apps", "DaemonSet") {
-                causes.insert(0, cause);
-            } else {
-                causes.push(cause);
-            }
-        }
-    }
-    match resource.kind.as_str() {
-        "StatefulSet" => validate_workload::stateful_set_unchanged(old, new, &mut causes),
-        "ResourceQuota" => validate_quota::quota_unchanged(old, new, &mut causes),
-        "Service" => {
-            let kept = object::text(old, "/spec/clusterIP");
-            let external = [old, new].iter().any(|v| object::text(v, "/spec/type") == "ExternalName");
-            if !external && !kept.is_empty() && changed("/spec/clusterIP") {
-                let value = json!([new.pointer("/spec/clusterIP")]);
-                causes.push(Cause::invalid("spec.clusterIPs[0]", &value, "may not change once set"));
-            }
-        }
-        "RoleBinding" | "ClusterRoleBinding" if changed("/roleRef") => {
-            let text = |field: &str| object::text(new, &format!("/roleRef/{field}")).to_owned();
-            // The server prints its own form of the reference.
-            let shown = format!(
-                "{{\"APIGroup\":{:?},\"Kind\":{:?},\"Name\":{:?}}}",
-                text("apiGroup"),
-                text("kind"),
-                text("name")
-            );
-            causes.push(Cause::invalid_as("roleRef", &shown, "cannot change roleRef"));
-        }
-        "PriorityClass" => {
-            if changed("/value") {
-                causes.push(Cause::forbidden("value", "may not be changed in an update."));
-            }
-            if changed("/preemptionPolicy") {
-                let value = new.get("preemptionPolicy").cloned().unwrap_or_default();
-                causes.push(Cause::invalid("preemptionPolicy", &value, "field is immutable"));
-            }
-        }
-        "ConfigMap" | "Secret" if object::truth(old, "/immutable") => {
-            if !object::truth(new, "/immutable") {
-                causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
-            }
-            for field in ["data", "binaryData", "stringData"] {
-                if changed(&format!("/{field}")) {
-                    causes.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
-                }
-            }
-        }
-        "Secret" if changed("/type") => {
-            let value = new.get("type").cloned().unwrap_or_default();
-            causes.push(Cause::invalid("type", &value, "field is immutable"));
-        }
-        "PersistentVolumeClaim" => {
-            for field in ["accessModes", "selector", "storageClassName", "volumeMode", "dataSource"] {
-                if changed(&format!("/spec/{field}")) {
-                    causes.push(Cause::forbidden(
-                        "spec",
-                        "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
-                    ));
-                    break;
-                }
-            }
-        }
-        _ => {}
-    }
-    causes
 }
 
 /// A port number, 1 to 65535.
@@ -288,22 +232,34 @@ fn priority_class(value: &Value, causes: &mut Vec<Cause>) {
     validate_pod_parts::one_of(value, "preemptionPolicy", "", &["PreemptLowerPriority", "Never"], causes);
 }
 
-fn role_reference(value: &Value, causes: &mut Vec<Cause>) {
+fn role_reference(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
+    let group = object::text(value, "/roleRef/apiGroup");
+    if group != GROUP {
+        causes.push(Cause::unsupported("roleRef.apiGroup", &json!(group), &[GROUP]));
+    }
     let kind = object::text(value, "/roleRef/kind");
     if !matches!(kind, "Role" | "ClusterRole") {
         causes.push(Cause::unsupported("roleRef.kind", &json!(kind), &["Role", "ClusterRole"]));
     }
-    if object::text(value, "/roleRef/name").is_empty() {
+    let name = object::text(value, "/roleRef/name");
+    if name.is_empty() {
         causes.push(Cause::required("roleRef.name", ""));
     }
-    subjects(value, causes);
+    for fault in naming::path_segment(name) {
+        causes.push(Cause::invalid("roleRef.name", &json!(name), &fault));
+    }
+    subjects(resource, value, causes);
 }
 
+/// The group of roles, of users and of their groups.
+const GROUP: &str = "rbac.authorization.k8s.io";
+
 /// The subjects of a binding.
-fn subjects(value: &Value, causes: &mut Vec<Cause>) {
+fn subjects(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
     for (at, subject) in object::items(value, "/subjects").iter().enumerate() {
         let place = format!("subjects[{at}]");
-        let (kind, name) = (object::text(subject, "/kind"), object::text(subject, "/name"));
+        let text = |field: &str| object::text(subject, &format!("/{field}"));
+        let (kind, name, group) = (text("kind"), text("name"), text("apiGroup"));
         if name.is_empty() {
             causes.push(Cause::required(format!("{place}.name"), ""));
         }
@@ -312,8 +268,18 @@ fn subjects(value: &Value, causes: &mut Vec<Cause>) {
                 for fault in if name.is_empty() { Vec::new() } else { naming::subdomain(name) } {
                     causes.push(Cause::invalid(format!("{place}.name"), &json!(name), &fault));
                 }
+                if !group.is_empty() {
+                    causes.push(Cause::unsupported(format!("{place}.apiGroup"), &json!(group), &[""]));
+                }
+                if !resource.namespaced && text("namespace").is_empty() {
+                    causes.push(Cause::required(format!("{place}.namespace"), ""));
+                }
             }
-            "User" | "Group" => {}
+            "User" | "Group" => {
+                if group != GROUP {
+                    causes.push(Cause::unsupported(format!("{place}.apiGroup"), &json!(group), &[GROUP]));
+                }
+            }
             other => {
                 let known = ["ServiceAccount", "User", "Group"];
                 causes.push(Cause::unsupported(format!("{place}.kind"), &json!(other), &known));

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::naming;
 use super::validate::labels;
+use super::{FOREGROUND, ORPHAN};
+use super::{custom, naming};
 use crate::decoding::quote;
 use crate::failure::Cause;
 use crate::object;
@@ -13,13 +14,41 @@ use crate::registry::Resource;
 const MOST_ANNOTATION_BYTES: usize = 256 * 1024;
 
 /// Of a new object.
-pub(super) fn on_create(resource: &Resource, value: &Value) -> Vec<Cause> {
+pub(super) fn on_create(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
+    name(value, |name| name_faults(resource, name), causes);
+    if resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+        causes.extend(custom::definition_name(value));
+    }
+    always(resource, value, causes);
+    finalizer_names(resource, value, causes);
+}
+
+/// Of a new object, as any kind's is looked at once its own checks have found nothing.
+pub(super) fn of_anything_new(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
+    name(value, naming::path_segment, causes);
+    always(resource, value, causes);
+}
+
+/// Of a changed object, as any kind's is looked at before its own checks, which look at most of it again.
+pub(super) fn of_anything_changed(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
+    always(resource, new, &mut causes);
+    of_change(old, new, &mut causes);
+    causes
+}
+
+/// Of a changed object.
+pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    of_change(old, new, causes);
+    finalizer_names(resource, new, causes);
+}
+
+fn name(value: &Value, faults: impl Fn(&str) -> Vec<String>, causes: &mut Vec<Cause>) {
     let beginning = object::text(value, "/metadata/generateName");
     if !beginning.is_empty() {
         // What follows a dash is made up, and fits.
         let masked = beginning.strip_suffix('-').map(|start| format!("{start}a"));
-        for fault in name_faults(resource, masked.as_deref().unwrap_or(beginning)) {
+        for fault in faults(masked.as_deref().unwrap_or(beginning)) {
             causes.push(Cause::invalid("metadata.generateName", &json!(beginning), &fault));
         }
     }
@@ -27,22 +56,25 @@ pub(super) fn on_create(resource: &Resource, value: &Value) -> Vec<Cause> {
     if name.is_empty() {
         causes.push(Cause::required("metadata.name", "name or generateName is required"));
     } else {
-        for fault in name_faults(resource, name) {
+        for fault in faults(name) {
             causes.push(Cause::invalid("metadata.name", &json!(name), &fault));
         }
     }
-    always(resource, value, &mut causes);
-    causes
 }
 
-/// Of a changed object. What every kind is checked for comes first, and most of it again with the kind's own checks.
-pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    always(resource, new, &mut causes);
-    let again = of_change(old, new);
-    causes.extend(again.iter().cloned());
-    causes.extend(again);
-    causes
+/// Finalizers of the built-in kinds say whose they are, but for the server's own.
+fn finalizer_names(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
+    // These are checked by the library that knows no kinds.
+    let plain = ["CustomResourceDefinition", "Lease", "RuntimeClass"].contains(&resource.kind.as_str());
+    if plain || resource.custom.is_some() {
+        return;
+    }
+    for (at, finalizer) in object::finalizers(value).into_iter().enumerate() {
+        if !naming::is_standard_finalizer(finalizer) && !finalizer.contains('/') {
+            let field = format!("metadata.finalizers[{at}]");
+            causes.push(Cause::invalid(field, &json!(finalizer), naming::UNQUALIFIED_FINALIZER));
+        }
+    }
 }
 
 fn always(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
@@ -60,11 +92,15 @@ fn always(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid("metadata.finalizers", &json!(finalizer), &fault));
         }
     }
+    let finalizers = object::finalizers(value);
+    if finalizers.contains(&FOREGROUND) && finalizers.contains(&ORPHAN) {
+        let why = format!("finalizer {ORPHAN} and {FOREGROUND} cannot be both set");
+        causes.push(Cause::invalid("metadata.finalizers", &json!(finalizers), &why));
+    }
     managers(value, causes);
 }
 
-fn of_change(old: &Value, new: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
+fn of_change(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
     if object::is_deleting(old) {
         let known = object::finalizers(old);
         let mut added: Vec<&str> = object::finalizers(new).into_iter().filter(|name| !known.contains(name)).collect();
@@ -87,11 +123,10 @@ fn of_change(old: &Value, new: &Value) -> Vec<Cause> {
             causes.push(Cause::invalid(format!("metadata.{field}"), &shown, "field is immutable"));
         }
     }
-    labels(new, "/metadata/labels", "metadata.labels", &mut causes);
-    annotations(new, "/metadata/annotations", "metadata.annotations", &mut causes);
-    owners(new, &mut causes);
-    managers(new, &mut causes);
-    causes
+    labels(new, "/metadata/labels", "metadata.labels", causes);
+    annotations(new, "/metadata/annotations", "metadata.annotations", causes);
+    owners(new, causes);
+    managers(new, causes);
 }
 
 /// A map of annotations.

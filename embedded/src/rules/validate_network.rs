@@ -1,4 +1,4 @@
-//! What the server refuses in an Ingress and in a NetworkPolicy. Wording as in
+//! What the server refuses in an Ingress, an IngressClass and a NetworkPolicy. Wording as in
 //! `k8s.io/kubernetes/pkg/apis/networking/validation`.
 
 use std::net::IpAddr;
@@ -36,16 +36,110 @@ pub(super) fn ingress(value: &Value, causes: &mut Vec<Cause>) {
             self::path(path, &format!("{place}.http.paths[{number}]"), causes);
         }
     }
-    let class = object::text(value, "/spec/ingressClassName");
-    for fault in if class.is_empty() { Vec::new() } else { naming::subdomain(class) } {
-        causes.push(Cause::invalid("spec.ingressClassName", &json!(class), &fault));
+    for (at, tls) in object::items(value, "/spec/tls").iter().enumerate() {
+        let place = format!("spec.tls[{at}]");
+        for (number, name) in object::items(tls, "/hosts").iter().filter_map(Value::as_str).enumerate() {
+            host_name(name, &format!("{place}.hosts[{number}]"), causes);
+        }
+        let secret = object::text(tls, "/secretName");
+        for fault in if secret.is_empty() { Vec::new() } else { naming::subdomain(secret) } {
+            causes.push(Cause::invalid(format!("{place}.secretName"), &json!(secret), &fault));
+        }
+    }
+    if let Some(class) = value.pointer("/spec/ingressClassName").and_then(Value::as_str) {
+        for fault in naming::subdomain(class) {
+            causes.push(Cause::invalid("spec.ingressClassName", &json!(class), &fault));
+        }
+    }
+}
+
+/// A new Ingress does not name two classes, and better not by the old annotation.
+pub(super) fn class_of_new_ingress(value: &Value, warnings: &mut Vec<String>, causes: &mut Vec<Cause>) {
+    const ANNOTATION: &str = "kubernetes.io/ingress.class";
+    let class = value.pointer("/spec/ingressClassName").and_then(Value::as_str);
+    match (object::annotation(value, ANNOTATION), class) {
+        (Some(old), Some(class)) if old != class => {
+            let why = "must match `ingressClassName` when both are specified";
+            causes.push(Cause::invalid(format!("annotations.{ANNOTATION}"), &json!(old), why));
+        }
+        (Some(_), None) => warnings
+            .push(format!("annotation \"{ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead")),
+        _ => {}
+    }
+}
+
+/// The longest name of a controller of Ingresses, in bytes.
+const LONGEST_CONTROLLER: usize = 250;
+
+/// An IngressClass.
+pub(super) fn ingress_class(value: &Value, causes: &mut Vec<Cause>) {
+    let controller = object::text(value, "/spec/controller");
+    if controller.len() > LONGEST_CONTROLLER {
+        causes.push(Cause::too_long("spec.controller", LONGEST_CONTROLLER));
+    }
+    match controller.split_once('/') {
+        None if controller.is_empty() => causes.push(Cause::required("spec.controller", "")),
+        Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
+            for fault in naming::subdomain(domain) {
+                causes.push(Cause::invalid("spec.controller", &json!(domain), &fault));
+            }
+        }
+        _ => {
+            let why = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            causes.push(Cause::invalid("spec.controller", &json!(controller), why));
+        }
+    }
+    let Some(parameters) = value.pointer("/spec/parameters") else { return };
+    let place = "spec.parameters";
+    reference(parameters, place, causes);
+    let namespace = parameters.get("namespace").and_then(Value::as_str);
+    match (object::text(parameters, "/scope"), namespace) {
+        ("Namespace", None) => {
+            causes.push(Cause::required(format!("{place}.namespace"), "`parameters.scope` is set to 'Namespace'"));
+        }
+        ("Namespace", Some(namespace)) => {
+            for fault in naming::label(namespace) {
+                causes.push(Cause::invalid(format!("{place}.namespace"), &json!(namespace), &fault));
+            }
+        }
+        ("Cluster", Some(_)) => {
+            causes.push(Cause::forbidden(format!("{place}.namespace"), "`parameters.scope` is set to 'Cluster'"));
+        }
+        ("Cluster", None) => {}
+        (other, _) => {
+            causes.push(Cause::unsupported(format!("{place}.scope"), &json!(other), &["Cluster", "Namespace"]));
+        }
+    }
+}
+
+/// A reference to an object of any kind, by group, kind and name.
+fn reference(reference: &Value, place: &str, causes: &mut Vec<Cause>) {
+    if let Some(group) = reference.get("apiGroup").and_then(Value::as_str) {
+        for fault in naming::subdomain(group) {
+            causes.push(Cause::invalid(format!("{place}.apiGroup"), &json!(group), &fault));
+        }
+    }
+    for field in ["kind", "name"] {
+        let text = object::text(reference, &format!("/{field}"));
+        if text.is_empty() {
+            causes.push(Cause::required(format!("{place}.{field}"), ""));
+        }
+        for fault in naming::path_segment(text) {
+            causes.push(Cause::invalid(format!("{place}.{field}"), &json!(text), &fault));
+        }
     }
 }
 
 fn host(host: &str, field: &str, causes: &mut Vec<Cause>) {
     if host.parse::<IpAddr>().is_ok() {
         causes.push(Cause::invalid(field, &json!(host), "must be a DNS name, not an IP address"));
-    } else if host.contains('*') {
+    }
+    host_name(host, field, causes);
+}
+
+/// A name, whose first part can stand for any.
+fn host_name(host: &str, field: &str, causes: &mut Vec<Cause>) {
+    if host.contains('*') {
         let fits = host.strip_prefix("*.").is_some_and(|rest| naming::subdomain(rest).is_empty());
         if !fits {
             causes.push(Cause::invalid(field, &json!(host), WILDCARD));
@@ -62,7 +156,10 @@ fn path(path: &Value, place: &str, causes: &mut Vec<Cause>) {
     let text = object::text(path, "/path");
     let field = format!("{place}.path");
     match kind {
-        "" => causes.push(Cause::required(format!("{place}.pathType"), "pathType must be specified")),
+        "" => {
+            causes.push(Cause::required(format!("{place}.pathType"), "pathType must be specified"));
+            return;
+        }
         "Exact" | "Prefix" => {
             if !text.starts_with('/') {
                 causes.push(Cause::invalid(field.clone(), &json!(text), "must be an absolute path"));
@@ -72,8 +169,17 @@ fn path(path: &Value, place: &str, causes: &mut Vec<Cause>) {
                     causes.push(Cause::invalid(field.clone(), &json!(text), &format!("must not contain '{wrong}'")));
                 }
             }
+            for wrong in ["/..", "/."] {
+                if text.ends_with(wrong) {
+                    causes.push(Cause::invalid(field.clone(), &json!(text), &format!("cannot end with '{wrong}'")));
+                }
+            }
         }
-        "ImplementationSpecific" => {}
+        "ImplementationSpecific" => {
+            if !text.is_empty() && !text.starts_with('/') {
+                causes.push(Cause::invalid(field, &json!(text), "must be an absolute path"));
+            }
+        }
         other => {
             let known = ["Exact", "ImplementationSpecific", "Prefix"];
             causes.push(Cause::unsupported(format!("{place}.pathType"), &json!(other), &known));
@@ -83,14 +189,25 @@ fn path(path: &Value, place: &str, causes: &mut Vec<Cause>) {
 }
 
 fn backend(backend: &Value, place: &str, causes: &mut Vec<Cause>) {
-    let Some(service) = backend.get("service") else {
-        if backend.get("resource").is_none() {
-            causes.push(Cause::invalid(place, &json!(""), "resource or service backend is required"));
+    let service = match (backend.get("service"), backend.get("resource")) {
+        (Some(service), None) => service,
+        (None, Some(resource)) => return reference(resource, &format!("{place}.resource"), causes),
+        (found, _) => {
+            let why = match found {
+                Some(_) => "cannot set both resource and service backends",
+                None => "resource or service backend is required",
+            };
+            causes.push(Cause::invalid(place, &json!(""), why));
+            return;
         }
-        return;
     };
-    if object::text(service, "/name").is_empty() {
+    let name = object::name_of(service);
+    if name.is_empty() {
         causes.push(Cause::required(format!("{place}.service.name"), ""));
+    } else {
+        for fault in naming::label(name) {
+            causes.push(Cause::invalid(format!("{place}.service.name"), &json!(name), &fault));
+        }
     }
     let name = object::text(service, "/port/name");
     let number = object::number(service, "/port/number").unwrap_or(0);

@@ -13,13 +13,6 @@ use crate::object;
 
 /// A pod.
 pub(super) fn pod(value: &Value, causes: &mut Vec<Cause>) {
-    for (at, finalizer) in object::finalizers(value).into_iter().enumerate() {
-        let standard = ["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer);
-        if !standard && !finalizer.contains('/') {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(Cause::invalid(format!("metadata.finalizers[{at}]"), &json!(finalizer), why));
-        }
-    }
     spec(value.get("spec").unwrap_or(&Value::Null), "spec", causes);
     images(value, causes);
 }
@@ -339,13 +332,21 @@ pub(super) fn images(value: &Value, causes: &mut Vec<Cause>) {
 
 /// A pod's spec may hardly change.
 pub(super) fn unchanged(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
-    // As every pod is checked, and then the images once more.
-    pod(new, causes);
+    for list in ["containers", "initContainers"] {
+        let pointer = format!("/spec/{list}");
+        if object::items(old, &pointer).len() != object::items(new, &pointer).len() {
+            let why = "pod updates may not add or remove containers";
+            causes.push(Cause::forbidden(format!("spec.{list}"), why));
+            return;
+        }
+    }
+    // The images once more.
     for (at, container) in object::items(new, "/spec/containers").iter().enumerate() {
         if object::text(container, "/image").is_empty() {
             causes.push(Cause::required(format!("spec.containers[{at}].image"), ""));
         }
     }
+    images(new, causes);
     let deadline = |pod| object::number(pod, "/spec/activeDeadlineSeconds");
     match (deadline(old), deadline(new)) {
         (Some(before), Some(after)) if after > before => causes.push(Cause::invalid(
@@ -359,6 +360,8 @@ pub(super) fn unchanged(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
         }
         _ => {}
     }
+    let grace = |pod| object::number(pod, "/spec/terminationGracePeriodSeconds");
+    let mended = grace(old).is_some_and(|seconds| seconds < 0) && grace(new) == Some(1);
     let fixed = |value: &Value| {
         let mut spec = value.get("spec").cloned().unwrap_or_default();
         for list in ["containers", "initContainers"] {
@@ -366,8 +369,11 @@ pub(super) fn unchanged(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
                 object::remove(container, "/image");
             }
         }
-        for field in ["/activeDeadlineSeconds", "/tolerations", "/terminationGracePeriodSeconds", "/schedulingGates"] {
+        for field in ["/activeDeadlineSeconds", "/tolerations", "/schedulingGates"] {
             object::remove(&mut spec, field);
+        }
+        if mended {
+            object::remove(&mut spec, "/terminationGracePeriodSeconds");
         }
         spec
     };

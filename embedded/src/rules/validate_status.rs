@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::validate::not_negative;
-use super::validate_service;
+use super::{custom, validate_metadata, validate_service};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -76,41 +76,49 @@ const DAEMON_SET: Counts = Counts {
     ready: "",
 };
 
-/// A status that takes the place of another.
-pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
+/// A status that takes the place of another. `causes` holds what was found in the metadata as in that of any kind.
+pub(super) fn on_update(resource: &Resource, old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    if resource.custom.is_some() {
+        validate_metadata::on_update(resource, old, new, causes);
+        causes.extend(custom::check_status(resource, new));
+        return;
+    }
     let counts = match (resource.group.as_str(), resource.kind.as_str()) {
         ("apps", "Deployment") => &DEPLOYMENT,
         ("apps", "ReplicaSet") => &REPLICA_SET,
         ("apps", "StatefulSet") => &STATEFUL_SET,
         ("apps", "DaemonSet") => &DAEMON_SET,
         ("", "Service") => {
-            validate_service::status(new, &mut causes);
-            return causes;
+            validate_metadata::on_update(resource, old, new, causes);
+            return validate_service::status(new, causes);
         }
-        _ => return causes,
+        // Their strategies leave the metadata out.
+        ("batch", "CronJob") | ("policy", "PodDisruptionBudget") => return,
+        _ => return validate_metadata::on_update(resource, old, new, causes),
     };
+    let late = resource.kind == "StatefulSet";
+    if !late {
+        validate_metadata::on_update(resource, old, new, causes);
+    }
+    for field in counts.fields {
+        not_negative(new, &format!("/status/{field}"), causes);
+    }
     let count = |value: &Value, field: &str| object::number(value, &format!("/status/{field}")).unwrap_or(0);
-    let mut refuse = |field: &str, why: &str| {
-        causes.push(Cause::invalid(format!("status.{field}"), &json!(count(new, field)), why));
-    };
+    let refuse = |field: &str, why: &str| Cause::invalid(format!("status.{field}"), &json!(count(new, field)), why);
     for field in counts.parts {
         if count(new, field) > count(new, "replicas") {
-            refuse(field, "cannot be greater than status.replicas");
+            causes.push(refuse(field, "cannot be greater than status.replicas"));
         }
     }
     if !counts.parts.is_empty() && count(new, "availableReplicas") > count(new, "readyReplicas") {
-        refuse("availableReplicas", &format!("cannot be greater than {}", counts.ready));
+        causes.push(refuse("availableReplicas", &format!("cannot be greater than {}", counts.ready)));
+    }
+    if late {
+        validate_metadata::on_update(resource, old, new, causes);
     }
     if counts.fields.contains(&"collisionCount") && count(new, "collisionCount") < count(old, "collisionCount") {
-        refuse("collisionCount", "cannot be decremented");
+        causes.push(refuse("collisionCount", "cannot be decremented"));
     }
-    let mut below = Vec::new();
-    for field in counts.fields {
-        not_negative(new, &format!("/status/{field}"), &mut below);
-    }
-    below.extend(causes);
-    below
 }
 
 #[cfg(test)]
@@ -124,7 +132,8 @@ mod tests {
     fn check(kind: &str, old: &Value, new: &Value, expected: &[&str]) {
         let registry = Registry::new(std::iter::empty());
         let resource = registry.of_kind("apps/v1", kind).unwrap();
-        let causes = super::on_update(resource, &json!({"status": old}), &json!({"status": new}));
+        let mut causes = Vec::new();
+        super::on_update(resource, &json!({"status": old}), &json!({"status": new}), &mut causes);
         let said: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         assert_eq!(said, expected);
     }

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{pod_warnings, validate, validate_pod, validate_pod_parts};
+use super::validate::not_negative;
+use super::{pod_warnings, validate, validate_metadata, validate_pod, validate_pod_parts};
 use crate::failure::Cause;
 use crate::object;
 use crate::registry::Resource;
@@ -14,165 +15,362 @@ const LONGEST_CRON_JOB: usize = 52;
 
 /// A workload.
 pub(super) fn workload(resource: &Resource, value: &Value, causes: &mut Vec<Cause>, warnings: &mut Vec<String>) {
-    let kind = resource.kind.as_str();
-    let template = if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
-    let place = template.trim_start_matches('/').replace('/', ".");
-    for field in [
-        "replicas",
-        "minReadySeconds",
-        "revisionHistoryLimit",
-        "progressDeadlineSeconds",
-        "parallelism",
-        "completions",
-        "backoffLimit",
-        "activeDeadlineSeconds",
-        "ttlSecondsAfterFinished",
-        "startingDeadlineSeconds",
-        "successfulJobsHistoryLimit",
-        "failedJobsHistoryLimit",
-    ] {
-        validate::not_negative(value, &format!("/spec/{field}"), causes);
-    }
-    if kind == "CronJob" {
-        cron_job(value, causes);
-    }
-    if kind == "Job" {
-        selector_of_own(value, causes);
-    }
-    let labels = value.pointer(&format!("{template}/metadata/labels"));
-    if matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") {
-        selects_its_pods(kind, value, labels, &place, causes);
-    }
-    validate::labels(value, &format!("{template}/metadata/labels"), &format!("{place}.metadata.labels"), causes);
-    let spec = value.pointer(&format!("{template}/spec")).unwrap_or(&Value::Null);
-    let with_claims = if kind == "StatefulSet" { with_claims(value, spec) } else { None };
-    validate_pod::spec(with_claims.as_ref().unwrap_or(spec), &format!("{place}.spec"), causes);
-    let policy = object::text(spec, "/restartPolicy");
-    if matches!(kind, "Job" | "CronJob") {
-        if policy == "Always" {
-            let field = format!("{place}.spec.restartPolicy");
-            causes.push(Cause::required(field, "valid values: \"OnFailure\", \"Never\""));
-        }
-    } else if !matches!(policy, "Always" | "") {
-        causes.push(Cause::unsupported(format!("{place}.spec.restartPolicy"), &json!(policy), &["Always"]));
-    }
-    if matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
-        && spec.get("activeDeadlineSeconds").is_some()
-    {
-        let owner = if kind == "Deployment" { "ReplicaSet" } else { kind };
-        let why = format!("activeDeadlineSeconds in {owner} is not Supported");
-        causes.push(Cause::forbidden(format!("{place}.spec.activeDeadlineSeconds"), &why));
-    }
-    match kind {
+    match resource.kind.as_str() {
         "Deployment" => deployment(value, causes),
+        "ReplicaSet" => replica_set(value, causes),
         "StatefulSet" => stateful_set(value, causes),
         "DaemonSet" => daemon_set(value, causes),
-        _ => {}
+        "Job" => job(value, causes),
+        _ => cron_job(value, causes),
     }
-    if kind == "Job" {
-        selects_its_job(value, causes);
-        let known = ["NonIndexed", "Indexed"];
-        validate_pod_parts::one_of(value.get("spec").unwrap_or(&Value::Null), "completionMode", "spec", &known, causes);
-        if object::text(value, "/spec/completionMode") == "Indexed" && value.pointer("/spec/completions").is_none() {
-            causes.push(Cause::required("spec.completions", "when completion mode is Indexed"));
-        }
-    }
+    let template = match resource.kind.as_str() {
+        "CronJob" => "/spec/jobTemplate/spec/template",
+        _ => "/spec/template",
+    };
+    let place = template.trim_start_matches('/').replace('/', ".");
     if let Some(template) = value.pointer(template) {
         warnings.extend(pod_warnings::of(template, &format!("{place}.")));
     }
+    let revisions = object::number(value, "/spec/revisionHistoryLimit");
+    if resource.kind == "StatefulSet" && revisions.is_some_and(|limit| limit < 0) {
+        let text = "a negative value retains all historical revisions; a value >= 0 is recommended";
+        warnings.push(format!("spec.revisionHistoryLimit: {text}"));
+    }
 }
 
-/// A Job whose selector is made for it selects what it alone has, beside whatever its client has added.
-fn selector_of_own(value: &Value, causes: &mut Vec<Cause>) {
-    let Some(selector) = value.pointer("/spec/selector").filter(|_| !object::truth(value, "/spec/manualSelector"))
-    else {
-        return;
-    };
-    let own: Vec<(String, &str)> = ["", "batch.kubernetes.io/"]
-        .into_iter()
-        .flat_map(|prefix| {
-            [("controller-uid", object::uid(value)), ("job-name", object::name(value))]
-                .map(|(key, text)| (format!("{prefix}{key}"), text))
-        })
-        .collect();
-    for (key, expected) in &own {
-        let place = "spec.template.metadata.labels";
-        match value.pointer("/spec/template/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str)
-        {
-            None => causes.push(Cause::required(format!("{place}[{key}]"), &format!("must be '{expected}'"))),
-            Some(found) if found != *expected => {
-                let why = format!("must be '{expected}'");
-                let labels = value.pointer("/spec/template/metadata/labels").unwrap_or(&Value::Null);
-                causes.push(Cause::invalid(format!("{place}[{key}]"), labels, &why));
+fn deployment(value: &Value, causes: &mut Vec<Cause>) {
+    not_negative(value, "/spec/replicas", causes);
+    if selector(value, "deployment", "invalid label selector", causes) {
+        selected_template(value, causes);
+        long_running("ReplicaSet", value, causes);
+    }
+    let rolling = "/spec/strategy/rollingUpdate";
+    match object::text(value, "/spec/strategy/type") {
+        "Recreate" if value.pointer(rolling).is_some() => causes.push(Cause::forbidden(
+            "spec.strategy.rollingUpdate",
+            "may not be specified when strategy `type` is 'Recreate'",
+        )),
+        "Recreate" => {}
+        "RollingUpdate" => {
+            let (fewer, more) = (format!("{rolling}/maxUnavailable"), format!("{rolling}/maxSurge"));
+            share(value, &fewer, causes);
+            share(value, &more, causes);
+            if is_none(value, &fewer) && is_none(value, &more) {
+                let shown = value.pointer(&fewer).cloned().unwrap_or_default();
+                let why = "may not be 0 when `maxSurge` is 0";
+                causes.push(Cause::invalid("spec.strategy.rollingUpdate.maxUnavailable", &shown, why));
             }
-            Some(_) => {}
+            at_most_all(value, &fewer, causes);
+        }
+        other => {
+            let amount = |field: &str| match value.pointer(&format!("{rolling}/{field}")) {
+                Some(amount) => amount.to_string(),
+                None => "0".to_owned(),
+            };
+            let inner = match value.pointer(rolling) {
+                None => "null".to_owned(),
+                Some(_) => {
+                    format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", amount("maxUnavailable"), amount("maxSurge"))
+                }
+            };
+            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
+            causes.push(Cause::unsupported_as("spec.strategy", &shown, &["Recreate", "RollingUpdate"]));
         }
     }
-    let labels: Value = own.into_iter().map(|(key, text)| (key, json!(text))).collect::<serde_json::Map<_, _>>().into();
-    if !LabelSelector::of(Some(selector)).is_some_and(|selector| selector.matches_labels(Some(&labels))) {
-        causes.push(Cause::invalid("spec.selector", selector, "`selector` not auto-generated"));
+    not_negative(value, "/spec/minReadySeconds", causes);
+    not_negative(value, "/spec/revisionHistoryLimit", causes);
+    not_negative(value, "/spec/progressDeadlineSeconds", causes);
+    let deadline = object::number(value, "/spec/progressDeadlineSeconds").unwrap_or(600);
+    if deadline <= object::number(value, "/spec/minReadySeconds").unwrap_or(0) {
+        let why = "must be greater than minReadySeconds";
+        causes.push(Cause::invalid("spec.progressDeadlineSeconds", &json!(deadline), why));
     }
 }
 
-/// Made for it or not, a Job's selector must fit its pods.
-fn selects_its_job(value: &Value, causes: &mut Vec<Cause>) {
+fn replica_set(value: &Value, causes: &mut Vec<Cause>) {
+    not_negative(value, "/spec/replicas", causes);
+    not_negative(value, "/spec/minReadySeconds", causes);
+    if selector(value, "deployment", "invalid label selector", causes) {
+        selected_template(value, causes);
+        long_running("ReplicaSet", value, causes);
+    }
+}
+
+fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
+    let management = object::text(value, "/spec/podManagementPolicy");
+    if !matches!(management, "" | "OrderedReady" | "Parallel") {
+        let why = "must be 'OrderedReady' or 'Parallel'";
+        causes.push(Cause::invalid("spec.podManagementPolicy", &json!(management), why));
+    }
+    stateful_strategy(value, causes);
+    for field in ["whenDeleted", "whenScaled"] {
+        let policy = value.pointer("/spec/persistentVolumeClaimRetentionPolicy").unwrap_or(&Value::Null);
+        let place = "spec.persistentVolumeClaimRetentionPolicy";
+        validate_pod_parts::one_of(policy, field, place, &["Retain", "Delete"], causes);
+    }
+    not_negative(value, "/spec/replicas", causes);
+    not_negative(value, "/spec/minReadySeconds", causes);
+    if object::number(value, "/spec/ordinals/start").is_some_and(|start| start < 0) {
+        let shown = json!(object::number(value, "/spec/ordinals/start"));
+        causes.push(Cause::invalid("spec.ordinals.start", &shown, "must be greater than or equal to 0"));
+    }
+    // Of this selector it is not said what is wrong with it.
+    if selector(value, "statefulset", "", causes) {
+        selected_template(value, causes);
+        validate::labels(value, "/spec/template/metadata/labels", "spec.template.labels", causes);
+        validate_metadata::annotations(
+            value,
+            "/spec/template/metadata/annotations",
+            "spec.template.annotations",
+            causes,
+        );
+    }
+    long_running("StatefulSet", value, causes);
+}
+
+/// How a StatefulSet replaces its pods.
+fn stateful_strategy(value: &Value, causes: &mut Vec<Cause>) {
+    let rolling = "/spec/updateStrategy/rollingUpdate";
+    let shown = || {
+        let partition = object::number(value, &format!("{rolling}/partition")).unwrap_or(0);
+        let fewer = value.pointer(&format!("{rolling}/maxUnavailable")).cloned().unwrap_or_default();
+        format!("{{\"Partition\":{partition},\"MaxUnavailable\":{fewer}}}")
+    };
+    match object::text(value, "/spec/updateStrategy/type") {
+        "RollingUpdate" => {
+            not_negative(value, &format!("{rolling}/partition"), causes);
+            let fewer = format!("{rolling}/maxUnavailable");
+            if let Some(amount) = value.pointer(&fewer) {
+                share(value, &fewer, causes);
+                if is_none(value, &fewer) {
+                    let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+                    causes.push(Cause::invalid(field, amount, "cannot be 0"));
+                }
+                at_most_all(value, &fewer, causes);
+            }
+        }
+        "OnDelete" if value.pointer(rolling).is_some() => causes.push(Cause::invalid_as(
+            "spec.updateStrategy.rollingUpdate",
+            &shown(),
+            "only allowed for updateStrategy 'RollingUpdate'",
+        )),
+        "OnDelete" => {}
+        other => {
+            let inner = value.pointer(rolling).map_or_else(|| "null".to_owned(), |_| shown());
+            let all = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
+            let why = "must be 'RollingUpdate' or 'OnDelete'";
+            causes.push(Cause::invalid_as("spec.updateStrategy", &all, why));
+        }
+    }
+}
+
+fn daemon_set(value: &Value, causes: &mut Vec<Cause>) {
+    let before = causes.len();
+    validate::selector(value, "/spec/selector", causes);
     let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
+    let parsed = LabelSelector::of(given).filter(|_| causes.len() == before);
+    let labels = value.pointer("/spec/template/metadata/labels");
+    // Nothing, which matches no pod, does not match its own.
+    if causes.len() == before && !parsed.as_ref().is_some_and(|selector| selector.matches_labels(labels)) {
+        unmatched(labels, causes);
+    }
+    if parsed.is_some_and(|selector| selector.is_empty()) {
+        let shown = selector_as_go(given.unwrap_or(&Value::Null));
+        causes.push(Cause::invalid_as("spec.selector", &shown, "empty selector is invalid for daemonset"));
+    }
+    template(value, "/spec/template", causes);
+    long_running("DaemonSet", value, causes);
+    not_negative(value, "/spec/minReadySeconds", causes);
+    let rolling = "/spec/updateStrategy/rollingUpdate";
+    match object::text(value, "/spec/updateStrategy/type") {
+        "RollingUpdate" => {
+            let (fewer, more) = (format!("{rolling}/maxUnavailable"), format!("{rolling}/maxSurge"));
+            share(value, &fewer, causes);
+            share(value, &more, causes);
+            at_most_all(value, &fewer, causes);
+            at_most_all(value, &more, causes);
+            match (is_none(value, &fewer), is_none(value, &more)) {
+                (true, true) => {
+                    let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+                    causes.push(Cause::required(field, "cannot be 0 when maxSurge is 0"));
+                }
+                (false, false) => {
+                    let surge = value.pointer(&more).cloned().unwrap_or_default();
+                    let why = "may not be set when maxUnavailable is non-zero";
+                    causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate.maxSurge", &surge, why));
+                }
+                _ => {}
+            }
+        }
+        "OnDelete" => {}
+        other => {
+            let amount = |field: &str| match value.pointer(&format!("{rolling}/{field}")) {
+                Some(amount) => amount.to_string(),
+                None => "0".to_owned(),
+            };
+            let inner = match value.pointer(rolling) {
+                None => "null".to_owned(),
+                Some(_) => {
+                    format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", amount("maxUnavailable"), amount("maxSurge"))
+                }
+            };
+            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
+            causes.push(Cause::unsupported_as("spec.updateStrategy", &shown, &["RollingUpdate", "OnDelete"]));
+        }
+    }
+    not_negative(value, "/spec/revisionHistoryLimit", causes);
+}
+
+fn job(value: &Value, causes: &mut Vec<Cause>) {
+    own_selector(value, causes);
+    job_spec(value, "/spec", causes);
+    let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
+    let before = causes.len();
     match given {
         None => causes.push(Cause::required("spec.selector", "")),
         Some(_) => validate::selector(value, "/spec/selector", causes),
     }
     let labels = value.pointer("/spec/template/metadata/labels");
-    if !LabelSelector::of(given).is_some_and(|selector| selector.matches_labels(labels)) {
-        let why = "`selector` does not match template `labels`";
-        causes.push(Cause::invalid("spec.template.metadata.labels", labels.unwrap_or(&Value::Null), why));
+    let fits = LabelSelector::of(given).is_some_and(|selector| selector.matches_labels(labels));
+    if !fits && (given.is_none() || causes.len() == before) {
+        unmatched(labels, causes);
     }
 }
 
-/// A workload's selector must fit its pods.
-fn selects_its_pods(kind: &str, value: &Value, labels: Option<&Value>, place: &str, causes: &mut Vec<Cause>) {
-    let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
-    let shown = given.cloned().unwrap_or_default();
-    let before = causes.len();
-    match given {
-        // A DaemonSet is only told that nothing, which matches no pod, does not match its own.
-        None if kind == "DaemonSet" => {}
-        None => causes.push(Cause::required("spec.selector", "")),
-        Some(_) => validate::selector(value, "/spec/selector", causes),
-    }
-    if given.is_some() && causes.len() > before {
-        causes.push(Cause::invalid("spec.selector", &shown, "invalid label selector"));
+/// A selector that the server was to make has what it has put there, and nothing that its pods have not.
+fn own_selector(value: &Value, causes: &mut Vec<Cause>) {
+    let Some(given) = value.pointer("/spec/selector").filter(|selector| !selector.is_null()) else { return };
+    if object::truth(value, "/spec/manualSelector") {
         return;
     }
-    let selector = LabelSelector::of(given);
-    if selector.as_ref().is_some_and(LabelSelector::is_empty) {
-        let why = format!("empty selector is invalid for {}", kind_words(kind));
-        causes.push(Cause::invalid("spec.selector", &shown, &why));
-    } else if !selector.is_some_and(|selector| selector.matches_labels(labels)) {
-        let labels = labels.cloned().unwrap_or_default();
-        let why = "`selector` does not match template `labels`";
-        causes.push(Cause::invalid(format!("{place}.metadata.labels"), &labels, why));
+    let (uid, name) = (object::uid(value), object::name(value));
+    let expected = json!({
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    });
+    for key in ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"] {
+        let wanted = object::text(&expected, &format!("/{}", key.replace('/', "~1")));
+        let labels = value.pointer("/spec/template/metadata/labels").unwrap_or(&Value::Null);
+        let found = labels.get(key);
+        let (field, why) = (format!("spec.template.metadata.labels[{key}]"), format!("must be '{wanted}'"));
+        match found {
+            None => causes.push(Cause::required(field, &why)),
+            Some(found) if found.as_str() != Some(wanted) => causes.push(Cause::invalid(field, labels, &why)),
+            Some(_) => {}
+        }
+    }
+    if !LabelSelector::of(Some(given)).is_none_or(|selector| selector.matches_labels(Some(&expected))) {
+        let why = "`selector` not auto-generated";
+        causes.push(Cause::invalid_as("spec.selector", &selector_as_go(given), why));
     }
 }
 
-/// A number or a share of them, at most all.
-fn amount(value: &Value, pointer: &str, most_all: bool, causes: &mut Vec<Cause>) {
-    let field = pointer.trim_start_matches('/').replace('/', ".");
-    match value.pointer(pointer) {
-        Some(Value::String(text)) => match text.strip_suffix('%').and_then(|share| share.parse::<u32>().ok()) {
-            None => {
-                let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
-                causes.push(Cause::invalid(field, &json!(text), why));
-            }
-            Some(share) if share > 100 && most_all => {
-                causes.push(Cause::invalid(field, &json!(text), "must not be greater than 100%"));
-            }
-            Some(_) => {}
-        },
-        Some(number) if number.as_i64().is_some_and(|number| number < 0) => {
-            causes.push(Cause::invalid(field, number, "must be greater than or equal to 0"));
-        }
-        _ => {}
+/// What a Job does, where it is a CronJob's as well.
+fn job_spec(value: &Value, pointer: &str, causes: &mut Vec<Cause>) {
+    let place = pointer.trim_start_matches('/').replace('/', ".");
+    for field in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
+        not_negative(value, &format!("{pointer}/{field}"), causes);
     }
+    let spec = value.pointer(pointer).unwrap_or(&Value::Null);
+    validate_pod_parts::one_of(spec, "completionMode", &place, &["NonIndexed", "Indexed"], causes);
+    if object::text(spec, "/completionMode") == "Indexed" && spec.get("completions").is_none() {
+        causes.push(Cause::required(format!("{place}.completions"), "when completion mode is Indexed"));
+    }
+    template(value, &format!("{pointer}/template"), causes);
+    let field = format!("{place}.template.spec.restartPolicy");
+    match object::text(spec, "/template/spec/restartPolicy") {
+        "Always" | "" => causes.push(Cause::required(field, "valid values: \"OnFailure\", \"Never\"")),
+        "OnFailure" | "Never" => {}
+        other => causes.push(Cause::unsupported(field, &json!(other), &["OnFailure", "Never"])),
+    }
+}
+
+/// When a CronJob runs, and how it keeps its past.
+fn cron_job(value: &Value, causes: &mut Vec<Cause>) {
+    let schedule = object::text(value, "/spec/schedule");
+    if schedule.is_empty() {
+        causes.push(Cause::required("spec.schedule", ""));
+    } else if schedule.contains("TZ") {
+        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+        causes.push(Cause::invalid("spec.schedule", &json!(schedule), why));
+    } else if let Some(why) = schedule_fault(schedule) {
+        causes.push(Cause::invalid("spec.schedule", &json!(schedule), &why));
+    }
+    not_negative(value, "/spec/startingDeadlineSeconds", causes);
+    if value.pointer("/spec/timeZone").is_some_and(|zone| *zone == json!("")) {
+        let why = "timeZone must be nil or non-empty string";
+        causes.push(Cause::invalid("spec.timeZone", &json!(""), why));
+    }
+    let spec = value.get("spec").unwrap_or(&Value::Null);
+    validate_pod_parts::one_of(spec, "concurrencyPolicy", "spec", &["Allow", "Forbid", "Replace"], causes);
+    job_spec(value, "/spec/jobTemplate/spec", causes);
+    if let Some(selector) = value.pointer("/spec/jobTemplate/spec/selector") {
+        let why = "`selector` will be auto-generated";
+        causes.push(Cause::invalid_as("spec.jobTemplate.spec.selector", &selector_as_go(selector), why));
+    }
+    if object::truth(value, "/spec/jobTemplate/spec/manualSelector") {
+        let field = "spec.jobTemplate.spec.manualSelector";
+        causes.push(Cause::unsupported(field, &json!(true), &["nil", "false"]));
+    }
+    not_negative(value, "/spec/successfulJobsHistoryLimit", causes);
+    not_negative(value, "/spec/failedJobsHistoryLimit", causes);
+    let name = object::name(value);
+    if name.len() > LONGEST_CRON_JOB {
+        let why = format!("must be no more than {LONGEST_CRON_JOB} characters");
+        causes.push(Cause::invalid("metadata.name", &json!(name), &why));
+    }
+}
+
+/// The selector of a workload; tells whether it can be read at all, for otherwise the template is not looked at.
+fn selector(value: &Value, kind: &str, unreadable: &str, causes: &mut Vec<Cause>) -> bool {
+    let Some(given) = value.pointer("/spec/selector").filter(|selector| !selector.is_null()) else {
+        causes.push(Cause::required("spec.selector", ""));
+        return true;
+    };
+    let before = causes.len();
+    validate::selector(value, "/spec/selector", causes);
+    let shown = selector_as_go(given);
+    if causes.len() > before {
+        let mut cause = Cause::invalid_as("spec.selector", &shown, unreadable);
+        if unreadable.is_empty() {
+            cause.message = format!("Invalid value: {shown}");
+        }
+        causes.push(cause);
+        return false;
+    }
+    if LabelSelector::of(Some(given)).is_some_and(|selector| selector.is_empty()) {
+        let why = format!("empty selector is invalid for {kind}");
+        causes.push(Cause::invalid_as("spec.selector", &shown, &why));
+    }
+    true
+}
+
+/// The template, which the selector is to fit.
+fn selected_template(value: &Value, causes: &mut Vec<Cause>) {
+    let labels = value.pointer("/spec/template/metadata/labels");
+    let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
+    if !LabelSelector::of(given).is_some_and(|selector| selector.matches_labels(labels)) {
+        unmatched(labels, causes);
+    }
+    template(value, "/spec/template", causes);
+}
+
+fn unmatched(labels: Option<&Value>, causes: &mut Vec<Cause>) {
+    let why = "`selector` does not match template `labels`";
+    causes.push(Cause::invalid("spec.template.metadata.labels", labels.unwrap_or(&Value::Null), why));
+}
+
+/// A pod template. The server leaves the metadata out of what it calls its fields.
+fn template(value: &Value, pointer: &str, causes: &mut Vec<Cause>) {
+    let place = pointer.trim_start_matches('/').replace('/', ".");
+    validate::labels(value, &format!("{pointer}/metadata/labels"), &format!("{place}.labels"), causes);
+    let annotations = format!("{pointer}/metadata/annotations");
+    validate_metadata::annotations(value, &annotations, &format!("{place}.annotations"), causes);
+    let spec = value.pointer(&format!("{pointer}/spec")).unwrap_or(&Value::Null);
+    let with_claims = with_claims(value, spec);
+    validate_pod::spec(with_claims.as_ref().unwrap_or(spec), &format!("{place}.spec"), causes);
 }
 
 /// A StatefulSet's pods as they are made: with a volume for each of its claims, in place of one of that name. None where
@@ -192,89 +390,72 @@ fn with_claims(value: &Value, spec: &Value) -> Option<Value> {
     Some(spec)
 }
 
-/// How a StatefulSet makes and replaces its pods.
-fn stateful_set(value: &Value, causes: &mut Vec<Cause>) {
-    let management = object::text(value, "/spec/podManagementPolicy");
-    if !matches!(management, "" | "OrderedReady" | "Parallel") {
-        let why = "must be 'OrderedReady' or 'Parallel'";
-        causes.push(Cause::invalid("spec.podManagementPolicy", &json!(management), why));
+/// Pods that are to run for good.
+fn long_running(kind: &str, value: &Value, causes: &mut Vec<Cause>) {
+    let policy = object::text(value, "/spec/template/spec/restartPolicy");
+    if policy != "Always" {
+        causes.push(Cause::unsupported("spec.template.spec.restartPolicy", &json!(policy), &["Always"]));
     }
-    let partition = object::number(value, "/spec/updateStrategy/rollingUpdate/partition");
-    let rolling = value.pointer("/spec/updateStrategy/rollingUpdate");
-    let shown = |partition: Option<i64>| {
-        let partition = partition.map_or_else(|| "null".to_owned(), |partition| partition.to_string());
-        format!("{{\"Partition\":{partition},\"MaxUnavailable\":null}}")
-    };
-    match object::text(value, "/spec/updateStrategy/type") {
-        "RollingUpdate" => {
-            validate::not_negative(value, "/spec/updateStrategy/rollingUpdate/partition", causes);
-        }
-        "OnDelete" if rolling.is_some() => causes.push(Cause::invalid_as(
-            "spec.updateStrategy.rollingUpdate",
-            &shown(partition),
-            "only allowed for updateStrategy 'RollingUpdate'",
-        )),
-        "OnDelete" => {}
-        other => {
-            let inner = rolling.map_or_else(|| "null".to_owned(), |_| shown(partition));
-            let all = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
-            let why = "must be 'RollingUpdate' or 'OnDelete'";
-            causes.push(Cause::invalid_as("spec.updateStrategy", &all, why));
-        }
+    if value.pointer("/spec/template/spec/activeDeadlineSeconds").is_some() {
+        let why = format!("activeDeadlineSeconds in {kind} is not Supported");
+        causes.push(Cause::forbidden("spec.template.spec.activeDeadlineSeconds", &why));
     }
 }
 
-/// How a DaemonSet replaces its pods.
-fn daemon_set(value: &Value, causes: &mut Vec<Cause>) {
-    let rolling = "/spec/updateStrategy/rollingUpdate";
-    let none = |field: &str| {
-        value
-            .pointer(&format!("{rolling}/{field}"))
-            .is_none_or(|amount| matches!(amount.as_i64(), Some(0)) || *amount == json!("0%"))
-    };
-    match object::text(value, "/spec/updateStrategy/type") {
-        "RollingUpdate" => {
-            amount(value, &format!("{rolling}/maxUnavailable"), true, causes);
-            amount(value, &format!("{rolling}/maxSurge"), true, causes);
-            if none("maxUnavailable") && none("maxSurge") {
-                let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
-                causes.push(Cause::required(field, "cannot be 0 when maxSurge is 0"));
-            } else if !none("maxUnavailable") && !none("maxSurge") {
-                let surge = value.pointer(&format!("{rolling}/maxSurge")).cloned().unwrap_or_default();
-                let why = "may not be set when maxUnavailable is non-zero";
-                causes.push(Cause::invalid("spec.updateStrategy.rollingUpdate.maxSurge", &surge, why));
-            }
+/// A selector as the server prints it: with its fields in their own order.
+pub(super) fn selector_as_go(selector: &Value) -> String {
+    let mut shown = Vec::new();
+    if let Some(labels) = selector.get("matchLabels") {
+        shown.push(format!("\"matchLabels\":{labels}"));
+    }
+    let expressions = object::items(selector, "/matchExpressions");
+    if !expressions.is_empty() {
+        let expression = |expression: &Value| {
+            let fields = ["key", "operator", "values"];
+            let fields = fields.iter().filter_map(|field| Some(format!("\"{field}\":{}", expression.get(field)?)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        };
+        let all: Vec<String> = expressions.iter().map(expression).collect();
+        shown.push(format!("\"matchExpressions\":[{}]", all.join(",")));
+    }
+    format!("{{{}}}", shown.join(","))
+}
+
+/// A number or a share, of which it is checked that it is one and not below zero.
+fn share(value: &Value, pointer: &str, causes: &mut Vec<Cause>) {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    match value.pointer(pointer) {
+        Some(Value::String(text)) if percent(text).is_none() => {
+            let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+            causes.push(Cause::invalid(field, &json!(text), why));
         }
-        "OnDelete" => {}
-        other => {
-            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":null}}");
-            causes.push(Cause::unsupported_as("spec.updateStrategy", &shown, &["RollingUpdate", "OnDelete"]));
+        Some(number) if number.as_i64().is_some_and(|number| number < 0) => {
+            causes.push(Cause::invalid(field, number, "must be greater than or equal to 0"));
         }
+        _ => {}
     }
 }
 
-/// When a CronJob runs, and how it keeps its past.
-fn cron_job(value: &Value, causes: &mut Vec<Cause>) {
-    let schedule = object::text(value, "/spec/schedule");
-    if schedule.is_empty() {
-        causes.push(Cause::required("spec.schedule", ""));
-    } else if schedule.contains("TZ") {
-        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-        causes.push(Cause::invalid("spec.schedule", &json!(schedule), why));
-    } else if let Some(why) = schedule_fault(schedule) {
-        causes.push(Cause::invalid("spec.schedule", &json!(schedule), &why));
+/// A share that is to be no more than all.
+fn at_most_all(value: &Value, pointer: &str, causes: &mut Vec<Cause>) {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    let text = object::text(value, pointer);
+    if percent(text).is_some_and(|share| share > 100) {
+        causes.push(Cause::invalid(field, &json!(text), "must not be greater than 100%"));
     }
-    if value.pointer("/spec/timeZone").is_some_and(|zone| *zone == json!("")) {
-        let why = "timeZone must be nil or non-empty string";
-        causes.push(Cause::invalid("spec.timeZone", &json!(""), why));
+}
+
+fn percent(text: &str) -> Option<u32> {
+    text.strip_suffix('%').and_then(|share| share.parse().ok())
+}
+
+/// Does the number or share come to nothing?
+fn is_none(value: &Value, pointer: &str) -> bool {
+    match value.pointer(pointer) {
+        Some(Value::String(text)) => percent(text).or_else(|| text.parse().ok()).unwrap_or(0) == 0,
+        Some(number) => number.as_i64() == Some(0),
+        None => true,
     }
-    let name = object::name(value);
-    if name.len() > LONGEST_CRON_JOB {
-        let why = format!("must be no more than {LONGEST_CRON_JOB} characters");
-        causes.push(Cause::invalid("metadata.name", &json!(name), &why));
-    }
-    let spec = value.get("spec").unwrap_or(&Value::Null);
-    validate_pod_parts::one_of(spec, "concurrencyPolicy", "spec", &["Allow", "Forbid", "Replace"], causes);
 }
 
 /// What is wrong with a schedule, in the words of the server's reader of schedules.
@@ -310,49 +491,6 @@ fn schedule_fault(schedule: &str) -> Option<String> {
                 .map(|last| format!("end of range ({last}) above maximum ({most}): {range}"))
         })
     })
-}
-
-fn kind_words(kind: &str) -> &'static str {
-    match kind {
-        "StatefulSet" => "statefulset",
-        "DaemonSet" => "daemonset",
-        _ => "deployment",
-    }
-}
-
-fn deployment(value: &Value, causes: &mut Vec<Cause>) {
-    let kind = object::text(value, "/spec/strategy/type");
-    match kind {
-        "Recreate" if value.pointer("/spec/strategy/rollingUpdate").is_some() => causes.push(Cause::forbidden(
-            "spec.strategy.rollingUpdate",
-            "may not be specified when strategy `type` is 'Recreate'",
-        )),
-        "Recreate" => {}
-        "RollingUpdate" => {
-            amount(value, "/spec/strategy/rollingUpdate/maxUnavailable", true, causes);
-            amount(value, "/spec/strategy/rollingUpdate/maxSurge", false, causes);
-            let none = |pointer: &str| matches!(value.pointer(pointer), Some(amount) if *amount == json!(0) || *amount == json!("0%"));
-            if none("/spec/strategy/rollingUpdate/maxSurge") && none("/spec/strategy/rollingUpdate/maxUnavailable") {
-                causes.push(Cause::invalid(
-                    "spec.strategy.rollingUpdate.maxUnavailable",
-                    &value.pointer("/spec/strategy/rollingUpdate/maxUnavailable").cloned().unwrap_or_default(),
-                    "may not be 0 when `maxSurge` is 0",
-                ));
-            }
-        }
-        other => {
-            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":null}}");
-            causes.push(Cause::unsupported_as("spec.strategy", &shown, &["Recreate", "RollingUpdate"]));
-        }
-    }
-    let deadline = object::number(value, "/spec/progressDeadlineSeconds").unwrap_or(600);
-    if deadline <= object::number(value, "/spec/minReadySeconds").unwrap_or(0) {
-        causes.push(Cause::invalid(
-            "spec.progressDeadlineSeconds",
-            &json!(deadline),
-            "must be greater than minReadySeconds",
-        ));
-    }
 }
 
 /// A StatefulSet's spec may hardly change.

@@ -57,6 +57,7 @@ impl Hidden {
     pub(crate) fn hide(&mut self, body: &Value) -> Value {
         let mut body = body.clone();
         sort_conflicts(&mut body);
+        sort_owners(&mut body);
         let body = &body;
         let list = body.get("items").is_some() || body.get("rows").is_some();
         self.value(body, "", if list { "list" } else { "" })
@@ -165,9 +166,14 @@ impl Hidden {
             } else {
                 shown.push(first);
                 rest = &rest[first.len_utf8()..];
-                for phrase in ["ResourceVersion in record (", "ResourceVersion in object meta: ", ", current: "] {
-                    if shown.ends_with(phrase) {
-                        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                for phrase in [
+                    "resourceVersion:",
+                    "ResourceVersion in record (",
+                    "ResourceVersion in object meta: ",
+                    ", current: ",
+                ] {
+                    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                    if shown.ends_with(phrase) && digits > 0 {
                         shown.push_str(if phrase.starts_with(',') { "<list version>" } else { "<version>" });
                         rest = &rest[digits..];
                     }
@@ -191,8 +197,48 @@ fn sort_conflicts(body: &mut Value) {
     }
 }
 
+/// Owners come by the time of their writes, to the second; how long two writes take is chance. So as if all were of one
+/// second.
+fn sort_owners(body: &mut Value) {
+    let text = |owner: &Value, field: &str| owner[field].as_str().unwrap_or_default().to_owned();
+    match body {
+        Value::Object(map) => {
+            if let Some(Value::Array(owners)) = map.get_mut("managedFields") {
+                let order = ["operation", "manager", "apiVersion", "subresource"];
+                owners.sort_by_cached_key(|owner| order.map(|field| text(owner, field)));
+                // The one that has no time comes first of its kind.
+                owners.sort_by_key(|owner| (text(owner, "operation"), owner["time"].is_string()));
+            }
+            map.values_mut().for_each(sort_owners);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_owners),
+        _ => {}
+    }
+}
+
 /// A text without the patched object that a refused patch shows whole, as JSON with its fields in an order of their own.
+///
+/// Neither has a text what follows the words after which a server prints how Go shows the difference of two structures.
 fn without_patched(text: &str) -> String {
+    const DIFFERENCES: [&str; 2] =
+        ["(allow it to be set to 1 if it was previously negative)", "volumeAttributesClassName for bound claims"];
+    if let Some((before, words)) = DIFFERENCES.iter().find_map(|words| Some((text.split_once(words)?.0, words))) {
+        return format!("{before}{words}");
+    }
+    // A template that may not change is printed whole, by Go's names.
+    let value = "spec.template: Invalid value: ";
+    if let Some((before, rest)) = text.split_once(value)
+        && let Some((_, after)) = rest.split_once(": field is immutable")
+    {
+        return format!("{before}{value}<template>: field is immutable{}", without_patched(after));
+    }
+    let template = "Invalid value: {\"";
+    if let Some((_, after)) = text.split_once(": field is immutable")
+        && text.starts_with(template)
+        && text.to_lowercase().contains("\"containers\":")
+    {
+        return format!("Invalid value: <template>: field is immutable{after}");
+    }
     let beginning = "Invalid value: \"{\\\"";
     let Some(start) = text.find(beginning) else { return text.to_owned() };
     let (before, shown) = text.split_at(start);

@@ -18,14 +18,31 @@ pub(in crate::rules) fn check(definition: &Value) -> Vec<Cause> {
     causes
 }
 
+/// The name of a new definition says what it defines.
+pub(in crate::rules) fn name(definition: &Value) -> Option<Cause> {
+    let text = |pointer: &str| object::text(definition, pointer);
+    let name = object::name(definition);
+    let fits = name == format!("{}.{}", text("/spec/names/plural"), text("/spec/group"));
+    let why = "must be spec.names.plural+\".\"+spec.group";
+    (!fits).then(|| Cause::invalid("metadata.name", &json!(name), why))
+}
+
+/// What of a definition may not change, or not any more.
+pub(in crate::rules) fn unchanged(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    let established = object::condition_is_true(old, "Established");
+    let stored: &[&str] = if established { &["scope", "names.kind"] } else { &[] };
+    for field in stored.iter().chain(&["group", "names.plural"]) {
+        let pointer = format!("/spec/{}", field.replace('.', "/"));
+        let value = object::text(new, &pointer);
+        if value != object::text(old, &pointer) {
+            causes.push(Cause::invalid(format!("spec.{field}"), &json!(value), "field is immutable"));
+        }
+    }
+}
+
 fn names(definition: &Value, causes: &mut Vec<Cause>) {
     let text = |pointer: &str| object::text(definition, pointer);
     let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
-    let name = object::name(definition);
-    if name != format!("{plural}.{group}") {
-        let why = "must be spec.names.plural+\".\"+spec.group";
-        causes.push(Cause::invalid("metadata.name", &json!(name), why));
-    }
     if group.is_empty() {
         causes.push(Cause::required("spec.group", ""));
     } else if !naming::subdomain(group).is_empty() {

@@ -13,7 +13,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-pub(super) use self::definition::check as check_definition;
+pub(super) use self::definition::{
+    check as check_definition, name as definition_name, unchanged as definition_unchanged,
+};
 use crate::failure::{Cause, Failure};
 use crate::object;
 use crate::registry::Resource;

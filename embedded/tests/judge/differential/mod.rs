@@ -4,13 +4,16 @@
 
 mod alone;
 mod kinds;
+mod parts;
 mod sequence;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
 
-use self::sequence::{History, Step, steps};
+use self::sequence::{History, Steps, steps};
 use crate::exchange::{Exchange, File, Sequence};
 use crate::replay::difference;
 use crate::server::{Place, Real, runtime};
@@ -21,8 +24,10 @@ const SEQUENCES: u64 = 40;
 const SEED: u64 = 1;
 /// How often a sequence that differs is made simpler at most.
 const SHRINKING: usize = 60;
-/// A run that was asked for more sequences goes on after a difference, up to so many.
-const MOST_DIFFERENCES: usize = 6;
+/// A run goes on after a difference, and tells each kind of difference once, up to so many.
+const MOST_DIFFERENCES: usize = 60;
+/// How many of the lines that differ tell one kind of difference from another.
+const SHAPE: usize = 8;
 
 #[test]
 fn random_sequences_are_answered_as_a_real_server_answers_them() {
@@ -31,7 +36,7 @@ fn random_sequences_are_answered_as_a_real_server_answers_them() {
         Ok(real) => {
             let found = runtime().block_on(compare(real, seed, count));
             say(&format!("sent {count} random sequences (seed {seed}) to Kubernetes {} too", real.version()));
-            assert!(found.is_empty(), "{}", found.join("\n\n"));
+            assert!(found.is_empty(), "{} kinds of difference, shown above: {}", found.len(), found.join(", "));
         }
         Err(missing) => say(&format!("random sequences are not compared with a real server: {missing}")),
     }
@@ -62,22 +67,35 @@ fn runner(seed: u64) -> TestRunner {
 }
 
 /// The sequence of a seed.
-fn sequence(seed: u64) -> Vec<Step> {
+fn sequence(seed: u64) -> Steps {
     steps().new_tree(&mut runner(seed)).unwrap().current()
+}
+
+/// Two answers that differ, with all that led to them.
+struct Difference {
+    /// Which resource and verb it is about, and what is said differently: the same for differences of one kind.
+    shape: String,
+    /// The requests as a sequence of the exchange format, and how the answers to the last one differ.
+    text: String,
 }
 
 async fn compare(real: &Real, seed: u64, count: u64) -> Vec<String> {
     let client = real.client().await;
+    let mut shapes = BTreeSet::new();
     let mut found = Vec::new();
     for case in 0..count {
         let mut tree = steps().new_tree(&mut runner(seed + case)).unwrap();
         let Some(mut smallest) = first_difference(real, &client, &tree.current()).await else { continue };
+        if !shapes.insert(smallest.shape.clone()) {
+            continue;
+        }
         for _ in 0..SHRINKING {
             if !tree.simplify() {
                 break;
             }
             loop {
-                match first_difference(real, &client, &tree.current()).await {
+                let simpler = first_difference(real, &client, &tree.current()).await;
+                match simpler.filter(|simpler| simpler.shape == smallest.shape || !shapes.contains(&simpler.shape)) {
                     Some(smaller) => {
                         smallest = smaller;
                         break;
@@ -87,7 +105,9 @@ async fn compare(real: &Real, seed: u64, count: u64) -> Vec<String> {
                 }
             }
         }
-        found.push(format!("seed {}\n{smallest}", seed + case));
+        shapes.insert(smallest.shape);
+        say(&format!("seed {}\n{}", seed + case, smallest.text));
+        found.push(format!("seed {}", seed + case));
         if found.len() >= MOST_DIFFERENCES {
             break;
         }
@@ -95,15 +115,33 @@ async fn compare(real: &Real, seed: u64, count: u64) -> Vec<String> {
     found
 }
 
-/// Sends a sequence to both; the first answers that differ, with all that led to them.
-async fn first_difference(real: &Real, client: &kube::Client, steps: &[Step]) -> Option<String> {
+/// Sends a sequence to both; the first answers that differ.
+async fn first_difference(real: &Real, client: &kube::Client, steps: &Steps) -> Option<Difference> {
     let mut there = real.place(client).await;
     let mut here = Place::embedded().await;
-    let mut history = History::default();
+    let difference = difference_between(&mut there, &mut here, steps).await;
+    if let Some(first) = steps.first() {
+        // Definitions are the cluster's: it is slow with many of them.
+        let name = first.body.as_ref().and_then(|body| body.pointer("/metadata/name")).and_then(Value::as_str);
+        let path = first.send.trim_start_matches("POST ");
+        let gone = Exchange { send: format!("DELETE {path}/{}", name.unwrap()), ..Exchange::default() };
+        there.exchange(&gone, "").await;
+    }
+    difference
+}
+
+async fn difference_between(there: &mut Place, here: &mut Place, steps: &Steps) -> Option<Difference> {
     let mut exchanges = Vec::new();
-    for step in steps {
+    for exchange in steps.first().into_iter().chain(steps.ready()) {
+        let payload = exchange.payload(&BTreeMap::new());
+        there.exchange(&exchange, &payload).await;
+        here.exchange(&exchange, &payload).await;
+        exchanges.push(exchange);
+    }
+    let mut history = History::default();
+    for step in &steps.steps {
         let mut exchange = step.exchange(&history);
-        let payload = exchange.payload(&std::collections::BTreeMap::new());
+        let payload = exchange.payload(&BTreeMap::new());
         let expected = there.exchange(&exchange, &payload).await;
         let found = here.exchange(&exchange, &payload).await;
         history.note(step, &expected);
@@ -111,7 +149,11 @@ async fn first_difference(real: &Real, client: &kube::Client, steps: &[Step]) ->
         let last = exchange.clone();
         exchanges.push(exchange);
         if found != expected {
-            return Some(format!("{}\n{}", shown(exchanges), difference(&last, &payload, &expected, &found)));
+            let lines = difference(&last, "", &expected, &found);
+            let changed = lines.lines().filter(|line| line.starts_with(['+', '-'])).take(SHAPE);
+            let shape = format!("{:?} {}\n{}", step.verb, step.kind().collection, changed.collect::<String>());
+            let text = format!("{}\n{}", shown(exchanges), difference(&last, &payload, &expected, &found));
+            return Some(Difference { shape, text });
         }
     }
     None
@@ -121,12 +163,7 @@ async fn first_difference(real: &Real, client: &kube::Client, steps: &[Step]) ->
 fn shown(exchanges: Vec<Exchange>) -> String {
     let exchanges = exchanges.into_iter().map(|exchange| Exchange { answer: None, ..exchange }).collect();
     let sequence = Sequence { name: "found by random sequences".to_owned(), exchanges };
-    let file = File {
-        about: String::new(),
-        server: None,
-        objects: std::collections::BTreeMap::new(),
-        sequences: vec![sequence],
-    };
+    let file = File { about: String::new(), server: None, objects: BTreeMap::new(), sequences: vec![sequence] };
     let value: Value = serde_json::to_value(file).unwrap();
     text::yaml(&value["sequences"])
 }
