@@ -13,6 +13,7 @@ mod kubectl;
 mod lock;
 mod ownership;
 mod predict;
+mod plan_schema;
 mod provided;
 mod read_only;
 mod refusals;
@@ -113,6 +114,11 @@ mod whole_fleet {
 #[test]
 fn what_is_installed_beside_kubernetes() {
     provided::story();
+}
+
+#[test]
+fn plans_are_as_their_schema_says() {
+    plan_schema::story();
 }
 
 #[test]
