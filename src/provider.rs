@@ -2,10 +2,12 @@
 //!
 //! Plan and report know providers only by this. Kubernetes is the one there is: [`crate::cluster`].
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde_json::Value;
 use strata_components::desired::{Desired, Instance, ResourceId};
 use thiserror::Error;
 
@@ -84,6 +86,34 @@ pub struct Done {
     /// Warnings that came with the answer.
     pub warnings: Vec<String>,
 }
+
+/// A field that the server made otherwise than was planned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otherwise {
+    /// Which field.
+    pub path: String,
+    /// The value that was planned; absent where the field was to go, or not to be.
+    pub planned: Option<Value>,
+    /// The value in the server's answer; absent where the field is not there.
+    pub answered: Option<Value>,
+}
+
+impl fmt::Display for Otherwise {
+    /// `.spec.replicas: planned 3, answered 7`, with long values cut.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |value: &Option<Value>| match value.as_ref().map(Value::to_string) {
+            None => "(none)".to_owned(),
+            Some(text) => match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            },
+        };
+        write!(f, "{}: planned {}, answered {}", self.path, show(&self.planned), show(&self.answered))
+    }
+}
+
+/// Characters of a value that are shown in an error.
+const SHOWN: usize = 120;
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +201,14 @@ pub enum ProviderError {
         doing: String,
         /// What was wrong with the answer.
         detail: String,
+    },
+    /// The provider has done it, and made something else of it than the plan says.
+    #[error("{doing}: the server took it and made something else of it than was planned")]
+    Otherwise {
+        /// What was being done.
+        doing: String,
+        /// The fields that differ, sorted by path.
+        fields: Vec<Otherwise>,
     },
     /// What is to be deleted holds what belongs to others, which would go with it.
     #[error("{doing}: it holds what does not belong to {instance}, and would be lost: {holds}")]

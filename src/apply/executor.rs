@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
                 Some(Ok(done)) => {
                     uids.insert(step.id.clone(), done.uid);
                 }
-                Some(Err(Trouble::Refused(error))) => self.failed(step, reason(step, &error), Vec::new()),
+                Some(Err(Trouble::Refused(error))) => self.failed(step, reason(step, &error), details(&error)),
                 Some(Err(Trouble::StillThere(WaitError::Failed { reason, details }))) => {
                     self.failed(step, reason, details);
                 }
@@ -403,6 +403,14 @@ fn reason(step: &Step, error: &ProviderError) -> String {
     let text = with_sources(error);
     let doing = ["applying", "deleting", "replacing", "forgetting"].map(|verb| format!("{verb} {}: ", step.id));
     doing.iter().find_map(|doing| text.strip_prefix(doing)).unwrap_or(&text).to_owned()
+}
+
+/// What explains an error, one line each.
+fn details(error: &ProviderError) -> Vec<String> {
+    match error {
+        ProviderError::Otherwise { fields, .. } => fields.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

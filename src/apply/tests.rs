@@ -139,6 +139,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         leaves: Vec::new(),
         from: None,
         hands_over: Vec::new(),
+        altered: Vec::new(),
         condition: None,
         causes: Vec::new(),
         uid: (action != Action::Create).then(|| format!("old-{name}")),

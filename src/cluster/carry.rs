@@ -11,6 +11,7 @@ use super::discovery::collection;
 use super::identity::{Counts, Identity, counts_of, members};
 use super::ownership::hand_over_all;
 use super::request::{Answer, Call};
+use super::truth::otherwise;
 use crate::observe::Owner;
 use crate::plan::{Action, Condition, Plan, Step, digest};
 use crate::provider::{Done, ProviderError};
@@ -148,8 +149,12 @@ impl Cluster {
             return Err(ProviderError::Moved { id: step.id.to_string(), what: "appeared".to_owned() });
         }
         let warnings = answer.warnings.clone();
-        let object = answer.ok(&call.doing)?;
-        let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
+        let after = answer.ok(&call.doing)?;
+        let fields = otherwise(step, self.types(plan), &object, &after, &plan.field_manager);
+        if !fields.is_empty() {
+            return Err(ProviderError::Otherwise { doing: call.doing, fields });
+        }
+        let uid = after.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
         Ok(Done { uid, warnings })
     }
 

@@ -60,10 +60,7 @@ pub(super) fn predicted(
 }
 
 fn told(kind: &Kind, live: &Value, after: &Value, manager: &str, changes: Vec<Change>) -> Vec<FieldChange> {
-    let hide = |path: &str, value: Value| {
-        let held = kind.kind == "Secret" && (path.starts_with(".data") || path.starts_with(".stringData"));
-        if held { HIDDEN.into() } else { value }
-    };
+    let hide = |path: &str, value: Value| if is_hidden(kind, path) { HIDDEN.into() } else { value };
     let owners: Vec<(FieldOwner, FieldSet)> = owners::owners(live)
         .into_iter()
         .map(|(owner, fields)| {
@@ -89,6 +86,11 @@ fn told(kind: &Kind, live: &Value, after: &Value, manager: &str, changes: Vec<Ch
             }
         })
         .collect()
+}
+
+/// Whether the value of a field is not to be shown: what a Secret holds.
+pub(super) fn is_hidden(kind: &Kind, path: &str) -> bool {
+    kind.kind == "Secret" && (path.starts_with(".data") || path.starts_with(".stringData"))
 }
 
 /// Who set the field: the last one to do so who is not us, or else us.
@@ -150,7 +152,7 @@ fn applied_fields<'a>(object: &'a Value, manager: &str) -> Option<&'a Value> {
 }
 
 /// The object without what a server or a controller writes by itself, and without our own books.
-fn stripped(object: &Value) -> Value {
+pub(super) fn stripped(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");

@@ -18,14 +18,16 @@ mod readiness;
 mod replace;
 mod request;
 mod survey;
+mod truth;
 mod wait;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use strata_components::desired::{Desired, Instance, Kind};
+use structured_merge::Schema;
 use tokio::sync::Mutex;
 
 use crate::observe::{Look, Snapshot};
@@ -57,13 +59,14 @@ pub struct Cluster {
     requests: Requests,
     settings: Settings,
     served: Mutex<Option<Arc<ServedKinds>>>,
+    types: OnceLock<Schema>,
 }
 
 impl Cluster {
     /// A cluster behind this client. Asks nothing yet.
     #[must_use]
     pub fn new(client: kube::Client, settings: Settings) -> Self {
-        Self { requests: Requests::new(client, None), settings, served: Mutex::new(None) }
+        Self { requests: Requests::new(client, None), settings, served: Mutex::new(None), types: OnceLock::new() }
     }
 
     /// The same, with a way to fresh credentials for when those of the client are not accepted any more.
@@ -93,6 +96,11 @@ impl Cluster {
             *self.served.lock().await = Some(known.clone());
         }
         Ok(known)
+    }
+
+    /// The types of the version that the cluster of a plan serves, looked up once.
+    fn types(&self, plan: &Plan) -> &Schema {
+        self.types.get_or_init(|| Schema::for_server(&plan.target.version))
     }
 }
 

@@ -142,6 +142,10 @@ pub struct Preview {
     /// Managers whose fields are handed over to the instance before the resource is applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hands_over: Vec<String>,
+    /// Fields that the server makes otherwise than they are applied, as a dry run has shown: admission may do so. What
+    /// is applied stands before, what becomes of it after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<FieldChange>,
     /// Where it comes among the resources of its phase: those of a lower stage are applied first, because the
     /// others cannot exist, or start, without them.
     pub stage: u32,
@@ -247,7 +251,7 @@ pub struct Leftover {
 }
 
 /// One field, before and after.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldChange {
     /// Where, such as `.spec.template.spec.containers[name="server"].image`.
     pub path: String,

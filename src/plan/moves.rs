@@ -79,6 +79,7 @@ impl<'a> Moves<'a> {
                 replace: None,
                 leaves: Vec::new(),
                 hands_over: Vec::new(),
+                altered: Vec::new(),
                 from: None,
                 waits_for: self.services(),
                 force: false,

@@ -106,6 +106,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         leaves: Vec::new(),
         from: None,
         hands_over: Vec::new(),
+        altered: Vec::new(),
         condition: None,
         causes: Vec::new(),
         uid: live.map(|live| live.uid.clone()),
@@ -155,6 +156,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         // What is deleted hands nothing over.
         let hands_over = preview.hands_over.iter().filter(|_| step.action != Action::Replace);
         step.hands_over = hands_over.cloned().collect();
+        step.altered = preview.altered.clone();
         let left = |FieldConflict { path, manager, .. }: &FieldConflict| Cause::Left {
             path: path.clone(),
             manager: manager.clone(),

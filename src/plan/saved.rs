@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::planner::sha256;
-use super::types::{PLAN_FORMAT, Plan};
+use super::types::{PLAN_FORMAT, Plan, Step};
 
 /// The format of a saved plan.
 pub const SAVED_FORMAT: &str = "strata.saved-plan";
@@ -86,6 +86,9 @@ pub enum SavedPlanError {
     /// The plan within is of another format.
     #[error("the plan in it has the format {0}, and this program reads {PLAN_FORMAT}")]
     PlanFormat(String),
+    /// The plan applies an object whose values are secret, and a file would hold them.
+    #[error("it would hold what is secret: {0}")]
+    Secret(String),
     /// It says something in another way than this program would, which could hide what it says.
     #[error("it is not written as this program writes it, although its digest is right")]
     Unusual,
@@ -103,9 +106,13 @@ impl SavedPlan {
     ///
     /// # Errors
     ///
-    /// Where the text would not be read back as this plan: it is too large, too deep, or holds a number that JSON does
-    /// not keep.
+    /// Where the plan applies a Secret, because its values do not belong into a file; and where the text would not be
+    /// read back as this plan: it is too large, too deep, or holds a number that JSON does not keep.
     pub fn to_text(&self) -> Result<String, SavedPlanError> {
+        let secret = |step: &&Step| step.manifest.as_ref().is_some_and(|manifest| manifest["kind"] == "Secret");
+        if let Some(step) = self.plan.steps().find(secret) {
+            return Err(SavedPlanError::Secret(step.id.to_string()));
+        }
         let text = self.text().map_err(SavedPlanError::Malformed)?;
         let back = Self::from_bytes(text.as_bytes())?;
         if back == *self { Ok(text) } else { Err(SavedPlanError::Unusual) }

@@ -99,6 +99,7 @@ pub(super) fn snapshot(
             applied_as: None,
             left: Vec::new(),
             hands_over: Vec::new(),
+            altered: Vec::new(),
             stage: u32::from(resource.id.kind.kind != "Namespace"),
             gate: false,
             readiness: Readiness::Exists,

@@ -7,7 +7,7 @@ use strata_components::desired::{Instance, ResourceId};
 
 use super::policy::Policy;
 use super::previews::Previews;
-use crate::observe::{Confirmation, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
+use crate::observe::{Confirmation, FieldChange, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
 
 /// The format that [`Plan`] serialises as.
 pub const PLAN_FORMAT: &str = "strata.plan/v1";
@@ -100,6 +100,10 @@ pub struct Step {
     /// Managers whose fields are handed over to the instance before the manifest is applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hands_over: Vec<String>,
+    /// Fields that the server makes otherwise than they are applied, as it has shown before: admission may do so. What is
+    /// applied stands before, what becomes of it after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<FieldChange>,
     /// What must hold when its turn comes; where it does not, nothing is done and that counts as done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,

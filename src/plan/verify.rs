@@ -309,6 +309,9 @@ impl<'a> Checker<'a> {
         let gives = if hands { preview.hands_over.as_slice() } else { &[] };
         let handed = step.hands_over == gives && (gives.is_empty() || step.action == Action::Adopt);
         self.expect(handed, Invariant::Manifest, id, "fields are handed over by others than was observed");
+        let altered = if writes(step.action) { preview.altered.as_slice() } else { &[] };
+        let told = step.altered == altered;
+        self.expect(told, Invariant::Manifest, id, "what the server makes otherwise is not what was observed");
     }
 
     /// What was previewed leads to what is done.

@@ -11,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::clean::{clean, clean_lines};
 use super::phase_title;
-use crate::observe::{Confirmation, FieldOwner, PreviewMode, ReplaceOrder};
+use crate::observe::{Confirmation, FieldChange, FieldOwner, PreviewMode, ReplaceOrder};
 use crate::plan::{Action, Cause, Order, Plan, PlanPhase, Step, Summary};
 
 const BOLD: Style = Style::new().bold();
@@ -124,6 +124,9 @@ fn step_text(out: &mut String, step: &Step) {
     out.push('\n');
     for cause in &step.causes {
         cause_text(out, cause);
+    }
+    for FieldChange { path, before, after, owner: _ } in &step.altered {
+        field_text(out, path, before.as_ref(), after.as_ref(), "the server makes this of it");
     }
 }
 

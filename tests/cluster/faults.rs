@@ -13,7 +13,7 @@ use kube::Api;
 use kube::api::PostParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube_embedded::faults::{Fault, Faults, On, Verb};
-use kube_embedded::{NodeSpec, Options, Storage, TestClock};
+use kube_embedded::{NodeSpec, Options, Storage, TestClock, Webhooks};
 use strata::apply::{self, Outcome, apply};
 use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
@@ -32,29 +32,55 @@ const WHERE: &str = "faults";
 
 /// What the two services ask of a cluster.
 fn desired() -> Desired {
+    desired_of(STACK)
+}
+
+/// What a stack asks of a cluster.
+pub(crate) fn desired_of(stack: &str) -> Desired {
     let files = story::Story::new();
-    files.file(&format!("stacks/{WHERE}.yaml"), STACK.replace(NAME, WHERE));
+    files.file(&format!("stacks/{WHERE}.yaml"), stack.replace(NAME, WHERE));
     files.file("environments/testing.yaml", ENVIRONMENT);
     let loaded = Root::open(files.path()).unwrap().load(WHERE, "testing").unwrap();
     compose(&loaded.stack, &loaded.environment, "local", None).unwrap()
 }
 
 async fn cluster() -> kube_embedded::Cluster {
+    cluster_with(Webhooks::default()).await
+}
+
+/// A cluster in which these answer for webhooks.
+pub(crate) async fn cluster_with(webhooks: Webhooks) -> kube_embedded::Cluster {
     let large = NodeSpec { cpu: "64".to_owned(), memory: "256Gi".to_owned(), ..NodeSpec::named("large") };
     let clock = Arc::new(TestClock::leaping("2026-01-01T00:00:00Z".parse().unwrap()));
-    let options = Options { nodes: vec![large], ready_after: Duration::ZERO, clock, ..Options::default() };
+    let options = Options { nodes: vec![large], ready_after: Duration::ZERO, clock, webhooks, ..Options::default() };
     kube_embedded::Cluster::open(Storage::Memory, options).await.unwrap()
 }
 
 /// Simulated time moves on when everything waits, and does not know that a cluster works in threads of its own: it
 /// stands still for as long as something blocks.
-async fn while_time_stands_still(request: Request, next: Next) -> Response {
+pub(crate) async fn while_time_stands_still(request: Request, next: Next) -> Response {
     let (release, held) = mpsc::channel::<()>();
     let blocked = tokio::task::spawn_blocking(move || held.recv());
     let response = next.run(request).await;
     drop(release);
     blocked.await.unwrap().unwrap_err();
     response
+}
+
+/// What a run that goes by this name knows of the cluster before it is asked.
+pub(crate) fn settings(holder: &str) -> Settings {
+    Settings {
+        name: "local".to_owned(),
+        control_namespace: "strata-system".to_owned(),
+        guard: None,
+        holder: holder.to_owned(),
+    }
+}
+
+/// The cluster as a run sees it that looks through the faults.
+pub(crate) fn provider(cluster: &kube_embedded::Cluster, faults: &Faults, holder: &str) -> Cluster {
+    let router = cluster.router().layer(axum::middleware::from_fn(while_time_stands_still));
+    Cluster::new(kube::Client::new(faults.layer(router), "default"), settings(holder))
 }
 
 /// One run of the program against the cluster, as that looks through the faults.
@@ -64,14 +90,7 @@ async fn run(
     holder: &str,
     desired: &Desired,
 ) -> Result<(Plan, Outcome), ProviderError> {
-    let settings = Settings {
-        name: "local".to_owned(),
-        control_namespace: "strata-system".to_owned(),
-        guard: None,
-        holder: holder.to_owned(),
-    };
-    let router = cluster.router().layer(axum::middleware::from_fn(while_time_stands_still));
-    let provider = Cluster::new(kube::Client::new(faults.layer(router), "default"), settings);
+    let provider = provider(cluster, faults, holder);
     let snapshot = provider.observe(desired, &Look::default()).await?;
     let plan = plan(desired, &snapshot, &Policy::default());
     let (_go_on, interrupt) = watch::channel(false);

@@ -18,12 +18,13 @@ use super::super::ownership::{Rules, handed_over};
 use super::super::provided::remedy;
 use super::super::readiness;
 use super::super::request::{Answer, Call};
+use super::super::truth;
 use super::super::webhooks::Webhooks;
 use super::definitions::Definitions;
 use super::lists::Live;
 use super::predicted;
 use super::replace::Refusal;
-use crate::observe::{Confirmation, FieldConflict, Owner, Preview, PreviewMode, Previewed};
+use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed};
 use crate::plan::digest;
 use crate::provider::ProviderError;
 
@@ -56,6 +57,8 @@ struct Subject<'a> {
     ty: Result<TypeRef, String>,
     /// Why the server may store something else than it is sent.
     mutable: Option<String>,
+    /// Told what the server makes otherwise than it is applied, where it is asked.
+    altered: &'a OnceLock<Vec<FieldChange>>,
 }
 
 impl Cluster {
@@ -79,7 +82,8 @@ impl Cluster {
         let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
         let dressed = state.identity.dress(manifest, digest(&resource.manifest));
         let mut hands_over = Vec::new();
-        let mut outcome = self.outcome(resource, &dressed, &mut hands_over, state).await?;
+        let altered = OnceLock::new();
+        let mut outcome = self.outcome(resource, &dressed, (&mut hands_over, &altered), state).await?;
         if let (Previewed::Change { conflicts, .. }, Some(schema)) = (&mut outcome, &schema) {
             state.rules.mark_taken(schema, resource, manifest, conflicts);
         }
@@ -88,6 +92,7 @@ impl Cluster {
             applied_as,
             left,
             hands_over,
+            altered: altered.into_inner().unwrap_or_default(),
             stage: readiness::stage(&id.kind.kind),
             gate: readiness::is_gate(&id.kind.kind),
             readiness: readiness::rule(&resource.manifest, floor),
@@ -96,12 +101,13 @@ impl Cluster {
         })
     }
 
-    /// What applying would do; `hands_over` is told who is to hand over fields before.
+    /// What applying would do; `hands_over` is told who is to hand over fields before, and `altered` what the server makes
+    /// otherwise than it is applied.
     async fn outcome(
         &self,
         resource: &Resource,
         dressed: &Dressed,
-        hands_over: &mut Vec<String>,
+        (hands_over, altered): (&mut Vec<String>, &OnceLock<Vec<FieldChange>>),
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
         let id = &resource.id;
@@ -123,6 +129,7 @@ impl Cluster {
             dressed,
             ty: state.definitions.of(&id.kind),
             mutable: state.webhooks.may_change(&id.kind, &kind.plural),
+            altered,
         };
         let Some(object) = state.live.get(id) else { return self.preview_create(&subject, state).await };
         let adopted = (state.identity.owner(object) == Owner::Nobody)
@@ -156,7 +163,10 @@ impl Cluster {
         }
         let answer = self.requests.send(&dry_run(id, path, state.manager, &dressed.object, false)).await?;
         Ok(match answer.status {
-            status if status.is_success() => Previewed::Create(Confirmation::DryRun),
+            status if status.is_success() => {
+                subject.note(&answer.body, state.manager);
+                Previewed::Create(Confirmation::DryRun)
+            }
             _ if state.may_not_try(&answer) => predicted(subject.mutable.clone()),
             _ => Previewed::Refused { reason: message(id, &answer.body) },
         })
@@ -202,6 +212,7 @@ impl Cluster {
             _ if state.may_not_try(&answer) => return self.predicted(subject, (object, object), state).await,
             _ => return self.refused_change(subject, object, &answer, Vec::new(), state).await,
         };
+        subject.note(&after, manager);
         let schema = ty.clone().unwrap_or_else(|_| Schema::deduced());
         let changes = fields::changes(&id.kind, &schema, object, &after, manager);
         if changes.is_empty() && conflicts.is_empty() && fields::same_books(object, &after, manager) {
@@ -251,6 +262,15 @@ impl Cluster {
             Prediction::Unchanged | Prediction::Unknown { .. } => Vec::new(),
         };
         self.preview_replace(id, &dressed.object, object, refusal, (changes, conflicts), state).await
+    }
+}
+
+impl Subject<'_> {
+    /// Notes what a dry run has shown that the server makes otherwise.
+    fn note(&self, answer: &Value, manager: &str) {
+        let altered = truth::altered(&self.id.kind, self.ty.as_ref().ok(), &self.dressed.object, answer, manager);
+        // An object is asked about until one answer is a success: there is nothing to be noted twice.
+        let _ = self.altered.set(altered);
     }
 }
 

@@ -211,6 +211,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
                 applied_as: made.held.then(|| json!({"held": number})),
                 left: left(made),
                 hands_over: gives(made),
+                altered: if made.held { made.changes.clone() } else { Vec::new() },
                 stage: made.stage,
                 gate: made.stage == 0,
                 readiness: Readiness::Exists,

@@ -1,0 +1,106 @@
+//! Whether the server has made of an apply what the plan says: its answer held against what was applied, and against the
+//! fields that the plan shows as changing. Asks nothing and changes nothing.
+//!
+//! What a server only writes in another form, or fills in where nothing was said, is no difference. What it is known from
+//! the plan to make otherwise, because a dry run has shown it, is none either.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use strata_components::desired::Kind;
+use structured_merge::predict::predict;
+use structured_merge::schema::{Schema, TypeRef};
+use structured_merge::{Change, diff};
+
+use super::fields;
+use crate::observe::{Confirmation, FieldChange, HIDDEN};
+use crate::plan::{Cause, Step};
+use crate::provider::Otherwise;
+
+/// The fields in which the answer to applying `object` is not what `step` says, sorted by path.
+pub(super) fn otherwise(step: &Step, types: &Schema, object: &Value, answer: &Value, manager: &str) -> Vec<Otherwise> {
+    let kind = &step.id.kind;
+    let ty = fields::built_in(types, kind);
+    let mut found: BTreeMap<String, Otherwise> = BTreeMap::new();
+    for change in lacking(ty.as_ref(), object, answer, manager) {
+        let path = change.path.to_string();
+        let known = step.altered.iter().any(|one| one.path == path && one.after == change.before);
+        if !known {
+            found.insert(path.clone(), Otherwise { path, planned: change.after, answered: change.before });
+        }
+    }
+    let leaves = leaves(&ty.unwrap_or_else(Schema::deduced), answer);
+    let asked = step.confirmation == Some(Confirmation::DryRun);
+    for (path, before, after) in step.causes.iter().filter_map(shown) {
+        let answered = leaves.get(path);
+        // Where the server was not asked, what was predicted to go can come back as a default, but not stay as it was.
+        let differs =
+            if asked { answered != after } else { after.is_none() && answered.is_some() && answered == before };
+        if differs && after.is_none_or(|after| after != HIDDEN) && before.is_none_or(|before| before != HIDDEN) {
+            let (planned, answered) = (after.cloned(), answered.cloned());
+            found.entry(path.to_owned()).or_insert(Otherwise { path: path.to_owned(), planned, answered });
+        }
+    }
+    let mut found: Vec<Otherwise> = found.into_values().collect();
+    for one in found.iter_mut().filter(|one| fields::is_hidden(kind, &one.path)) {
+        (one.planned, one.answered) = (one.planned.take().map(hidden), one.answered.take().map(hidden));
+    }
+    found
+}
+
+/// What the server makes of a manifest otherwise than it was told, as a dry run answers: each field with what was
+/// applied and what becomes of it.
+pub(super) fn altered(
+    kind: &Kind,
+    ty: Option<&TypeRef>,
+    object: &Value,
+    answer: &Value,
+    manager: &str,
+) -> Vec<FieldChange> {
+    let hide = |path: &str, value: Value| if fields::is_hidden(kind, path) { hidden(value) } else { value };
+    lacking(ty, object, answer, manager)
+        .into_iter()
+        .map(|change| {
+            let path = change.path.to_string();
+            let before = change.after.map(|value| hide(&path, value));
+            let after = change.before.map(|value| hide(&path, value));
+            FieldChange { path, before, after, owner: None }
+        })
+        .collect()
+}
+
+fn hidden(_: Value) -> Value {
+    HIDDEN.into()
+}
+
+/// What of an applied object is not in an answer, or is there with another value: what applying it once more to that
+/// would change for certain.
+fn lacking(ty: Option<&TypeRef>, object: &Value, answer: &Value, manager: &str) -> Vec<Change> {
+    let deduced = Schema::deduced();
+    let (sure, _) =
+        predict(ty.unwrap_or(&deduced), answer, object, manager).stored_changes(ty.unwrap_or(&deduced), answer);
+    // Which items of a list are one and the same only a type tells; and what is written there only stands elsewhere.
+    let is_list = |value: &Option<Value>| value.as_ref().is_some_and(Value::is_array);
+    let tellable = |change: &Change| ty.is_some() || !(is_list(&change.before) || is_list(&change.after));
+    let written_only = |change: &Change| change.path.to_string().starts_with(".stringData");
+    sure.into_iter().filter(|change| tellable(change) && !written_only(change)).collect()
+}
+
+/// The field that a cause shows as changing, before and after.
+fn shown(cause: &Cause) -> Option<(&str, Option<&Value>, Option<&Value>)> {
+    match cause {
+        Cause::Stack { path, before, after, .. } | Cause::Drift { path, before, after, .. } => {
+            Some((path, before.as_ref(), after.as_ref()))
+        }
+        _ => None,
+    }
+}
+
+/// Every field of an object by its path.
+fn leaves(ty: &TypeRef, object: &Value) -> BTreeMap<String, Value> {
+    let all = diff::diff(ty, &json!({}), &fields::stripped(object));
+    all.into_iter().filter_map(|change| Some((change.path.to_string(), change.after?))).collect()
+}
+
+#[cfg(test)]
+mod tests;
