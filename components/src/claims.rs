@@ -1,4 +1,5 @@
-//! What resources claim of the world, apart from their manifests: proofs read claims and never parse objects.
+//! What resources claim of the world, apart from their manifests: what was meant. Proofs of what will be in force read
+//! the manifests, and hold that against the claims.
 
 use serde::{Deserialize, Serialize};
 

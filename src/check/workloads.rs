@@ -13,6 +13,8 @@ pub(super) struct Workload<'a> {
     pub(super) resource: &'a Resource,
     /// The pod template's own labels.
     pub(super) labels: Labels,
+    /// The pod template's own annotations.
+    pub(super) annotations: Labels,
     /// The pod template's `spec`.
     pub(super) pod: &'a Value,
     /// Where that stands in the manifest, for people: `spec.template.spec`.
@@ -62,10 +64,14 @@ fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Opt
         Some((_, floor, ceiling)) => (*floor, *ceiling),
         None => (written.unwrap_or(1), written.unwrap_or(1)),
     };
-    let labels = template.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let texts = |pointer: &str| {
+        let texts = template.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+        texts.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    };
     Some(Workload {
         resource,
-        labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+        labels: texts("/metadata/labels"),
+        annotations: texts("/metadata/annotations"),
         pod: template.get("spec")?,
         at,
         floor,

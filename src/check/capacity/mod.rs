@@ -30,6 +30,8 @@ struct Fleet<'a> {
     /// Resources, common ones first.
     dimensions: Vec<String>,
     wants: Vec<Want<'a>>,
+    /// Pods that every node gets which admits them, and what they ask.
+    daemons: Vec<(PodSpec, BTreeMap<String, u64>)>,
 }
 
 /// A workload that wants to be on nodes.
@@ -63,27 +65,38 @@ impl<'a> Fleet<'a> {
             .filter(|resource| resource.id.kind.kind == "PriorityClass")
             .filter_map(|resource| Some((resource.id.name.as_str(), resource.manifest["value"].as_i64()?)))
             .collect();
-        let mut wants: Vec<Want<'a>> = workloads(desired)
-            .into_iter()
-            .filter(|workload| workload.resource.id.kind.kind != "DaemonSet")
-            .filter_map(|workload| {
-                let pod = PodSpec::deserialize(workload.pod).ok()?;
-                let class = workload.pod.get("priorityClassName").and_then(Value::as_str);
-                let priority = class.and_then(|class| priorities.get(class)).copied().unwrap_or(0);
-                Some(Want { asks: placement::requests(&pod), workload, pod, priority })
-            })
-            .collect();
+        let (mut wants, mut daemons) = (Vec::new(), Vec::new());
+        for workload in workloads(desired) {
+            let Ok(pod) = PodSpec::deserialize(workload.pod) else { continue };
+            let asks = placement::requests_with_proxy(&pod, &workload);
+            if workload.resource.id.kind.kind == "DaemonSet" {
+                daemons.push((pod, asks));
+                continue;
+            }
+            let class = workload.pod.get("priorityClassName").and_then(Value::as_str);
+            let priority = class.and_then(|class| priorities.get(class)).copied().unwrap_or(0);
+            wants.push(Want { asks, workload, pod, priority });
+        }
         // The scheduler serves those of higher priority first.
         wants.sort_by_key(|want| std::cmp::Reverse(want.priority));
         let common = ["cpu", "memory", "pods"];
         let asked: BTreeSet<&str> = wants.iter().flat_map(|want| want.asks.keys().map(String::as_str)).collect();
         let rare = asked.into_iter().filter(|resource| !common.contains(resource));
         let dimensions = common.into_iter().chain(rare).map(str::to_owned).collect();
-        Self { loaded, nodes, dimensions, wants }
+        Self { loaded, nodes, dimensions, wants, daemons }
     }
 
     fn free(&self, nodes: &[Node]) -> Free {
-        let of = |node: &Node| self.dimensions.iter().map(|one| node.free.get(one).copied().unwrap_or(0)).collect();
+        let of = |node: &Node| {
+            let here = |(pod, _): &&(PodSpec, BTreeMap<String, u64>)| placement::admits(node, pod).is_ok();
+            let daemons: Vec<_> = self.daemons.iter().filter(here).map(|(_, asks)| asks).collect();
+            let left = |one: &String| {
+                let taken =
+                    daemons.iter().filter_map(|asks| asks.get(one)).fold(0, |sum: u64, ask| sum.saturating_add(*ask));
+                node.free.get(one).copied().unwrap_or(0).saturating_sub(taken)
+            };
+            self.dimensions.iter().map(left).collect()
+        };
         nodes.iter().map(of).collect()
     }
 

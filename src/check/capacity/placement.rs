@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::super::reach::{Labels, Selector};
+use super::super::workloads::Workload;
 use super::nodes::Node;
 
 /// Whether a pod may go to a node, room aside; otherwise why not.
@@ -101,6 +102,22 @@ pub(crate) fn requests(pod: &PodSpec) -> BTreeMap<String, u64> {
     add(&mut sum, &overhead);
     sum.insert("pods".to_owned(), 1);
     sum
+}
+
+/// The same with the proxy that a mesh puts into the pod: what its annotations ask for it, or else what Istio's own
+/// injection does (<https://istio.io/latest/docs/reference/config/annotations/>).
+pub(super) fn requests_with_proxy(pod: &PodSpec, workload: &Workload<'_>) -> BTreeMap<String, u64> {
+    let mut asks = requests(pod);
+    if workload.labels.get("sidecar.istio.io/inject").is_some_and(|inject| inject == "true") {
+        let figures =
+            [("cpu", "sidecar.istio.io/proxyCPU", "100m"), ("memory", "sidecar.istio.io/proxyMemory", "128Mi")];
+        for (resource, annotation, usual) in figures {
+            let asked = workload.annotations.get(annotation).map_or(usual, String::as_str);
+            let sum = asks.entry(resource.to_owned()).or_default();
+            *sum = sum.saturating_add(quantity(resource, &Quantity(asked.to_owned())));
+        }
+    }
+    asks
 }
 
 fn raise(total: &mut BTreeMap<String, u64>, least: &BTreeMap<String, u64>) {

@@ -2,7 +2,8 @@
 
 use snapbox::str;
 
-use super::super::tests::check_nodes;
+use super::super::tests::{check_nodes, object, shop};
+use crate::observe::LiveNode;
 
 const CART: &str = "cart: {tier: back, port: 9000";
 
@@ -223,4 +224,38 @@ error S-capacity-001 shop:10:3 cart: its 4 pods do not fit: there is enough of e
 
 "#]],
     );
+}
+
+#[test]
+fn proxies_of_a_mesh_ask_for_room_too() {
+    let nodes = "- {name: a, cpu: 1.2, memory: 8Gi}";
+    check_nodes(nodes, "", (CART, CART), str![[r#""#]]);
+    check_nodes(nodes, "mesh: {mode: ambient}\n", (CART, CART), str![[r#""#]]);
+    check_nodes(
+        nodes,
+        "mesh: {mode: sidecar, cni: true}\n",
+        (CART, CART),
+        str![[r#"
+error S-capacity-002 shop:10:3 cart: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1400m of cpu are asked of nodes that have 1200m, 200m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+error S-capacity-002 shop:11:3 mail: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1400m of cpu are asked of nodes that have 1200m, 200m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+error S-capacity-002 shop:12:3 web: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1400m of cpu are asked of nodes that have 1200m, 200m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+
+"#]],
+    );
+}
+
+#[test]
+fn what_runs_on_every_node_takes_room_from_the_rest() {
+    let (loaded, mut desired) = shop();
+    let amounts = [("cpu", 1200), ("memory", 8 << 30), ("pods", 110)];
+    let allocatable = amounts.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
+    let nodes = super::nodes::live(&[LiveNode { name: "a".to_owned(), allocatable, ..LiveNode::default() }]);
+    assert_eq!(super::check(&desired, &loaded, &nodes), []);
+    let mut agent = object(&mut desired, "shop/cart/deployment").clone();
+    agent.id.kind.kind = "DaemonSet".to_owned();
+    agent.address = "shop/agent/daemon-set".to_owned();
+    agent.service = None;
+    desired.resources.push(agent);
+    let rules: Vec<&str> = super::check(&desired, &loaded, &nodes).iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, ["S-capacity-002"; 3]);
 }
