@@ -22,6 +22,7 @@ use crate::mcp_service::{service, service_account};
 use crate::mesh;
 use crate::model::{Environment, InstanceSuffix, Port, Priority, Stack};
 use crate::monitoring::{Watched, service_monitor};
+use crate::moving::overlap;
 use crate::namespace::namespace;
 use crate::neighbours::Neighbours;
 use crate::phases::{Schedule, schedule};
@@ -98,7 +99,14 @@ pub fn compose_among(
         .ok()
         .map(|schedule| build(&context, &schedule, &mut problems));
     match composed {
-        Some(desired) if problems.is_empty() => Ok(desired),
+        Some(mut desired) if problems.is_empty() => {
+            overlap(&mut desired, &context, |wide| {
+                let mut unfit = Vec::new();
+                let desired = build(wide, &schedule(wide.stack).ok()?, &mut unfit);
+                unfit.is_empty().then_some(desired)
+            });
+            Ok(desired)
+        }
         _ => {
             problems.sort();
             problems.dedup();

@@ -132,6 +132,11 @@ impl Context<'_> {
                 spec.purpose.clone(),
             ),
         };
+        let was = match owner {
+            Owner::Stack(_) => None,
+            Owner::Service(spec) => self.stack.services.get(&spec.name).and_then(|service| service.was.as_ref()),
+        };
+        let was = was.map(|was| format!("{}/{was}/{component}", self.stack.stack));
         let metadata = object.metadata_mut();
         metadata.labels.get_or_insert_default().extend(self.labels(owner));
         metadata.annotations.get_or_insert_default().extend(
@@ -158,7 +163,7 @@ impl Context<'_> {
         let mut manifest = serde_json::to_value(&object)
             .map_err(|error| Problem::Unwritable { object: id.to_string(), reason: error.to_string() })?;
         without_null(&mut manifest);
-        Ok(Resource { id, address, was: None, phase, service, tier, depends_on, manifest, meanwhile: None })
+        Ok(Resource { id, address, was, phase, service, tier, depends_on, manifest, meanwhile: None })
     }
 }
 

@@ -22,6 +22,7 @@ mod mcp_service;
 mod mesh;
 pub mod model;
 mod monitoring;
+mod moving;
 mod namespace;
 mod neighbours;
 pub mod phases;

@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
                     _ => provider.carry_out(plan, step).await.map_err(Trouble::from),
                 };
                 if let Ok(done) = &result {
-                    let (action, id, warnings) = (step.action, step.id.clone(), done.warnings.clone());
+                    let (action, id, warnings) = (what(step, &done.uid), step.id.clone(), done.warnings.clone());
                     tell(Event::Acknowledged { action, id, warnings });
                 }
                 (step, Some(result))
@@ -248,15 +248,14 @@ impl<'a> Run<'a> {
             return;
         }
         for step in open {
-            // A delete whose condition was not met leaves an object that nobody waits for.
-            let stays = step.action == Action::Delete && uids[&step.id].is_some();
-            match until(step).filter(|_| !stays) {
+            let action = what(step, &uids[&step.id]);
+            match until(step).filter(|_| action == step.action) {
                 Some(until) => {
                     let uid = if until == Until::Gone { step.uid.clone() } else { uids[&step.id].clone() };
                     waits.push(Wait { id: step.id.clone(), uid, until, limit: self.settings.wait_limit });
                     waiting.push(step);
                 }
-                None => self.done(phase, step),
+                None => self.done(phase, step, action),
             }
         }
         let began = Instant::now();
@@ -281,7 +280,7 @@ impl<'a> Run<'a> {
         };
         for (step, result) in waiting.into_iter().zip(results) {
             match result {
-                Ok(()) => self.done(phase, step),
+                Ok(()) => self.done(phase, step, step.action),
                 Err(WaitError::Failed { reason, details }) => self.failed(step, reason, details),
                 Err(error) => self.failed(step, error.to_string(), Vec::new()),
             }
@@ -303,11 +302,11 @@ impl<'a> Run<'a> {
             .find_map(|service| self.stopped.get(service).cloned())
     }
 
-    fn done(&mut self, phase: &PlanPhase, step: &Step) {
+    fn done(&mut self, phase: &PlanPhase, step: &Step, action: Action) {
         if self.settled.insert((self.order, step.id.clone())) {
             self.outcome.done.push(StepDone {
                 id: step.id.clone(),
-                action: step.action,
+                action,
                 phase: phase.number,
                 tier: step.tier.clone(),
                 service: step.service.clone(),
@@ -351,6 +350,12 @@ impl<'a> Run<'a> {
 
 fn is_change(step: &Step) -> bool {
     !matches!(step.action, Action::Unchanged | Action::Blocked)
+}
+
+/// What a step did, with the UID of what then exists: an object whose delete found its condition not met stays, without
+/// our marks, and nobody waits for it.
+fn what(step: &Step, uid: &Option<String>) -> Action {
+    if step.action == Action::Delete && uid.is_some() { Action::Forget } else { step.action }
 }
 
 /// Why a step could not be carried out.

@@ -98,7 +98,7 @@ pub struct Outcome {
 pub struct StepDone {
     /// Which object.
     pub id: ResourceId,
-    /// What was done.
+    /// What was done: what the plan says, but for a delete whose condition was not met, which forgets.
     pub action: Action,
     /// The phase.
     pub phase: u32,

@@ -120,6 +120,8 @@ fn verbs(step: &Step) -> impl Iterator<Item = &'static str> {
         Action::Create | Action::Move => &["create", "patch"],
         Action::Update | Action::Adopt => &["patch"],
         Action::Replace => &["create", "patch", "delete"],
+        // What is left behind is marked, looked at, and deleted or let go.
+        Action::Delete if step.condition.is_some() => &["get", "patch", "delete"],
         Action::Delete => &["delete"],
         Action::Forget => &["get", "patch"],
         Action::Unchanged | Action::Blocked => &[],

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use serde::Deserialize;
 use serde_json::Value;
 use strata_components::desired::{Desired, INSTANCE_LABEL, Kind};
+use strata_components::labels::NAME_LABEL;
 
 use super::Cluster;
 use super::discovery::collection;
@@ -39,8 +40,13 @@ impl Cluster {
                 Err(error) => return Err(error),
             }
         }
+        // Pods of a service that left or was renamed run until everything else is ready, and take their room till then.
+        let names: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.id.name.as_str()).collect();
+        let stays = |pod: &Value| {
+            own(pod) && pod["metadata"]["labels"][NAME_LABEL].as_str().is_some_and(|name| names.contains(name))
+        };
         let of_others: Vec<Pod> =
-            pods.iter().filter(|pod| !own(pod)).filter_map(|pod| Pod::deserialize(pod).ok()).collect();
+            pods.iter().filter(|pod| !stays(pod)).filter_map(|pod| Pod::deserialize(pod).ok()).collect();
         let mut nodes: Vec<LiveNode> = nodes
             .iter()
             .filter_map(|node| Node::deserialize(node).ok())

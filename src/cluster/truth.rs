@@ -14,7 +14,7 @@ use structured_merge::{Change, diff};
 
 use super::fields;
 use crate::observe::{Confirmation, FieldChange, HIDDEN};
-use crate::plan::{Cause, Step};
+use crate::plan::{Action, Cause, Step};
 use crate::provider::Otherwise;
 
 /// The fields in which the answer to applying `object` is not what `step` says, sorted by path.
@@ -31,7 +31,10 @@ pub(super) fn otherwise(step: &Step, types: &Schema, object: &Value, answer: &Va
     }
     let leaves = leaves(&ty.unwrap_or_else(Schema::deduced), answer);
     let asked = step.confirmation == Some(Confirmation::DryRun);
-    for (path, before, after) in step.causes.iter().filter_map(shown) {
+    // An object that is made anew is not what the live one would become, and one that lets two names through for a while
+    // is not yet what it is going to be: only what was applied counts.
+    let is_change = step.action != Action::Replace && !step.causes.contains(&Cause::Overlap { over: false });
+    for (path, before, after) in step.causes.iter().filter_map(shown).filter(|_| is_change) {
         let answered = leaves.get(path);
         // Where the server was not asked, what was predicted to go can come back as a default, but not stay as it was.
         let differs =

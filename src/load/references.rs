@@ -1,7 +1,7 @@
 //! References between the parts of a stack, an environment and the other stacks of a root: whether each leads to
 //! something. Pure; what a reference means in time (cycles, phases) is [`crate::check`]'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strata_components::model::{Environment, Stack};
 use strata_components::phases::{PhaseError, schedule};
@@ -40,6 +40,7 @@ pub(super) fn of_stack(stack: &Stack, others: &[&Stack], complete: bool, places:
         findings
             .push(Finding::new(rule, format!("{path}: {message}")).at(places.stack_value(&path)).path(path).help(help));
     }
+    findings.extend(earlier_names(stack, places));
     for (name, tier) in &stack.tiers {
         for (position, accepted) in tier.accepts.iter().enumerate().filter(|(_, tier)| !stack.tiers.contains_key(*tier))
         {
@@ -70,6 +71,35 @@ pub(super) fn of_stack(stack: &Stack, others: &[&Stack], complete: bool, places:
             let finding = Finding::new(&rules::UNKNOWN_SERVICE, format!("{path}: {message}"));
             findings.push(finding.at(places.stack_value(&path)).path(path).help(help));
         }
+    }
+    findings
+}
+
+/// Earlier names of services that are those of others.
+fn earlier_names(stack: &Stack, places: &Places) -> Vec<Finding> {
+    let mut said: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (name, service) in &stack.services {
+        let Some(was) = service.was.as_ref().map(|was| was.as_str()) else { continue };
+        let path = field(&field("services", name.as_str()), "was");
+        let what = match said.get(was) {
+            _ if was == name.as_str() => "it is called that now".to_owned(),
+            _ if stack.services.contains_key(was) => format!("there is a service `{was}`"),
+            Some(other) => format!("`{other}` was called `{was}` too"),
+            None => {
+                said.insert(was, name.as_str());
+                continue;
+            }
+        };
+        findings.push(
+            Finding::new(&rules::NAME_IN_USE, format!("{path}: {what}"))
+                .at(places.stack_value(&path))
+                .help(
+                    "`was` names what the service was called before it got its name; remove it, or correct it"
+                        .to_owned(),
+                )
+                .path(path),
+        );
     }
     findings
 }

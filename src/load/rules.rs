@@ -120,6 +120,9 @@ rules! {
     OTHER_STACK = "S-load-045" Warning, "another stack of the root cannot be read",
         "Proofs cover every stack of the root; one that cannot be read is left out of them.",
         "Mend the other stack; `strata check` on it shows what is wrong.";
+    NAME_IN_USE = "S-load-046" Error, "a service's earlier name is in use",
+        "`was` says what a service was called before; a name that another service has, or had, cannot be that.",
+        "Correct the name, or remove `was`.";
 }
 
 #[cfg(test)]

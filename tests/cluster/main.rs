@@ -5,10 +5,12 @@
 #![allow(clippy::disallowed_methods, reason = "stories start the program, and the control plane it talks to")]
 
 mod autoscaler;
+mod chosen;
 mod destroy;
 mod drift;
 mod failing;
 mod faults;
+mod immutable;
 mod kubectl;
 mod lock;
 mod ownership;
@@ -18,6 +20,8 @@ mod predict;
 mod provided;
 mod read_only;
 mod refusals;
+mod renamed;
+mod replaced;
 mod saved_plans;
 mod service_leaves;
 mod side_by_side;
@@ -74,6 +78,8 @@ macro_rules! stories {
 
 stories! {
     autoscaler,
+    chosen,
+    immutable,
     destroy,
     drift,
     failing,
@@ -81,6 +87,8 @@ stories! {
     ownership,
     read_only,
     refusals,
+    renamed,
+    replaced,
     saved_plans,
     service_leaves,
     side_by_side,

@@ -334,6 +334,13 @@ pub struct ServiceBuilder {
 }
 
 impl ServiceBuilder {
+    /// What it was called before, so that its objects move.
+    #[must_use]
+    pub fn was(mut self, name: &str) -> Self {
+        self.building.take("was", ServiceName::new(name), |service, name| service.was = Some(name));
+        self
+    }
+
     /// What the service is for, in a few words.
     #[must_use]
     pub fn purpose(mut self, text: &str) -> Self {

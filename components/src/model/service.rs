@@ -16,7 +16,7 @@ use super::gpu::GpuCount;
 use super::health::HealthPort;
 use super::image::ImageReference;
 use super::mesh::{CircuitBreaker, RateLimit};
-use super::name::{PhaseName, TierName};
+use super::name::{PhaseName, ServiceName, TierName};
 use super::number::number_type;
 use super::port::Port;
 use super::priority::Priority;
@@ -44,6 +44,9 @@ pub struct Service {
     pub tier: TierName,
     /// The port it answers on in production; other environments add their offset.
     pub port: Port,
+    /// What it was called before: its objects move to the new name, and the old ones go when the new are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<ServiceName>,
     /// What it is for, in a few words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
@@ -122,6 +125,7 @@ impl Service {
         Self {
             tier,
             port,
+            was: None,
             purpose: None,
             replicas: Replicas::default(),
             gpu: GpuCount::default(),

@@ -134,7 +134,7 @@ fn manifest(number: u32) -> serde_json::Value {
     json!({"kind": id(number).kind.kind, "metadata": {"name": id(number).name}})
 }
 
-fn outcome(made: &Made) -> Previewed {
+fn outcome(number: u32, made: &Made) -> Previewed {
     let confirmation = made.confirmation.clone();
     match (made.outcome, &made.live) {
         (0, _) => Previewed::Refused { reason: "it is not allowed".to_owned() },
@@ -152,7 +152,7 @@ fn outcome(made: &Made) -> Previewed {
             }
             let order = if made.held { ReplaceOrder::CreateFirst } else { ReplaceOrder::DeleteFirst };
             let left = || Leftover {
-                id: ResourceId { name: format!("left-by-{}", made.stage), ..id(1) },
+                id: ResourceId { name: format!("left-by-{number}"), ..id(1) },
                 uid: "uid-left".to_owned(),
                 resource_version: "5".to_owned(),
             };
@@ -215,7 +215,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
                 stage: made.stage,
                 gate: made.stage == 0,
                 readiness: Readiness::Exists,
-                outcome: outcome(made),
+                outcome: outcome(number, made),
             });
         }
     }

@@ -11,6 +11,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\[ *\d+\.\d s\]", "[TIME]"),
         (r"\d+\.\d s\b", "[TIME] s"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIMESTAMP]"),
+        (r"(ReplicaSet \S+)-[0-9a-z]{6,10}\b", "$1-[HASH]"),
         // A Deployment's pod: the digest of its template, and five letters.
         (r"-[0-9a-z]{6,10}-[0-9a-z]{5}([_ ]|$)", "-[POD]$1"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[UID]"),
