@@ -189,7 +189,9 @@ pub(super) fn patched(
     let strategic = matches!(patch, Patch::Strategic(_));
     if strategic {
         // Whatever the patch says, it is read as the type that the object has.
-        write::say_kind(resource, &mut new);
+        let map = object::as_map(&mut new);
+        map.insert("apiVersion".to_owned(), Value::from(resource.api_version()));
+        map.insert("kind".to_owned(), Value::from(resource.kind.as_str()));
     }
     if resource.custom.is_some() {
         if object::text(&new, "/kind").is_empty() {
@@ -290,6 +292,9 @@ fn apply(
         write::check_name(call, &named)?;
     }
     object::metadata(&mut merged).insert("name".to_owned(), Value::from(call.target.name.as_str()));
+    if live.is_some() {
+        write::check_version(resource, &merged).map_err(|failure| failure.after(&warnings))?;
+    }
     let outcome = match live {
         Some(live) => call.rules().update(txn, resource, &live, merged, author, Ownership::Applied),
         None => write::make(call, txn, merged, Ownership::Applied),

@@ -114,8 +114,7 @@ fn shown(resource: &Resource, live: &Arc<Object>, txn: &Txn<'_>) -> Arc<Object> 
 
 fn check(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Failure> {
     // What is only marked at first is looked at by a registry of its own.
-    let marked_first = resource.is("apiextensions.k8s.io", "CustomResourceDefinition") || resource.is("", "Namespace");
-    let own = marked_first && !object::is_deleting(old);
+    let own = resource.is("apiextensions.k8s.io", "CustomResourceDefinition") || resource.is("", "Namespace");
     let subject = if own { &resource.plural } else { &resource.kind };
     let refuse = |why: String| Failure::conflict(&resource.group, subject, object::name(old), &why);
     let differs = |what: &str, wanted: &str, found: &str| {

@@ -95,7 +95,7 @@ impl Rules {
         author: Author<'_>,
         ownership: Ownership,
     ) -> Result<Outcome, Failure> {
-        name_it(&mut new);
+        name_it(&mut new, resource);
         let version = object::text(&new, "/metadata/resourceVersion").to_owned();
         begin(&mut new, resource, txn);
         let asked = resource;
@@ -235,11 +235,14 @@ impl Rules {
     }
 }
 
-/// A name for an object that has none, from `generateName`.
-fn name_it(new: &mut Value) {
+/// A name for an object that has none, from `generateName`; a LimitRange needs none.
+fn name_it(new: &mut Value, resource: &Resource) {
     let prefix = object::text(new, "/metadata/generateName").to_owned();
     if object::name(new).is_empty() && !prefix.is_empty() {
         object::metadata(new).insert("name".to_owned(), json!(naming::generated(&prefix)));
+    }
+    if object::name(new).is_empty() && resource.is("", "LimitRange") {
+        object::metadata(new).insert("name".to_owned(), json!(uuid::Uuid::new_v4().to_string()));
     }
 }
 
@@ -259,6 +262,9 @@ fn faults_of_new(txn: &mut Txn<'_>, resource: &Resource, new: &mut Value, warnin
         validate_metadata::on_create(resource, new, &mut causes);
     }
     warnings.extend(pod_warnings::of_name(resource, new));
+    if resource.is("batch", "Job") {
+        validate_workload::own_selector(new, &mut causes);
+    }
     validate::content(resource, new, warnings, &mut causes);
     if resource.custom.is_some() {
         warnings.extend(custom::finalizer_warnings(None, new));
@@ -425,7 +431,7 @@ pub(crate) fn kept_with_status(resource: &Resource) -> Option<&'static [&'static
 }
 
 /// Counts `metadata.generation` up when anything but metadata and status has changed; of a Deployment also when its
-/// annotations have, which its ReplicaSets are to have too, and of an EndpointSlice when any metadata has.
+/// annotations have, which its ReplicaSets are to have too, and of an EndpointSlice when its labels have.
 fn count_generation(resource: &Resource, old: &Value, new: &mut Value, subresource: &str) {
     // A PriorityClass begins with a generation, and keeps it.
     if !resource.counts_generations || resource.is("scheduling.k8s.io", "PriorityClass") {
@@ -442,9 +448,7 @@ fn count_generation(resource: &Resource, old: &Value, new: &mut Value, subresour
     let changed = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
     let annotated = match resource.kind.as_str() {
         "Deployment" => subresource.is_empty() && changed("/metadata/annotations"),
-        "EndpointSlice" => ["annotations", "labels", "finalizers", "ownerReferences"]
-            .iter()
-            .any(|field| changed(&format!("/metadata/{field}"))),
+        "EndpointSlice" => changed("/metadata/labels"),
         _ => false,
     };
     if annotated || relevant(old) != relevant(new) {

@@ -301,7 +301,9 @@ fn role(resource: &Resource, value: &Value, causes: &mut Vec<Cause>) {
             let shown = rule.get("nonResourceURLs").unwrap_or(&Value::Null);
             if resource.namespaced {
                 causes.push(Cause::invalid(field, shown, "namespaced rules cannot apply to non-resource URLs"));
-            } else if !none("apiGroups") || !none("resources") || !none("resourceNames") {
+            }
+            let field = format!("{place}.nonResourceURLs");
+            if !none("apiGroups") || !none("resources") || !none("resourceNames") {
                 let why = "rules cannot apply to both regular resources and non-resource URLs";
                 causes.push(Cause::invalid(field, shown, why));
             }

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use self::Part::{Change, Content, Fixed, Metadata};
+use self::Part::{Change, Content, Fixed, Metadata, Selector};
 use super::{custom, validate, validate_metadata, validate_pod, validate_quota, validate_service, validate_workload};
 use crate::failure::Cause;
 use crate::object;
@@ -23,6 +23,8 @@ enum Part {
     Fixed,
     /// All the rest, as that of a new object.
     Content,
+    /// The selector of a Job, which the server was to make.
+    Selector,
 }
 
 /// What a kind's strategy looks at, in order. What it finds twice, it says twice.
@@ -36,7 +38,7 @@ fn parts(resource: &Resource) -> &'static [Part] {
         "Endpoints" | "Ingress" | "ServiceAccount" | "PersistentVolumeClaim" | "Pod" => {
             &[Change, Metadata, Content, Fixed]
         }
-        "Job" => &[Metadata, Content, Change, Content, Fixed],
+        "Job" => &[Metadata, Selector, Content, Change, Content, Fixed],
         "Namespace" | "Node" | "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "StorageClass"
         | "RuntimeClass" => &[Metadata, Content, Change, Fixed],
         "LimitRange" | "EndpointSlice" => &[Metadata, Content, Fixed],
@@ -62,6 +64,7 @@ pub(super) fn on_update(
             Metadata => validate_metadata::on_create(resource, new, causes),
             Fixed => unchanged(resource, old, new, causes),
             Content => validate::content(resource, new, warnings, causes),
+            Selector => validate_workload::own_selector(new, causes),
         }
     }
     if !warns_again(resource, old, new) {

@@ -222,7 +222,6 @@ fn daemon_set(value: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn job(value: &Value, causes: &mut Vec<Cause>) {
-    own_selector(value, causes);
     job_spec(value, "/spec", causes);
     let given = value.pointer("/spec/selector").filter(|selector| !selector.is_null());
     let before = causes.len();
@@ -238,7 +237,7 @@ fn job(value: &Value, causes: &mut Vec<Cause>) {
 }
 
 /// A selector that the server was to make has what it has put there, and nothing that its pods have not.
-fn own_selector(value: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn own_selector(value: &Value, causes: &mut Vec<Cause>) {
     let Some(given) = value.pointer("/spec/selector").filter(|selector| !selector.is_null()) else { return };
     if object::truth(value, "/spec/manualSelector") {
         return;
