@@ -64,6 +64,7 @@ fn syntax_and_bytes() {
     changed("zero-width", 1, "  mail:", "  ma\u{200b}il:");
     refused("not-utf8", 1, [SHOP.as_bytes(), b"# caf\xe9\n"].concat(), PRODUCTION);
     refused("too-large", 1, format!("{SHOP}#{}", "x".repeat(16 * 1024 * 1024)), PRODUCTION);
+    refused("too-many-values", 1, format!("{SHOP}x: [{}0]\n", "0,\n".repeat(1_000_000)), PRODUCTION);
     refused("deep", 1, format!("{SHOP}x: {}", "[".repeat(10_000)), PRODUCTION);
     refused("empty", 1, "# nothing yet\n", PRODUCTION);
     refused("two-documents", 1, format!("{SHOP}---\n{SHOP}"), PRODUCTION);

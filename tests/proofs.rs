@@ -65,6 +65,35 @@ fn secrets() {
 }
 
 #[test]
+fn names() {
+    let tiers = "  front: {ports: 9010-9019}";
+    broken(
+        "same-namespace",
+        4,
+        (tiers, "  front: {ports: 9010-9019, namespace: shop-front}"),
+        ("image:", "namespaces: {shop: everything, shop-front: everything}\nimage:"),
+    );
+    stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
+}
+
+/// Nodes of many sizes, and pods of two: there is room enough in all, and no telling where.
+#[test]
+fn what_is_not_decided_is_said() {
+    let nodes: String = (0..14)
+        .map(|node| format!("        - {{name: n{node}, cpu: {}m, memory: 64Gi}}\n", 10_000 + 100 * node))
+        .collect();
+    let pods = |cpu: &str, replicas: u32| {
+        format!(
+            "replicas: {replicas}, resources: {{requests: {{cpu: {cpu}, memory: 1Mi}}, limits: {{cpu: {cpu}, memory: 1Mi}}}}"
+        )
+    };
+    let mail = format!("mail: {{tier: back, port: 9001, {}}}", pods("4600m", 15));
+    let both = format!("{mail}\n  post: {{tier: back, port: 9002, {}}}", pods("4900m", 13));
+    let arm = "        - {name: arm, count: 2, cpu: 4, memory: 8Gi, gpus: 1, architecture: arm64, page_size: 64Ki}\n";
+    broken("undecided", 0, (MAIL, &both), (arm, &nodes));
+}
+
+#[test]
 fn ownership() {
     let stack = |name: &str, code: i32, rest: &str| {
         let web = "  web: {tier: front, port: 9010, depends_on: [cart]}\n";
