@@ -36,13 +36,15 @@ pub(super) struct Left {
 
 impl<'a> Rules<'a> {
     pub(super) fn of(ownership: &'a Ownership) -> Self {
-        let rules = ownership.fields.iter().map(|rule| Rule {
-            // The type of the text has read it before; what it could not read would mean no field at all.
-            path: rule.path.as_ref().map(|path| path.as_str().parse().unwrap_or(FieldPattern(vec![None; 64]))),
-            kind: rule.kind.as_ref().map(|kind| kind.as_str()),
-            service: rule.service.as_ref().map(|service| service.as_str()),
-            manager: rule.manager.as_ref(),
-            policy: rule.policy,
+        let rules = ownership.fields.iter().filter_map(|rule| {
+            Some(Rule {
+                // The type of the text has read it before; a rule whose path could not be read would fit nothing.
+                path: rule.path.as_ref().map(|path| path.as_str().parse()).transpose().ok()?,
+                kind: rule.kind.as_ref().map(|kind| kind.as_str()),
+                service: rule.service.as_ref().map(|service| service.as_str()),
+                manager: rule.manager.as_ref(),
+                policy: rule.policy,
+            })
         });
         Self { rules: rules.collect(), adopt: ownership }
     }
