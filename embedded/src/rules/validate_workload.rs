@@ -63,17 +63,7 @@ fn deployment(value: &Value, causes: &mut Vec<Cause>) {
             at_most_all(value, &fewer, causes);
         }
         other => {
-            let amount = |field: &str| match value.pointer(&format!("{rolling}/{field}")) {
-                Some(amount) => amount.to_string(),
-                None => "0".to_owned(),
-            };
-            let inner = match value.pointer(rolling) {
-                None => "null".to_owned(),
-                Some(_) => {
-                    format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", amount("maxUnavailable"), amount("maxSurge"))
-                }
-            };
-            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
+            let shown = shown_strategy(value, rolling, other);
             causes.push(Cause::unsupported_as("spec.strategy", &shown, &["Recreate", "RollingUpdate"]));
         }
     }
@@ -204,17 +194,7 @@ fn daemon_set(value: &Value, causes: &mut Vec<Cause>) {
         }
         "OnDelete" => {}
         other => {
-            let amount = |field: &str| match value.pointer(&format!("{rolling}/{field}")) {
-                Some(amount) => amount.to_string(),
-                None => "0".to_owned(),
-            };
-            let inner = match value.pointer(rolling) {
-                None => "null".to_owned(),
-                Some(_) => {
-                    format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", amount("maxUnavailable"), amount("maxSurge"))
-                }
-            };
-            let shown = format!("{{\"Type\":{other:?},\"RollingUpdate\":{inner}}}");
+            let shown = shown_strategy(value, rolling, other);
             causes.push(Cause::unsupported_as("spec.updateStrategy", &shown, &["RollingUpdate", "OnDelete"]));
         }
     }
@@ -515,4 +495,17 @@ pub(super) fn stateful_set_unchanged(old: &Value, new: &Value, causes: &mut Vec<
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         ));
     }
+}
+
+/// A strategy of an unknown type, in the form in which a server prints its own structure; `rolling` points at the amounts.
+fn shown_strategy(value: &Value, rolling: &str, of_type: &str) -> String {
+    let amount = |field: &str| match value.pointer(&format!("{rolling}/{field}")) {
+        Some(amount) => amount.to_string(),
+        None => "0".to_owned(),
+    };
+    let inner = match value.pointer(rolling) {
+        None => "null".to_owned(),
+        Some(_) => format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", amount("maxUnavailable"), amount("maxSurge")),
+    };
+    format!("{{\"Type\":{of_type:?},\"RollingUpdate\":{inner}}}")
 }
