@@ -164,6 +164,8 @@ pub enum WaitError {
         limit: Duration,
         /// What was missing at the end.
         missing: String,
+        /// Events and last log lines that explain it.
+        details: Vec<String>,
     },
     /// The provider could not be asked any more.
     #[error("could not be watched: {0}")]

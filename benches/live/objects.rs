@@ -106,6 +106,7 @@ fn resource(instance: &Instance, phase: u32, service: Option<&str>, component: &
         depends_on: Vec::new(),
         manifest,
         meanwhile: None,
+        ready_within: None,
         was: None,
     }
 }

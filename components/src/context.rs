@@ -132,6 +132,10 @@ impl Context<'_> {
                 spec.purpose.clone(),
             ),
         };
+        let ready_within = match owner {
+            Owner::Stack(_) => None,
+            Owner::Service(spec) => spec.ready_within,
+        };
         let was = match owner {
             Owner::Stack(_) => None,
             Owner::Service(spec) => self.stack.services.get(&spec.name).and_then(|service| service.was.as_ref()),
@@ -163,7 +167,7 @@ impl Context<'_> {
         let mut manifest = serde_json::to_value(&object)
             .map_err(|error| Problem::Unwritable { object: id.to_string(), reason: error.to_string() })?;
         without_null(&mut manifest);
-        Ok(Resource { id, address, was, phase, service, tier, depends_on, manifest, meanwhile: None })
+        Ok(Resource { id, address, was, phase, service, tier, depends_on, ready_within, manifest, meanwhile: None })
     }
 }
 

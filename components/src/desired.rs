@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::claims::Claims;
-use crate::model::Ownership;
+use crate::model::{Duration, Ownership};
 
 /// Annotation that carries a resource's [address](Resource::address), so that what has left the stack can still be named.
 pub const ADDRESS_ANNOTATION: &str = "strata.dev/address";
@@ -124,6 +124,9 @@ pub struct Resource {
     /// The services that its service waits for, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// How long it is waited for until it is ready, where the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_within: Option<Duration>,
     /// The object as it is to be applied: `apiVersion`, `kind`, `metadata` with labels and annotations, and the
     /// rest. Quantities are written in their canonical form, so that a server has nothing to rewrite.
     pub manifest: Value,

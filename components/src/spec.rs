@@ -32,6 +32,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) health_port: Port,
     pub(crate) health_path: UrlPath,
     pub(crate) startup_limit: Duration,
+    /// How long its pods are waited for, where the stack says.
+    pub(crate) ready_within: Option<Duration>,
     pub(crate) priority: Priority,
     pub(crate) image: String,
     pub(crate) user: UserId,
@@ -123,6 +125,7 @@ impl ServiceSpec {
             health_port,
             health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),
             startup_limit: service.startup_limit_with(count),
+            ready_within: service.ready_within,
             priority: service.priority.unwrap_or(tier.priority),
             image: image.map_or_else(|| environment.image.image_of(name), ToString::to_string),
             user: service.run_as_user.unwrap_or(stack.run_as_user),

@@ -18,7 +18,7 @@ use crate::availability::{spread, strategy};
 use crate::context::{Context, Owner, named};
 use crate::hardening::{container_security, pod_security};
 use crate::mesh::dress;
-use crate::model::Amounts;
+use crate::model::{Amounts, Duration};
 use crate::spec::ServiceSpec;
 
 /// The container's name.
@@ -38,7 +38,8 @@ const USUAL_PROGRESS_SECONDS: u64 = 600;
 
 pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deployment {
     // Starting, and as long again for pulling the image and being placed.
-    let progress = spec.startup_limit.seconds_rounded_up() * 2;
+    let starting = spec.startup_limit.seconds_rounded_up() * 2;
+    let progress = starting.max(spec.ready_within.map_or(0, Duration::seconds_rounded_up));
     let mut template = ObjectMeta { labels: Some(context.labels(Owner::Service(spec))), ..ObjectMeta::default() };
     dress(context, &mut template);
     Deployment {

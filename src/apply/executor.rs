@@ -216,10 +216,10 @@ impl<'a> Run<'a> {
                     uids.insert(step.id.clone(), done.uid);
                 }
                 Some(Err(Trouble::Refused(error))) => self.failed(step, reason(step, &error), details(&error)),
-                Some(Err(Trouble::StillThere(WaitError::Failed { reason, details }))) => {
+                Some(Err(Trouble::StillThere(error))) => {
+                    let (reason, details) = unready(error);
                     self.failed(step, reason, details);
                 }
-                Some(Err(Trouble::StillThere(error))) => self.failed(step, error.to_string(), Vec::new()),
             }
         }
         if *self.interrupt.borrow() && !self.outcome.interrupted {
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
             match until(step).filter(|_| action == step.action) {
                 Some(until) => {
                     let uid = if until == Until::Gone { step.uid.clone() } else { uids[&step.id].clone() };
-                    waits.push(Wait { id: step.id.clone(), uid, until, limit: self.settings.wait_limit });
+                    waits.push(Wait { id: step.id.clone(), uid, until, limit: self.limit(step) });
                     waiting.push(step);
                 }
                 None => self.done(phase, step, action),
@@ -281,10 +281,17 @@ impl<'a> Run<'a> {
         for (step, result) in waiting.into_iter().zip(results) {
             match result {
                 Ok(()) => self.done(phase, step, step.action),
-                Err(WaitError::Failed { reason, details }) => self.failed(step, reason, details),
-                Err(error) => self.failed(step, error.to_string(), Vec::new()),
+                Err(error) => {
+                    let (reason, details) = unready(error);
+                    self.failed(step, reason, details);
+                }
             }
         }
+    }
+
+    /// How long one step is waited for.
+    fn limit(&self, step: &Step) -> Duration {
+        step.ready_within.map_or(self.settings.wait_limit, |limit| limit.as_std())
     }
 
     /// Why a step is not tried although its phase is: something it depends on has not come to be.
@@ -400,6 +407,15 @@ fn until(step: &Step) -> Option<Until> {
         (Action::Delete, _) => Some(Until::Gone),
         (Action::Blocked | Action::Forget, _) | (_, None | Some(Readiness::Exists)) => None,
         (_, Some(readiness)) => Some(Until::Ready(readiness.clone())),
+    }
+}
+
+/// Why a wait failed, and what explains it.
+fn unready(error: WaitError) -> (String, Vec<String>) {
+    let reason = error.to_string();
+    match error {
+        WaitError::Failed { details, .. } | WaitError::TimedOut { details, .. } => (reason, details),
+        WaitError::Lost(_) => (reason, Vec::new()),
     }
 }
 

@@ -106,7 +106,11 @@ impl Provider for Fake {
                 self.0.note(format!("wait {} {until} {}", wait.id.name, wait.uid.as_deref().unwrap_or("-")));
                 heard(WaitNotice { id: wait.id.clone(), missing: None });
                 if self.0.never_ready.contains(&wait.id.name.as_str()) {
-                    return Err(WaitError::TimedOut { limit: wait.limit, missing: "0/1".to_owned() });
+                    return Err(WaitError::TimedOut {
+                        limit: wait.limit,
+                        missing: "0/1".to_owned(),
+                        details: Vec::new(),
+                    });
                 }
                 Ok(())
             };
@@ -148,6 +152,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         gate: false,
         waits_for: Vec::new(),
         readiness,
+        ready_within: None,
         force: false,
         confirmation: None,
         manifest_digest: None,

@@ -181,6 +181,7 @@ mod tests {
             manifest,
             was: None,
             meanwhile: None,
+            ready_within: None,
         }
     }
 

@@ -60,6 +60,11 @@ fn container_trouble(pod: &str, status: &Value) -> Option<String> {
     }
 }
 
+/// Whether the pod says of itself that it is ready.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    conditions(pod).any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
 /// Whether the pod carries every label that a workload's selector asks for.
 pub(super) fn selected(workload: &Value, pod: &Value) -> bool {
     let Some(wanted) = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {

@@ -119,6 +119,12 @@ fn workload(object: &Value, floor: Option<u64>) -> Health {
     Health::Ready(format!("{available}/{target}"))
 }
 
+/// Why the newest pods of a workload cannot be created, where its status says.
+pub(crate) fn refused_pods(workload: &Value) -> Option<String> {
+    let refused = condition(workload, "ReplicaFailure").filter(|condition| condition["status"] == "True")?;
+    Some(refused["message"].as_str().unwrap_or_default().to_owned())
+}
+
 fn condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     object.pointer("/status/conditions")?.as_array()?.iter().find(|condition| condition["type"] == name)
 }

@@ -115,6 +115,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         gate: false,
         waits_for: resource.depends_on.clone(),
         readiness: None,
+        ready_within: resource.ready_within,
         force: false,
         confirmation: None,
         manifest_digest: None,

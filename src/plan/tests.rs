@@ -51,6 +51,7 @@ pub(super) fn desired(services: &[(&str, u32)]) -> Desired {
         depends_on: Vec::new(),
         was: None,
         meanwhile: None,
+        ready_within: None,
         id,
     };
     let mut resources = vec![resource(id("Namespace", "ns"), 0, None)];

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strata_components::desired::{Instance, ResourceId};
+use strata_components::model::Duration;
 
 use super::policy::Policy;
 use super::previews::Previews;
@@ -126,6 +127,9 @@ pub struct Step {
     /// How its readiness is judged; absent on a delete, which is done when the object is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Readiness>,
+    /// How long it is waited for, where the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_within: Option<Duration>,
     /// Whether fields that another manager holds are taken from it.
     #[serde(default)]
     pub force: bool,

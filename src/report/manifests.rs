@@ -146,6 +146,7 @@ mod tests {
             depends_on: Vec::new(),
             manifest: json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data}),
             meanwhile: None,
+            ready_within: None,
         }
     }
 

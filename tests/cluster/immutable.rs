@@ -107,6 +107,7 @@ fn desired(manifest: &Value) -> Desired {
             depends_on: Vec::new(),
             manifest,
             meanwhile: None,
+            ready_within: None,
         }
     });
     Desired {

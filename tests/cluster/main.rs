@@ -13,6 +13,7 @@ mod faults;
 mod immutable;
 mod kubectl;
 mod lock;
+mod not_created;
 mod ownership;
 mod plan_schema;
 mod planned;
@@ -84,6 +85,7 @@ stories! {
     drift,
     failing,
     lock,
+    not_created,
     ownership,
     read_only,
     refusals,

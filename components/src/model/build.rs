@@ -413,6 +413,14 @@ impl ServiceBuilder {
         self
     }
 
+    /// How long its pods are waited for until they are ready, such as `15m`.
+    #[must_use]
+    pub fn ready_within(mut self, limit: &str) -> Self {
+        let limit = limit.parse::<Duration>();
+        self.building.take("ready_within", limit, |service, limit| service.ready_within = Some(limit));
+        self
+    }
+
     /// Its image, where that is not the environment's.
     #[must_use]
     pub fn image(mut self, reference: &str) -> Self {

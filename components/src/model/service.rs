@@ -81,6 +81,9 @@ pub struct Service {
     /// How long it may take to answer for the first time; a minute unless given, five with a GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_limit: Option<Duration>,
+    /// How long `up` waits for its pods to be ready; as long as for any object (`--timeout`) unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_within: Option<Duration>,
     /// Its image, where that is not the environment's `{registry}/{service}:{tag}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageReference>,
@@ -137,6 +140,7 @@ impl Service {
             health_port: None,
             health_path: None,
             startup_limit: None,
+            ready_within: None,
             image: None,
             architectures: Vec::new(),
             run_as_user: None,

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use serde_json::json;
 use strata_components::desired::{KUBERNETES, ResourceId};
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::observe::Readiness;
 
@@ -39,6 +41,16 @@ fn pod(app: &str, message: &str) -> Value {
 /// Plays the news of objects and of pods, then silence, and returns each result with the seconds that went by, and
 /// what was heard meanwhile.
 fn play(waits: &[Wait], objects: Vec<Change>, pods: Vec<Change>) -> (Vec<Result<(), WaitError>>, u64, Vec<String>) {
+    play_with(waits, objects, pods, Vec::new())
+}
+
+/// The same with events that tell why a pod was not created.
+fn play_with(
+    waits: &[Wait],
+    objects: Vec<Change>,
+    pods: Vec<Change>,
+    refusals: Vec<Change>,
+) -> (Vec<Result<(), WaitError>>, u64, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -55,7 +67,10 @@ fn play(waits: &[Wait], objects: Vec<Change>, pods: Vec<Change>) -> (Vec<Result<
         let chosen: Vec<&Wait> = waits.iter().collect();
         let mut group = Group::new(&chosen, hear);
         let stream = |changes: Vec<Change>| futures::stream::iter(changes).chain(futures::stream::pending()).boxed();
-        group.run(stream(objects), stream(pods)).await;
+        // Events tell of what is known already.
+        let later = futures::stream::once(tokio::time::sleep(Duration::from_secs(1))).filter_map(async |()| None);
+        let refusals = later.chain(stream(refusals)).boxed();
+        group.run(News { objects: stream(objects), pods: stream(pods), refusals }).await;
         let results = group.watched.into_iter().map(|one| one.result.expect("every wait is decided")).collect();
         let heard = heard.lock().expect("nobody panics with it").clone();
         (results, began.elapsed().as_secs(), heard)
@@ -140,4 +155,35 @@ fn each_wait_of_a_group_is_decided_by_its_own_object() {
     let (results, seconds, heard) = play(&waits, objects, vec![]);
     assert_eq!((results[0].is_ok(), results[1].is_ok(), seconds), (false, true, 60));
     assert_eq!(heard, ["ready", "0/1 pods available"]);
+}
+
+/// A StatefulSet of two pods has one, and an event tells why there is no second.
+#[test]
+fn pods_that_cannot_be_created_are_trouble_unless_one_is_going() {
+    let full = "pods \"a-1\" is forbidden: exceeded quota: memory";
+    let event =
+        || Change::Is(json!({"involvedObject": {"uid": "uid-a"}, "message": format!("Error creating: {full}")}));
+    let other = || Change::Is(json!({"involvedObject": {"uid": "uid-z"}, "message": full}));
+    let objects = || vec![Change::Is(deployment("a", 0, 2)), Change::Complete];
+    let ended = |pods: Vec<Change>, events: Vec<Change>| {
+        let (results, seconds, _) = play_with(&[wait("a", ready())], objects(), pods, events);
+        (results[0].as_ref().copied().map_err(ToString::to_string), seconds)
+    };
+    let refused = Err(format!("a pod cannot be created: {full}"));
+    let late = Err("not ready after 60 s: 0/1 pods available".to_owned());
+    assert_eq!(ended(vec![], vec![event()]), (refused, 6));
+    assert_eq!(ended(vec![], vec![other()]), (late.clone(), 60));
+    let mut going = json!({"metadata": {"name": "a-0", "labels": {"app": "a"}}});
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    assert_eq!(ended(vec![Change::Is(going)], vec![event()]), (late, 60));
+}
+
+#[test]
+fn a_deployment_says_itself_that_its_pods_are_refused() {
+    let mut object = deployment("a", 0, 2);
+    object["status"]["conditions"] = json!([
+        {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods \"a-x\" is forbidden"},
+    ]);
+    let expect = "a pod cannot be created: pods \"a-x\" is forbidden";
+    check(ready(), vec![Change::Is(object), Change::Complete], vec![], (expect, 5));
 }

@@ -199,6 +199,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
             tier: service.as_ref().map(|_| "core".to_owned()),
             service,
             depends_on: before.collect(),
+            ready_within: None,
             manifest: manifest(number),
             // Half of the objects are of the other half's kinds, in their order.
             was: made.was.then(|| format!("s/cache/c{}", (number + OBJECTS / 2) % OBJECTS)),

@@ -120,6 +120,7 @@ fn state(image: &str, now: &str) -> Value {
             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}},
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}},
         }),
+        Some("never-ready") => json!({"ready": false, "started": true, "state": {"running": {"startedAt": now}}}),
         _ => json!({"ready": true, "started": true, "state": {"running": {"startedAt": now}}}),
     }
 }

@@ -13,7 +13,9 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIMESTAMP]"),
         (r"(ReplicaSet \S+)-[0-9a-z]{6,10}\b", "$1-[HASH]"),
         // A Deployment's pod: the digest of its template, and five letters.
-        (r"-[0-9a-z]{6,10}-[0-9a-z]{5}([_ ]|$)", "-[POD]$1"),
+        (r"-[0-9a-z]{6,10}-[0-9a-z]{5}([_ \x22]|$)", "-[POD]$1"),
+        // Whose pods came first.
+        (r"used: limits.memory=\d+Mi", "used: limits.memory=[AMOUNT]"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[UID]"),
         // How often depends on when it was looked at.
         (r"crashed (once|\d+ times)", "crashed [COUNT]"),

@@ -1,0 +1,294 @@
+//! The waits of one kind and namespace: news in, decisions out. No IO, only a clock.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{BoxStream, StreamExt};
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::{pods, readiness};
+use super::{Heard, PATIENCE};
+use crate::observe::Health;
+use crate::provider::{Until, Wait, WaitError, WaitNotice};
+
+/// News from a watch.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// An object is like this now.
+    Is(Value),
+    /// An object was deleted.
+    Gone(Value),
+    /// The watch begins anew: what follows is everything there is.
+    Again,
+    /// That was everything there is.
+    Complete,
+    /// The watch broke, and is tried again.
+    Broken(String),
+}
+
+/// The waits of one kind and namespace, and how far each is.
+pub(super) struct Group {
+    pub(super) watched: Vec<Watched>,
+    pods: BTreeMap<String, Value>,
+    /// Why the newest pod of an object could not be created, by the object's UID.
+    refusals: BTreeMap<String, String>,
+    heard: Heard,
+}
+
+/// One wait.
+pub(super) struct Watched {
+    wait: Wait,
+    deadline: Instant,
+    pub(super) object: Option<Value>,
+    missing: String,
+    trouble: Option<(String, Instant)>,
+    /// The pod that it is not ready for.
+    pub(super) pod: Option<Value>,
+    pub(super) result: Option<Result<(), WaitError>>,
+}
+
+/// Where news come from.
+pub(super) struct News {
+    /// Of the objects that are waited for.
+    pub(super) objects: BoxStream<'static, Change>,
+    /// Of pods.
+    pub(super) pods: BoxStream<'static, Change>,
+    /// Of events that tell why a pod could not be created.
+    pub(super) refusals: BoxStream<'static, Change>,
+}
+
+impl Group {
+    pub(super) fn new(waits: &[&Wait], heard: Heard) -> Self {
+        let now = Instant::now();
+        let watched = waits.iter().map(|wait| Watched {
+            wait: (*wait).clone(),
+            deadline: now + wait.limit,
+            object: None,
+            missing: "nothing is known of it yet".to_owned(),
+            trouble: None,
+            pod: None,
+            result: None,
+        });
+        Self { watched: watched.collect(), pods: BTreeMap::new(), refusals: BTreeMap::new(), heard }
+    }
+
+    pub(super) async fn run(&mut self, news: News) {
+        let News { mut objects, mut pods, mut refusals } = news;
+        while let Some(next) = self.next_moment() {
+            tokio::select! {
+                change = objects.next() => match change {
+                    Some(change) => self.object_changed(change),
+                    None => return,
+                },
+                change = pods.next() => match change {
+                    Some(change) => self.pod_changed(change),
+                    None => pods = futures::stream::pending().boxed(),
+                },
+                event = refusals.next() => match event {
+                    Some(event) => self.pod_refused(&event),
+                    None => refusals = futures::stream::pending().boxed(),
+                },
+                () = sleep_until(next) => self.time_passed(),
+            }
+        }
+    }
+
+    /// When something is decided even if nothing changes; `None` once all is decided.
+    fn next_moment(&self) -> Option<Instant> {
+        self.open()
+            .map(|one| one.trouble.as_ref().map_or(one.deadline, |(_, since)| one.deadline.min(*since + PATIENCE)))
+            .min()
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Watched> {
+        self.watched.iter().filter(|one| one.result.is_none())
+    }
+
+    fn object_changed(&mut self, change: Change) {
+        match change {
+            Change::Is(object) => self.update(&object, Some(&object)),
+            Change::Gone(object) => self.update(&object, None),
+            Change::Again => self.watched.iter_mut().for_each(|one| one.object = None),
+            Change::Complete => {
+                for at in 0..self.watched.len() {
+                    if self.watched[at].object.is_none() {
+                        self.absent(at);
+                    }
+                }
+            }
+            Change::Broken(error) => {
+                for one in self.watched.iter_mut().filter(|one| one.result.is_none()) {
+                    one.missing = format!("the watch broke and is tried again: {error}");
+                }
+            }
+        }
+    }
+
+    fn update(&mut self, object: &Value, now: Option<&Value>) {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let Some(at) = self.watched.iter().position(|one| one.wait.id.name == name && one.result.is_none()) else {
+            return;
+        };
+        self.watched[at].object = now.cloned();
+        match now {
+            Some(_) => self.judge(at),
+            None => self.absent(at),
+        }
+    }
+
+    /// The object is not there.
+    fn absent(&mut self, at: usize) {
+        let one = &mut self.watched[at];
+        if one.result.is_some() {
+            return;
+        }
+        let result = match one.wait.until {
+            Until::Gone => Ok(()),
+            Until::Ready(_) => Err(WaitError::Failed {
+                reason: "it was deleted, or lost its label, while it was waited for".to_owned(),
+                details: Vec::new(),
+            }),
+        };
+        self.decide(at, result);
+    }
+
+    /// Judges the object, and the pods behind it, as they are now.
+    fn judge(&mut self, at: usize) {
+        let one = &self.watched[at];
+        let Some(object) = one.object.as_ref().filter(|_| one.result.is_none()) else { return };
+        let replaced = one.wait.uid.as_deref().is_some_and(|uid| object["metadata"]["uid"] != uid);
+        let (missing, trouble, pod) = match &one.wait.until {
+            Until::Gone if replaced => return self.decide(at, Ok(())),
+            Until::Gone => (leaving(object), None, None),
+            Until::Ready(_) if replaced => {
+                let reason = "another object of the same name has taken its place".to_owned();
+                return self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
+            }
+            Until::Ready(rule) => match readiness::health(object, rule) {
+                Health::Ready(_) => return self.decide(at, Ok(())),
+                Health::Failed(reason) => (reason.clone(), Some(reason), self.unready_pod(object).cloned()),
+                Health::Progressing(missing) => {
+                    let mut own = self.pods.values().filter(|pod| pods::selected(object, pod));
+                    match own.find_map(|pod| Some((pods::trouble(pod)?, pod.clone()))) {
+                        Some((trouble, pod)) => (trouble.clone(), Some(trouble), Some(pod)),
+                        None => match self.refusal(object) {
+                            Some(refusal) => (refusal.clone(), Some(refusal), None),
+                            None => (missing, None, self.unready_pod(object).cloned()),
+                        },
+                    }
+                }
+            },
+        };
+        let one = &mut self.watched[at];
+        one.pod = pod;
+        one.trouble = trouble.map(|now| match one.trouble.take() {
+            Some((_, since)) => (now, since),
+            None => (now, Instant::now()),
+        });
+        if one.missing != missing {
+            one.missing.clone_from(&missing);
+            (self.heard)(WaitNotice { id: one.wait.id.clone(), missing: Some(missing) });
+        }
+    }
+
+    /// Why pods of a workload cannot be created. While one of its pods is going, that may be what there is no room
+    /// beside.
+    fn refusal(&self, object: &Value) -> Option<String> {
+        let told = || self.refusals.get(object["metadata"]["uid"].as_str()?).cloned();
+        let message = readiness::refused_pods(object).or_else(told)?;
+        let going = |pod: &&Value| pod.pointer("/metadata/deletionTimestamp").is_some();
+        let goes = self.pods.values().filter(going).any(|pod| pods::selected(object, pod));
+        (!goes).then(|| format!("a pod cannot be created: {message}"))
+    }
+
+    /// A pod of a workload that is not ready.
+    fn unready_pod(&self, object: &Value) -> Option<&Value> {
+        self.pods.values().find(|pod| pods::selected(object, pod) && !pods::is_ready(pod))
+    }
+
+    fn pod_changed(&mut self, change: Change) {
+        let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let pod = match change {
+            Change::Is(pod) => {
+                // One that is there was not refused.
+                let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+                let new = !self.pods.contains_key(&name(&pod));
+                for owner in owners.into_iter().flatten().filter(|_| new) {
+                    self.refusals.remove(owner["uid"].as_str().unwrap_or_default());
+                }
+                self.pods.insert(name(&pod), pod.clone());
+                pod
+            }
+            Change::Gone(pod) => {
+                self.pods.remove(&name(&pod));
+                pod
+            }
+            Change::Again => {
+                self.pods.clear();
+                return;
+            }
+            Change::Complete => {
+                (0..self.watched.len()).for_each(|at| self.judge(at));
+                return;
+            }
+            Change::Broken(_) => return,
+        };
+        for at in 0..self.watched.len() {
+            if self.watched[at].object.as_ref().is_some_and(|object| pods::selected(object, &pod)) {
+                self.judge(at);
+            }
+        }
+    }
+
+    /// An event says that a pod could not be created. What was told before the wait began may be over, and is not
+    /// listened to: whoever creates pods goes on trying, and says so again.
+    fn pod_refused(&mut self, event: &Change) {
+        let Change::Is(event) = event else { return };
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let uid = text("/involvedObject/uid");
+        let message = text("/message");
+        let message = message.strip_prefix("Error creating: ").unwrap_or(&message).to_owned();
+        for at in 0..self.watched.len() {
+            if self.watched[at].object.as_ref().is_some_and(|object| object["metadata"]["uid"] == uid.as_str()) {
+                self.refusals.insert(uid.clone(), message.clone());
+                self.judge(at);
+            }
+        }
+    }
+
+    fn time_passed(&mut self) {
+        let now = Instant::now();
+        for at in 0..self.watched.len() {
+            let one = &self.watched[at];
+            if one.result.is_some() {
+                continue;
+            }
+            if let Some((reason, _)) = one.trouble.as_ref().filter(|(_, since)| *since + PATIENCE <= now) {
+                let reason = reason.clone();
+                self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
+            } else if one.deadline <= now {
+                let (limit, missing) = (one.wait.limit, one.missing.clone());
+                self.decide(at, Err(WaitError::TimedOut { limit, missing, details: Vec::new() }));
+            }
+        }
+    }
+
+    fn decide(&mut self, at: usize, result: Result<(), WaitError>) {
+        let one = &mut self.watched[at];
+        if result.is_ok() {
+            (self.heard)(WaitNotice { id: one.wait.id.clone(), missing: None });
+        }
+        one.result = Some(result);
+    }
+}
+
+fn leaving(object: &Value) -> String {
+    let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    match finalizers.filter(|list| !list.is_empty()) {
+        Some(list) => {
+            let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+            format!("still there, held by the finalizers {}", names.join(", "))
+        }
+        None => "still there".to_owned(),
+    }
+}
