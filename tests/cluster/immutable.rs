@@ -10,7 +10,7 @@ use strata::apply::{self, Outcome, apply};
 use strata::cluster::{Cluster as Provided, Settings};
 use strata::components::claims::Claims;
 use strata::components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
-use strata::observe::{Look, Snapshot};
+use strata::observe::{Confirmation, Look, PreviewMode, Snapshot};
 use strata::plan::{Action, Plan, Policy, Step, plan};
 use strata::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
 use tokio::sync::watch;
@@ -70,6 +70,9 @@ fn cases() -> Vec<(&'static str, Value, Value)> {
         object("rbac.authorization.k8s.io/v1", "RoleBinding", json!({"roleRef": role}))
     };
     let sealed = |value: &str| object("v1", "ConfigMap", json!({"immutable": true, "data": {"a": value}}));
+    let secret = |value: &str| object("v1", "Secret", json!({"immutable": true, "data": {"a": value}}));
+    let quota =
+        |scope: &str| object("v1", "ResourceQuota", json!({"spec": {"hard": {"pods": "9"}, "scopes": [scope]}}));
     vec![
         ("an address", service(json!({})), service(json!({"clusterIP": "None"}))),
         ("what a job runs", job("registry.example/a:1"), job("registry.example/a:2")),
@@ -77,6 +80,8 @@ fn cases() -> Vec<(&'static str, Value, Value)> {
         ("a priority", class(1), class(2)),
         ("a role", binding("a"), binding("b")),
         ("what is sealed", sealed("1"), sealed("2")),
+        ("what is sealed and secret", secret("MQ=="), secret("Mg==")),
+        ("what a quota counts", quota("Terminating"), quota("NotTerminating")),
     ]
 }
 
@@ -139,6 +144,15 @@ async fn planned(provider: &dyn Provider, desired: &Desired, policy: &Policy) ->
     plan(desired, &provider.observe(desired, &Look::default()).await.unwrap(), policy)
 }
 
+/// Whether this action is planned for the object without asking the server. That it is an update may be left open.
+async fn is_predicted(provider: &dyn Provider, desired: &Desired, expect: Action) -> bool {
+    let look = Look { preview: PreviewMode::Predict };
+    let plan = plan(desired, &provider.observe(desired, &look).await.unwrap(), &allowed());
+    let step = plan.steps().find(|step| step.id.kind.kind != "Namespace").unwrap();
+    let open = step.action == Action::Update && matches!(step.confirmation, Some(Confirmation::Unconfirmed(_)));
+    step.action == expect || (open && expect != Action::Replace)
+}
+
 async fn carried_out(provider: &dyn Provider, plan: &Plan) -> Outcome {
     let (_go_on, interrupt) = watch::channel(false);
     apply(provider, plan, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap()
@@ -161,6 +175,11 @@ async fn replaces(client: &kube::Client, name: &str, before: &Value, after: &Val
     let outcome = carried_out(&provider, &first).await;
     assert!(outcome.is_complete(), "{name}: {outcome:#?}");
     settled(&provider, &before, name).await;
+    assert!(is_predicted(&provider, &before, Action::Unchanged).await, "{name}");
+    let mut labelled = before.clone();
+    labelled.resources[1].manifest["metadata"]["labels"]["team"] = "memory".into();
+    assert!(is_predicted(&provider, &labelled, Action::Update).await, "{name}");
+    assert!(is_predicted(&provider, &after, Action::Replace).await, "{name}");
 
     let refused = planned(&provider, &after, &Policy::default()).await;
     assert_eq!(action(&refused), Action::Blocked, "{name}: {refused:#?}");

@@ -5,6 +5,7 @@
 //! the rest is a dry run, many at once. Nothing is written.
 
 mod definitions;
+mod fixed;
 mod lists;
 mod predicted;
 mod preview;

@@ -1,7 +1,8 @@
 //! What applying an object would do, as the merge says it: from what is live and the type alone, without a request.
 //!
 //! What lies beyond the merge is said to be unknown, with the reason: admission that changes objects, values the server
-//! writes in a form of its own, defaults that come back, fields that cannot change once an object exists.
+//! writes in a form of its own, defaults that come back. Values are held against their types and nothing else: that a
+//! number is out of bounds only the server says.
 
 use serde_json::Value;
 use strata_components::desired::ResourceId;
@@ -10,7 +11,7 @@ use structured_merge::schema::TypeRef;
 use structured_merge::typed::{self, Duplicates};
 
 use super::super::fields;
-use crate::observe::{Confirmation, FieldChange, Previewed};
+use crate::observe::{Confirmation, Previewed};
 
 /// What an object would be that is not there; `unconfirmed` says why that is not certain.
 pub(super) fn create(
@@ -72,45 +73,4 @@ fn refused(id: &ResourceId, ty: &TypeRef, object: &Value) -> Option<Previewed> {
             _ => format!("it does not fit its type: {errors}"),
         },
     })
-}
-
-/// The paths of changed fields that the server does not change in an object that exists.
-pub(super) fn fixed(kind: &str, changes: &[FieldChange]) -> Vec<String> {
-    changes.iter().map(|change| &change.path).filter(|path| is_fixed(kind, path)).cloned().collect()
-}
-
-/// Whether the server takes no change of a field once the object exists, as validation of updates has it
-/// (<https://kubernetes.io/docs/reference/kubernetes-api/>, each kind's own page).
-fn is_fixed(kind: &str, path: &str) -> bool {
-    let below = |fields: &[&str]| {
-        fields
-            .iter()
-            .any(|field| path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
-    };
-    match kind {
-        "Deployment" | "DaemonSet" | "ReplicaSet" => below(&[".spec.selector"]),
-        "StatefulSet" => {
-            path.starts_with(".spec.")
-                && !below(&[
-                    ".spec.replicas",
-                    ".spec.ordinals",
-                    ".spec.template",
-                    ".spec.updateStrategy",
-                    ".spec.revisionHistoryLimit",
-                    ".spec.persistentVolumeClaimRetentionPolicy",
-                    ".spec.minReadySeconds",
-                ])
-        }
-        "Job" => below(&[".spec.selector", ".spec.template", ".spec.completions", ".spec.completionMode"]),
-        "PersistentVolumeClaim" => {
-            path.starts_with(".spec.") && !below(&[".spec.resources", ".spec.volumeAttributesClassName"])
-        }
-        "RoleBinding" | "ClusterRoleBinding" => below(&[".roleRef"]),
-        "Service" => below(&[".spec.clusterIP", ".spec.clusterIPs"]),
-        "Secret" => below(&[".type"]),
-        "PriorityClass" => below(&[".value", ".preemptionPolicy"]),
-        "StorageClass" => below(&[".provisioner", ".parameters", ".reclaimPolicy", ".volumeBindingMode"]),
-        "RuntimeClass" => below(&[".handler"]),
-        _ => false,
-    }
 }

@@ -21,6 +21,7 @@ use super::super::request::{Answer, Call};
 use super::super::truth;
 use super::super::webhooks::Webhooks;
 use super::definitions::Definitions;
+use super::fixed;
 use super::lists::Live;
 use super::predicted;
 use super::replace::Refusal;
@@ -232,7 +233,7 @@ impl Cluster {
         let Subject { id, dressed, ty, mutable, .. } = subject;
         let outcome = predicted::change(id, ty, (live, base), &dressed.object, state.manager, mutable.clone());
         let Previewed::Change { changes, conflicts, .. } = &outcome else { return Ok(outcome) };
-        let paths = predicted::fixed(&id.kind.kind, changes);
+        let paths = fixed::paths(&id.kind, live, &dressed.object, changes);
         if paths.is_empty() {
             return Ok(outcome);
         }
