@@ -111,6 +111,12 @@ impl ServedKinds {
         Some(format!("discovery failed in part: the server of {group}/{version} does not answer"))
     }
 
+    /// The versions that a kind is served in.
+    pub(crate) fn versions(&self, kind: &Kind) -> Vec<&str> {
+        let all = self.kinds.keys().filter(|known| known.group == kind.group && known.kind == kind.kind);
+        all.map(|known| known.version.as_str()).collect()
+    }
+
     /// The version of a group and kind that is listed first: what an inventory that names no version means.
     pub(crate) fn of_group(&self, group: &str, kind: &str) -> Option<&Kind> {
         self.kinds.keys().find(|known| known.group == group && known.kind == kind)

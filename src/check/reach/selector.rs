@@ -28,7 +28,9 @@ pub enum Condition {
 }
 
 impl Condition {
-    fn holds(&self, labels: &Labels) -> bool {
+    /// Whether it holds for these labels.
+    #[must_use]
+    pub fn holds(&self, labels: &Labels) -> bool {
         match self {
             Self::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
             Self::NotIn(key, values) => labels.get(key).is_none_or(|value| !values.contains(value)),

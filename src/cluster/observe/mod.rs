@@ -7,6 +7,7 @@
 mod definitions;
 mod fixed;
 mod lists;
+mod namespaces;
 mod predicted;
 mod preview;
 mod replace;
@@ -30,6 +31,7 @@ use crate::observe::{LiveObject, Look, Owner, Preview, Previewing, SNAPSHOT_FORM
 use crate::plan::field_manager;
 use crate::provider::ProviderError;
 use lists::{Listed, Scope};
+use namespaces::Namespaces;
 use preview::{State, autoscaler_floors};
 
 /// How long the first requests of a run are tried: a cluster that is not there should not be waited for as long as
@@ -61,12 +63,13 @@ impl Cluster {
         let floors = autoscaler_floors(desired);
         let manager = field_manager(&desired.instance.stack);
         let rules = Rules::of(&desired.ownership);
+        let namespaces = Namespaces::of(&live, desired);
         let state = State {
             live: &live,
             unreadable: &unreadable,
-            desired,
             identity: &identity,
             webhooks: &webhooks,
+            namespaces: &namespaces,
             served,
             definitions: &definitions,
             manager: &manager,

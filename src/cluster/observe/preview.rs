@@ -11,7 +11,7 @@ use structured_merge::predict::{Prediction, predict};
 use structured_merge::schema::{Schema, TypeRef};
 
 use super::super::Cluster;
-use super::super::discovery::ServedKinds;
+use super::super::discovery::{Served, ServedKinds};
 use super::super::fields;
 use super::super::identity::{Dressed, Identity};
 use super::super::ownership::{Rules, handed_over};
@@ -19,10 +19,11 @@ use super::super::provided::remedy;
 use super::super::readiness;
 use super::super::request::{Answer, Call};
 use super::super::truth;
-use super::super::webhooks::Webhooks;
+use super::super::webhooks::{MayHave, Webhooks, Write};
 use super::definitions::Definitions;
 use super::fixed;
 use super::lists::Live;
+use super::namespaces::Namespaces;
 use super::predicted;
 use super::replace::Refusal;
 use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed};
@@ -37,9 +38,9 @@ pub(super) struct State<'a> {
     pub(super) live: &'a Live,
     /// Objects of which it is not known whether they are there.
     pub(super) unreadable: &'a BTreeMap<ResourceId, String>,
-    pub(super) desired: &'a Desired,
     pub(super) identity: &'a Identity,
     pub(super) webhooks: &'a Webhooks,
+    pub(super) namespaces: &'a Namespaces<'a>,
     pub(super) served: &'a ServedKinds,
     pub(super) definitions: &'a Definitions<'a>,
     pub(super) manager: &'a str,
@@ -118,7 +119,7 @@ impl Cluster {
         if let Some((definition, ty)) = state.definitions.coming(&id.kind) {
             return Ok(coming(id, dressed, definition, ty, state.live.contains_key(id)));
         }
-        let Some((kind, path)) = state.served.get(&id.kind).zip(state.served.path(id)) else {
+        let Some((place, path)) = state.served.get(&id.kind).zip(state.served.path(id)) else {
             return Ok(match state.served.silent(&id.kind.group, Some(&id.kind.version)) {
                 Some(reason) => Previewed::Unreadable { reason },
                 None => Previewed::Unserved { remedy: remedy(&id.kind) },
@@ -129,7 +130,7 @@ impl Cluster {
             path,
             dressed,
             ty: state.definitions.of(&id.kind),
-            mutable: state.webhooks.may_change(&id.kind, &kind.plural),
+            mutable: state.webhooks.may_change(|| state.write(id, place, dressed)),
             altered,
         };
         let Some(object) = state.live.get(id) else { return self.preview_create(&subject, state).await };
@@ -159,7 +160,7 @@ impl Cluster {
         if state.mode == PreviewMode::Predict {
             return Ok(predicted(subject.mutable.clone()));
         }
-        if let Some(namespace) = state.coming_namespace(id) {
+        if let Some(namespace) = state.namespaces.coming(id) {
             return Ok(predicted(Some(format!("namespace {namespace} comes with the same plan"))));
         }
         let answer = self.requests.send(&dry_run(id, path, state.manager, &dressed.object, false)).await?;
@@ -276,13 +277,21 @@ impl Subject<'_> {
 }
 
 impl State<'_> {
-    /// The namespace of an object, where that is not there yet and comes with the same plan.
-    fn coming_namespace<'a>(&self, id: &'a ResourceId) -> Option<&'a str> {
-        let name = id.namespace.as_deref()?;
-        let is_it = |other: &ResourceId| other.kind.kind == "Namespace" && other.name == name;
-        let lives = self.live.keys().any(is_it);
-        let comes = self.desired.resources.iter().any(|resource| is_it(&resource.id));
-        (!lives && comes).then_some(name)
+    /// The write that admission would see.
+    fn write<'a>(&'a self, id: &'a ResourceId, place: &'a Served, dressed: &Dressed) -> Write<'a> {
+        let (live, applied) = (self.live.get(id), Some(&dressed.object));
+        Write {
+            id,
+            plural: &place.plural,
+            namespaced: place.namespaced,
+            versions: self.served.versions(&id.kind),
+            creates: live.is_none(),
+            labels: match id.kind.kind.as_str() {
+                "Namespace" => MayHave::of_namespace(&id.name, live, applied),
+                _ => MayHave::of(live, applied),
+            },
+            of_namespace: self.namespaces.labels(id),
+        }
     }
 
     /// Whether the answer to a dry run is that the user may not write, and the merge is to predict instead.
