@@ -136,6 +136,10 @@ pub struct Preview {
     /// autoscaler is going to decide and has not decided yet, which would fall to its default if it were left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_as: Option<Value>,
+    /// What is applied while an old name and a new one are both let through, where that is not what the resource has for
+    /// it: without the fields that the stack leaves to those who hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meanwhile_as: Option<Value>,
     /// Fields that the stack leaves to those who hold them; they are not in what is applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<FieldConflict>,

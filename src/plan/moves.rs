@@ -65,7 +65,7 @@ impl<'a> Moves<'a> {
 
     /// Makes the steps of these phases let both names through, as far as they write what has to; and the phase that
     /// lets only the new one through, when everything else is done.
-    pub(super) fn widen(&self, desired: &Desired, phases: &mut [PlanPhase]) -> Option<PlanPhase> {
+    pub(super) fn widen(&self, desired: &Desired, snapshot: &Snapshot, phases: &mut [PlanPhase]) -> Option<PlanPhase> {
         let wide: BTreeMap<&ResourceId, &Resource> =
             desired.resources.iter().filter(|resource| self.overlap(resource)).map(|one| (&one.id, one)).collect();
         let mut last = Vec::new();
@@ -91,7 +91,8 @@ impl<'a> Moves<'a> {
             }
             last.push(narrow);
             step.causes.push(Cause::Overlap { over: false });
-            step.manifest.clone_from(&resource.meanwhile);
+            let without = snapshot.preview(&step.id).and_then(|preview| preview.meanwhile_as.clone());
+            step.manifest = without.or_else(|| resource.meanwhile.clone());
             step.manifest_digest = resource.meanwhile.as_ref().map(digest);
         }
         let number = desired.phases.last().map_or(0, |phase| phase.number) + 1;

@@ -24,7 +24,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
     let mut phases = apply_phases(&within, &Look { desired, snapshot, policy, moves: &moves, scope: &scope });
     let leave = Leave { desired, snapshot, policy, scope: &scope, moves: &moves, applied: &phases };
     let Leaving { phases: deletes, kept, mut left_out } = leave.decide();
-    let closing = moves.widen(desired, &mut phases);
+    let closing = moves.widen(desired, snapshot, &mut phases);
     phases.extend(deletes);
     phases.extend(closing);
     left_out.extend(desired.resources.iter().filter(|resource| !scope.holds(resource)).map(|resource| LeftOut {

@@ -98,6 +98,7 @@ pub(super) fn snapshot(
             id: resource.id.clone(),
             digest: digest(&resource.manifest),
             applied_as: None,
+            meanwhile_as: None,
             left: Vec::new(),
             hands_over: Vec::new(),
             altered: Vec::new(),

@@ -287,7 +287,10 @@ impl<'a> Checker<'a> {
         let right = step.manifest_digest == Some(digest(meanwhile.unwrap_or(&resource.manifest)))
             && preview.digest == digest(&resource.manifest);
         self.expect(right, Invariant::Manifest, id, "its digest is not that of the manifest");
-        let applied = meanwhile.or(preview.applied_as.as_ref()).unwrap_or(&resource.manifest);
+        let applied = match meanwhile {
+            Some(meanwhile) => preview.meanwhile_as.as_ref().unwrap_or(meanwhile),
+            None => preview.applied_as.as_ref().unwrap_or(&resource.manifest),
+        };
         let expect = writes(step.action).then_some(applied);
         self.expect(
             step.manifest.as_ref() == expect,

@@ -74,13 +74,16 @@ impl Cluster {
             .filter(|_| floor.is_some())
             .and_then(|live| fields::with_held_replicas(&resource.manifest, live, state.manager));
         let manifest = held.as_ref().unwrap_or(&resource.manifest);
-        let left = live
-            .zip(schema.as_ref())
-            .and_then(|(live, schema)| state.rules.leave(schema, resource, manifest, live, state.manager));
-        let (applied_as, left) = match left {
-            Some(left) => (Some(left.manifest), left.fields),
-            None => (held, Vec::new()),
+        let leave = |manifest: &Value| {
+            let (live, schema) = live.zip(schema.as_ref())?;
+            state.rules.leave(schema, resource, manifest, live, state.manager)
         };
+        let (narrow, wide) = (leave(manifest), resource.meanwhile.as_ref().and_then(&leave));
+        let mut left: Vec<FieldConflict> =
+            [&narrow, &wide].into_iter().flatten().flat_map(|left| left.fields.iter().cloned()).collect();
+        left.sort();
+        left.dedup();
+        let applied_as = narrow.map(|left| left.manifest).or(held);
         let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
         let dressed = state.identity.dress(manifest, digest(&resource.manifest));
         let mut hands_over = Vec::new();
@@ -92,6 +95,7 @@ impl Cluster {
         Ok(Preview {
             id: id.clone(),
             applied_as,
+            meanwhile_as: wide.map(|left| left.manifest),
             left,
             hands_over,
             altered: altered.into_inner().unwrap_or_default(),

@@ -53,6 +53,26 @@ fn what_is_renamed_moves() {
 }
 
 #[test]
+fn what_is_left_to_others_is_left_to_them_while_both_names_are_open() {
+    let desired = renamed();
+    let objects = ground().into_iter().chain([live(id("ConfigMap", "old"), Owner::This, 1)]).collect();
+    let mut snapshot = snapshot(&desired, objects, outcome);
+    let left = FieldConflict { path: ".data.theirs".to_owned(), manager: "night-shift".to_owned(), take: false };
+    for preview in snapshot.previews.iter_mut().filter(|preview| preview.id.name == "user") {
+        preview.left = vec![left.clone()];
+        preview.applied_as = Some(json!({"narrow": "without theirs"}));
+        preview.meanwhile_as = Some(json!({"both": "without theirs"}));
+    }
+    let plan = plan(&desired, &snapshot, &Policy::default());
+    let of_user: Vec<_> = plan.steps().filter(|step| step.id.name == "user").collect();
+    let applied: Vec<_> = of_user.iter().filter_map(|step| step.manifest.clone()).collect();
+    assert_eq!(applied, [json!({"both": "without theirs"}), json!({"narrow": "without theirs"})]);
+    assert_eq!(of_user[0].manifest_digest, Some(digest(&json!({"both": true}))));
+    let told = Cause::Left { path: left.path, manager: left.manager };
+    assert!(of_user[0].causes.contains(&told), "{:?}", of_user[0].causes);
+}
+
+#[test]
 fn what_has_moved_stays_where_it_is() {
     let objects = || ground().into_iter().chain([live(id("ConfigMap", "new"), Owner::This, 1)]).collect();
     let plan = plan_with(objects(), unchanged, &Policy::default());

@@ -210,6 +210,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
                 id: id(number),
                 digest: digest(&manifest(number)),
                 applied_as: made.held.then(|| json!({"held": number})),
+                meanwhile_as: (made.wide && made.asked).then(|| json!({"wide": number})),
                 left: left(made),
                 hands_over: gives(made),
                 altered: if made.held { made.changes.clone() } else { Vec::new() },
