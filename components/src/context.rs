@@ -1,7 +1,7 @@
 //! What every component knows beside its own spec, and the one place where objects get their names, labels and
 //! annotations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::{Metadata, Resource as KubernetesResource};
@@ -13,7 +13,7 @@ use crate::desired::{
     ADDRESS_ANNOTATION, DEPENDS_ON_ANNOTATION, INSTANCE_LABEL, Instance, KUBERNETES, Kind, PHASE_ANNOTATION, Resource,
     ResourceId, TIER_ANNOTATION,
 };
-use crate::model::{Environment, NamespaceName, Priority, Stack, Tier, TierName};
+use crate::model::{Environment, Priority, Stack, Tier, TierName};
 use crate::spec::ServiceSpec;
 
 /// The recommended label with the name of what runs.
@@ -58,15 +58,13 @@ pub(crate) enum Owner<'a> {
 impl Context<'_> {
     /// What the namespace of a tier is called here.
     pub(crate) fn namespace(&self, (name, tier): (&TierName, &Tier)) -> String {
-        self.of_instance(home(self.environment, self.stack, (name, tier)).1)
+        self.of_instance(self.environment.namespace_of(self.stack, (name, tier)).here)
     }
 
     /// The namespaces of the stack: what it calls each, and what that is called here; sorted.
     pub(crate) fn namespaces(&self) -> Vec<(String, String)> {
-        let own = (!self.environment.namespace_per_tier).then(|| mapped(self.environment, &self.stack.namespace));
-        let tiers = self.stack.tiers.iter().map(|tier| home(self.environment, self.stack, tier));
-        let all: BTreeSet<_> = tiers.chain(own).collect();
-        all.into_iter().map(|(written, name)| (written, self.of_instance(name))).collect()
+        let all = self.environment.namespaces_of(self.stack);
+        all.into_iter().map(|namespace| (namespace.written, self.of_instance(namespace.here))).collect()
     }
 
     /// What a namespace of the environment is called in this instance.
@@ -174,22 +172,6 @@ impl Context<'_> {
 /// The labels that select the pods of the service whose objects are called `object_name`, in an instance.
 pub(crate) fn selector_labels(object_name: &str, instance: &Instance) -> BTreeMap<String, String> {
     labels([(NAME_LABEL, object_name.to_owned()), (INSTANCE_LABEL, instance.name())])
-}
-
-/// What a stack calls the namespace of a tier, and what that is called in an environment.
-pub(crate) fn home(environment: &Environment, stack: &Stack, (name, tier): (&TierName, &Tier)) -> (String, String) {
-    match &tier.namespace {
-        Some(own) => mapped(environment, own),
-        None if environment.namespace_per_tier => {
-            let (written, here) = mapped(environment, &stack.namespace);
-            (format!("{written}-{name}"), format!("{here}-{name}"))
-        }
-        None => mapped(environment, &stack.namespace),
-    }
-}
-
-fn mapped(environment: &Environment, written: &NamespaceName) -> (String, String) {
-    (written.to_string(), environment.namespaces.get(written).unwrap_or(written).to_string())
 }
 
 /// Metadata with a name, in a namespace or none.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compose::Problem;
-use crate::context::{Context, home, selector_labels};
+use crate::context::{Context, selector_labels};
 use crate::desired::Instance;
 use crate::model::{Port, Service, ServiceName, ServiceRef, Stack};
 use crate::spec::ServiceSpec;
@@ -116,7 +116,7 @@ fn elsewhere(context: &Context<'_>, reference: &ServiceRef) -> Option<Neighbour>
 fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &Service) -> Option<Neighbour> {
     let environment = context.environment;
     let instance = Instance { stack: other.stack.to_string(), ..context.instance.clone() };
-    let (_, namespace) = home(environment, other, other.tiers.get_key_value(&service.tier)?);
+    let namespace = environment.namespace_of(other, other.tiers.get_key_value(&service.tier)?).here;
     Some(Neighbour {
         labels: selector_labels(&name.object_name(), &instance),
         namespace: context.of_instance(namespace),

@@ -11,11 +11,11 @@ use strata_components::model::ServiceName;
 use super::capacity::nodes::Node;
 use super::capacity::placement::admits;
 use super::hardening::tag;
+use super::place::at_value;
 use super::workloads::{Workload, workloads};
 use super::{in_words, rules};
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
-use crate::load::spans::field;
 
 /// A public image of which something is known.
 struct Known {
@@ -88,12 +88,8 @@ fn of_workload(workload: &Workload<'_>, loaded: &Loaded, nodes: &[Node]) -> Vec<
     let said: Vec<&str> = said.into_iter().flat_map(|service| &service.architectures).map(|one| one.as_str()).collect();
     let mut findings = Vec::new();
     let mut found = |rule: &Rule, key: &str, message: String, help: String| {
-        let path = service.as_ref().map(|name| field(&field("services", name.as_str()), key));
         let finding = Finding::new(rule, format!("{}: {message}", workload.resource.id)).help(help);
-        findings.push(match path {
-            Some(path) => finding.at(loaded.places.stack_value(&path)).path(path),
-            None => finding,
-        });
+        findings.push(at_value(finding, service.as_ref().map(|name| name.as_str()), key, loaded));
     };
     for image in
         pod.containers.iter().chain(pod.init_containers.iter().flatten()).filter_map(|one| one.image.as_deref())

@@ -13,11 +13,11 @@ use strata_components::desired::{Desired, Resource};
 use super::capacity::nodes::Node;
 use super::capacity::placement::{admits, apart};
 use super::hardening::running::{kept, protects};
+use super::place::at_service;
 use super::rules;
 use super::workloads::{Workload, workloads};
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
-use crate::load::spans::field;
 
 /// A promise, and the pods that have to keep it.
 struct Promise<'a> {
@@ -50,12 +50,11 @@ pub(super) fn check(desired: &Desired, loaded: &Loaded, nodes: Option<&[Node]>) 
 impl Promise<'_> {
     fn broken(&self, rule: &Rule, why: &str, help: &str) -> Finding {
         let Self { service, target, workload, loaded } = self;
-        let path = field("services", service);
-        Finding::new(rule, format!("{service} has to answer {target} of the time: {} {why}", workload.resource.id))
-            .at(loaded.places.stack_key(&path))
+        let message = format!("{service} has to answer {target} of the time: {} {why}", workload.resource.id);
+        let found = Finding::new(rule, message)
             .related(loaded.places.environment_value("availability"), "what the environment promises")
-            .path(path)
-            .help(help.to_owned())
+            .help(help.to_owned());
+        at_service(found, Some(service), loaded)
     }
 
     /// How many there are, and how many a drain and a rollout leave.

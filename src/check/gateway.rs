@@ -4,6 +4,7 @@ use serde_json::Value;
 use strata_components::desired::{Desired, Resource};
 use strata_components::model::ServiceName;
 
+use super::place::at_service;
 use super::rules;
 use crate::finding::Finding;
 use crate::load::Loaded;
@@ -67,14 +68,8 @@ pub(super) fn check_objects(desired: &Desired, loaded: &Loaded) -> Vec<Finding> 
             _ => None,
         };
         if let Some((rule, message)) = found {
-            let path = resource.service.as_deref().map(|name| field("services", name));
-            let finding = Finding::new(rule, message)
-                .at(path.as_deref().and_then(|path| loaded.places.stack_key(path)))
-                .help("let traffic in through the gateway alone".to_owned());
-            findings.push(match path {
-                Some(path) => finding.path(path),
-                None => finding,
-            });
+            let finding = Finding::new(rule, message).help("let traffic in through the gateway alone".to_owned());
+            findings.push(at_service(finding, resource.service.as_deref(), loaded));
         }
     }
     findings

@@ -5,6 +5,7 @@ use strata_components::claims::PortUse;
 use strata_components::desired::Desired;
 use strata_components::model::MeshMode;
 
+use super::place::at_value;
 use super::workloads::workloads;
 use super::{in_words, rules};
 use crate::finding::Finding;
@@ -94,10 +95,7 @@ pub(super) fn check_objects(desired: &Desired, loaded: &Loaded) -> Vec<Finding> 
         let finding = Finding::new(&rules::USER_OF_MESH, message)
             .related(mode.clone(), "the mode")
             .help("set `run_as_user` to another number".to_owned());
-        findings.push(match workload.resource.service.as_deref().map(|name| field("services", name)) {
-            Some(path) => finding.at(loaded.places.stack_value(&field(&path, "run_as_user"))).path(path),
-            None => finding,
-        });
+        findings.push(at_value(finding, workload.resource.service.as_deref(), "run_as_user", loaded));
     }
     findings
 }

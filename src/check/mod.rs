@@ -15,6 +15,7 @@ mod mesh;
 mod names;
 pub mod order;
 mod ownership;
+mod place;
 mod ports;
 pub mod reach;
 pub mod registry;

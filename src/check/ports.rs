@@ -12,7 +12,8 @@ use super::registry::free_ports;
 use super::{in_words, rules};
 use crate::finding::{Finding, Location};
 use crate::load::Loaded;
-use crate::load::spans::{SpanMap, field};
+use crate::load::decode::Decoded;
+use crate::load::spans::field;
 
 /// The ranges in which processes on one machine look for a port, unless they are told otherwise, and who they are.
 const LOCAL_RANGES: [(&str, u16, u16); 4] = [
@@ -67,21 +68,11 @@ fn ranges(loaded: &Loaded) -> Vec<Finding> {
     outside.collect()
 }
 
-/// The stacks beside ours that the environment admits, so that both could be deployed there.
-fn neighbours(loaded: &Loaded) -> impl Iterator<Item = (&Stack, &SpanMap)> {
-    let admitted = &loaded.environment.stacks;
-    loaded
-        .others
-        .iter()
-        .map(|other| (&other.value, &other.spans))
-        .filter(|(stack, _)| admitted.is_empty() || admitted.contains(&stack.stack))
-}
-
 /// Ports with two owners, in this stack or over two stacks.
 fn duplicates(loaded: &Loaded) -> Vec<Finding> {
     let mut owners: BTreeMap<Port, (String, Option<Location>)> = BTreeMap::new();
     let mut findings = Vec::new();
-    for (stack, spans) in neighbours(loaded) {
+    for Decoded { value: stack, spans } in loaded.beside() {
         for (name, service) in &stack.services {
             let at = spans.value(&port_path(name));
             owners.entry(service.port).or_insert_with(|| (format!("{}/{name}", stack.stack), at));
@@ -154,7 +145,7 @@ fn health(stack: &Stack, service: &Service) -> HealthPort {
 fn tiers(loaded: &Loaded) -> Vec<Finding> {
     let path = |tier: &str| field(&field("tiers", tier), "ports");
     let mut known = Vec::new();
-    for (stack, spans) in neighbours(loaded) {
+    for Decoded { value: stack, spans } in loaded.beside() {
         for (name, tier) in &stack.tiers {
             known.push((format!("{}/{name}", stack.stack), tier.ports, spans.value(&path(name.as_str()))));
         }
@@ -225,8 +216,9 @@ fn health_overlap(loaded: &Loaded) -> Option<Finding> {
     };
     let own = offsets.iter().map(|(at, offset)| ((*at).to_owned(), protocol(stack, *offset)));
     let here = environment(loaded);
-    let others = neighbours(loaded)
-        .map(|(other, _)| (format!("{}'s in {here}", other.stack), protocol(other, loaded.environment.port_offset)));
+    let others = loaded.beside().map(|Decoded { value: other, .. }| {
+        (format!("{}'s in {here}", other.stack), protocol(other, loaded.environment.port_offset))
+    });
     let serving: Vec<(String, BTreeSet<Port>)> =
         own.map(|(at, ports)| (format!("{at}'s"), ports)).chain(others).collect();
     let pairs: Vec<String> = offsets

@@ -146,6 +146,10 @@ rules! {
     SAME_ENTRY = "S-names-004" Error, "two ranges have one name in the port registry",
         "Pods look ranges up by name, so each name can stand for one range only.",
         "Give one of the tiers a `range_name`.";
+    SAME_OBJECT = "S-names-005" Error, "two stacks have one object",
+        "An object belongs to one instance of one stack. What another stack of the environment makes by the same name in \
+         the same namespace could never be applied beside it.",
+        "Give one of the two stacks another namespace, or rename the service.";
     NO_KUBE_API = "S-network-001" Error, "nobody says where the API server is reached",
         "A service declares the way out `kube-api`. A policy opens addresses, and those of the API server differ from \
         cluster to cluster.",

@@ -56,12 +56,16 @@ impl Loaded {
     /// The other stacks that may stand in the environment, by name.
     #[must_use]
     pub fn neighbours(&self) -> Vec<&Stack> {
+        self.beside().map(|other| &other.value).collect()
+    }
+
+    /// The same, with the places where their values stand.
+    pub fn beside(&self) -> impl Iterator<Item = &Decoded<Stack>> {
         let here = &self.environment;
-        let admitted = |stack: &&Stack| {
+        self.others.iter().filter(|Decoded { value: stack, .. }| {
             (here.stacks.is_empty() || here.stacks.contains(&stack.stack))
                 && (stack.environments.is_empty() || stack.environments.contains(&here.environment))
-        };
-        self.others.iter().map(|other| &other.value).filter(admitted).collect()
+        })
     }
 
     /// The text of every file that was read, for findings to point into.
@@ -190,7 +194,8 @@ fn other_stacks(root: &Root, own: &Stack, places: &Places) -> (Vec<Decoded<Stack
                     let at = finding.at.as_ref().map_or(String::new(), |at| format!("{at}: "));
                     format!("{at}{}", finding.message)
                 });
-                findings.push(left_out(&name, &format!("{} ({first})", Tally::of(&error.findings))));
+                let at = error.findings.first().and_then(|finding| finding.at.clone());
+                findings.push(left_out(&name, &format!("{} ({first})", Tally::of(&error.findings))).at(at));
             }
         }
     }

@@ -245,7 +245,7 @@ fn a_broken_neighbour_is_a_warning() {
         "shop",
         "production",
         &[
-            "S-load-045 the stack other is left out of every proof: 4 errors (stacks/other.yaml:1:1: stacks/other.yaml has \
+            "S-load-045 stacks/other.yaml:1:1 the stack other is left out of every proof: 4 errors (stacks/other.yaml:1:1: stacks/other.yaml has \
            no `namespace`) [mend stacks/other.yaml; its ports and services are not known until then]",
         ],
     );

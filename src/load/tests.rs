@@ -308,7 +308,7 @@ fn what_yaml_has_and_we_do_not_is_refused_with_a_way_out() {
     for empty in ["", "# nothing\n", "---\n", "\n\n"] {
         check_brief(
             empty,
-            &["S-load-008  f.yaml is empty [`strata schema stack` and `strata schema environment` say what \
+            &["S-load-008 1:1 f.yaml is empty [`strata schema stack` and `strata schema environment` say what \
             belongs in it]"],
         );
     }

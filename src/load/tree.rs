@@ -96,6 +96,7 @@ pub fn parse(source: &Source) -> (Option<Node>, Vec<Finding>) {
     if completed && tree.is_none() {
         builder.findings.push(
             Finding::new(&rules::EMPTY, format!("{} is empty", source.file))
+                .at(source.location(Span { start: 0, end: 0, line: 1, column: 1 }))
                 .help("`strata schema stack` and `strata schema environment` say what belongs in it".to_owned()),
         );
     }

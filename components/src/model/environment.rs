@@ -1,6 +1,6 @@
 //! An environment: where a stack is deployed to, and how big it is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,12 +13,14 @@ use super::gpu::GpuSettings;
 use super::image::ImageSource;
 use super::mesh::Mesh;
 use super::monitoring::Monitoring;
-use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName};
+use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName, TierName};
 use super::network::Network;
 use super::overrides::ServiceOverride;
 use super::port::PortOffset;
 use super::reference::ServiceRef;
 use super::replicas::ReplicaPolicy;
+use super::stack::Stack;
+use super::tier::Tier;
 
 /// A place that stacks are deployed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,6 +88,15 @@ pub struct Environment {
     pub services: BTreeMap<ServiceRef, ServiceOverride>,
 }
 
+/// A namespace of a stack, and what it is called in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamespaceHere {
+    /// What the stack calls it.
+    pub written: String,
+    /// What the environment calls it.
+    pub here: String,
+}
+
 /// The namespace for the inventory, unless an environment names another.
 pub const CONTROL_NAMESPACE: &str = "strata-system";
 
@@ -120,6 +131,49 @@ impl Environment {
             network: Network::default(),
             services: BTreeMap::new(),
         }
+    }
+
+    /// The namespace of a tier, before the suffix of an instance.
+    ///
+    /// ```
+    /// use strata_components::model::{Environment, Stack};
+    ///
+    /// let environment: Environment = serde_json::from_value(serde_json::json!({
+    ///     "environment": "staging", "namespaces": {"shop": "shop-staging"}, "namespace_per_tier": true,
+    ///     "clusters": {"local": {"embedded": {}}}, "default_cluster": "local",
+    ///     "image": {"registry": "registry.example/shop", "tag": "1.0.0"},
+    /// }))?;
+    /// let stack: Stack = serde_json::from_value(serde_json::json!({
+    ///     "stack": "shop", "namespace": "shop", "services": {},
+    ///     "tiers": {"back": {"ports": "9000-9009"}},
+    /// }))?;
+    /// let back = stack.tiers.first_key_value().map(|back| environment.namespace_of(&stack, back));
+    /// assert_eq!(back.map(|namespace| (namespace.written, namespace.here)), Some(("shop-back".into(), "shop-staging-back".into())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn namespace_of(&self, stack: &Stack, (name, tier): (&TierName, &Tier)) -> NamespaceHere {
+        match &tier.namespace {
+            Some(own) => self.mapped(own),
+            None if self.namespace_per_tier => {
+                let NamespaceHere { written, here } = self.mapped(&stack.namespace);
+                NamespaceHere { written: format!("{written}-{name}"), here: format!("{here}-{name}") }
+            }
+            None => self.mapped(&stack.namespace),
+        }
+    }
+
+    /// Every namespace of a stack, before the suffix of an instance: its own, unless each tier has one, and those of
+    /// its tiers.
+    #[must_use]
+    pub fn namespaces_of(&self, stack: &Stack) -> BTreeSet<NamespaceHere> {
+        let own = (!self.namespace_per_tier).then(|| self.mapped(&stack.namespace));
+        stack.tiers.iter().map(|tier| self.namespace_of(stack, tier)).chain(own).collect()
+    }
+
+    fn mapped(&self, written: &NamespaceName) -> NamespaceHere {
+        let here = self.namespaces.get(written).unwrap_or(written);
+        NamespaceHere { written: written.to_string(), here: here.to_string() }
     }
 
     /// What is different here about a service of a stack: what is said of `stack/service`, or else of `service`.

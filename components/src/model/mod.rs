@@ -62,7 +62,7 @@ pub use self::cluster::{
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
 pub use self::env_var::EnvName;
-pub use self::environment::{CONTROL_NAMESPACE, Environment};
+pub use self::environment::{CONTROL_NAMESPACE, Environment, NamespaceHere};
 pub use self::gateway::{Gateway, GatewaySettings, HostName, ObjectName, UrlPath, WayIn, WayInError};
 pub use self::gpu::{GpuCount, GpuPolicy, GpuSettings};
 pub use self::health::HealthPort;

@@ -14,9 +14,10 @@ use strata_components::desired::Desired;
 
 use self::nodes::Node;
 use self::packing::{Answer, Demand, Free, add, pack};
+use super::place::at_service;
 use super::rules;
 use super::workloads::{Workload, workloads};
-use crate::finding::{Finding, Rule};
+use crate::finding::{Finding, Location, Rule};
 use crate::load::Loaded;
 use crate::load::spans::field;
 
@@ -117,11 +118,7 @@ impl<'a> Fleet<'a> {
     fn finding(&self, rule: &Rule, want: &Want<'_>, message: String, help: String) -> Finding {
         let service = want.workload.resource.service.as_deref();
         let message = format!("{}: {message}", service.unwrap_or(&want.workload.resource.address));
-        let found = Finding::new(rule, message).help(help);
-        match service.map(|service| field("services", service)) {
-            Some(path) => found.at(self.loaded.places.stack_key(&path)).path(path),
-            None => found,
-        }
+        at_service(Finding::new(rule, message).help(help), service, self.loaded)
     }
 
     fn undecided(&self, what: &str) -> Finding {
@@ -130,7 +127,15 @@ impl<'a> Fleet<'a> {
             &rules::UNDECIDED,
             format!("whether {what} fit on the {count} nodes was not found out within the limit of the search"),
         )
+        .at(self.described())
         .help("leave more room, or use fewer sizes of pods and nodes".to_owned())
+    }
+
+    /// Where the environment describes the nodes, if it does.
+    fn described(&self) -> Option<Location> {
+        let target = self.wants.first()?.workload.resource.id.target.as_str();
+        let path = field(&field(&field("clusters", target), "embedded"), "nodes");
+        self.loaded.places.environment.as_ref()?.key(&path)
     }
 
     /// The services that do not fit, beginning with those that the scheduler places first.

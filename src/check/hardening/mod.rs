@@ -11,11 +11,11 @@ use strata_components::desired::Desired;
 
 pub(super) use self::images::tag;
 
+use super::place::at_service;
 use super::rules;
 use super::workloads::{Workload, workloads};
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
-use crate::load::spans::field;
 
 pub(super) fn check_stack(loaded: &Loaded) -> Vec<Finding> {
     secrets::check(loaded)
@@ -51,8 +51,5 @@ mod tests;
 /// A finding about a workload, at the service it belongs to.
 fn finding(rule: &Rule, workload: &Workload<'_>, message: &str, help: &str, loaded: &Loaded) -> Finding {
     let found = Finding::new(rule, format!("{}: {message}", workload.resource.id)).help(help.to_owned());
-    match workload.resource.service.as_deref().map(|service| field("services", service)) {
-        Some(path) => found.at(loaded.places.stack_key(&path)).path(path),
-        None => found,
-    }
+    at_service(found, workload.resource.service.as_deref(), loaded)
 }

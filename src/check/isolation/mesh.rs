@@ -56,7 +56,7 @@ impl Proof<'_> {
             if !clear.is_empty() {
                 let message = format!("{} would take calls in the clear, in the mesh too", self.called(*at));
                 let help = "add a PeerAuthentication for the whole namespace that demands mutual TLS";
-                findings.push(self.finding(&rules::OPEN_BY_DEFAULT, *at, message, help));
+                findings.push(self.of_namespace(*at, message, help));
             }
         }
         findings

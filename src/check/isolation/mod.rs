@@ -16,11 +16,12 @@ use strata_components::desired::Desired;
 
 pub use self::cast::{Cast, Part};
 pub use self::matrix::{Direction, Matrix, Opened, Outside, Participant};
+use super::names::namespace_path;
+use super::place::at_service;
 use super::reach::{Network, Policy, Reach, Side};
 use super::rules;
 use crate::finding::{Finding, Rule};
 use crate::load::Loaded;
-use crate::load::spans::field;
 use crate::observe::{Surroundings, Unread};
 
 /// What a proof of isolation looks at.
@@ -69,10 +70,7 @@ impl Proof<'_> {
     /// A finding about a service of the stack, or about what belongs to none.
     fn finding(&self, rule: &Rule, pods: usize, message: String, help: &str) -> Finding {
         let found = Finding::new(rule, message).help(help.to_owned());
-        match self.cast.service_of(pods).map(|service| field("services", service)) {
-            Some(path) => found.at(self.loaded.places.stack_key(&path)).path(path),
-            None => found,
-        }
+        at_service(found, self.cast.service_of(pods), self.loaded)
     }
 
     /// What pods are called: their service, or else their own name.
@@ -142,10 +140,26 @@ impl Proof<'_> {
                     }
                 };
                 let help = "add a policy that selects every pod of the namespace and opens nothing";
-                findings.push(self.finding(&rules::OPEN_BY_DEFAULT, *at, message, help));
+                findings.push(self.of_namespace(*at, message, help));
             }
         }
         findings
+    }
+
+    /// A finding about what anybody may put into a namespace of the stack.
+    fn of_namespace(&self, newcomer: usize, message: String, help: &str) -> Finding {
+        let found = Finding::new(&rules::OPEN_BY_DEFAULT, message).help(help.to_owned());
+        let name = self.reach.network().pods.get(newcomer).map_or("", |pods| pods.namespace.as_str());
+        let Loaded { stack, environment, places, .. } = self.loaded;
+        let suffix = self.desired.instance.suffix.as_ref().map_or_else(String::new, |suffix| format!("-{suffix}"));
+        let named = environment.namespaces_of(stack).into_iter();
+        match named.map(|one| (format!("{}{suffix}", one.here), one.written)).find(|(here, _)| here == name) {
+            Some((_, written)) => {
+                let path = namespace_path(stack, &written);
+                found.at(places.stack_value(&path)).path(path)
+            }
+            None => found,
+        }
     }
 
     /// Whether what comes in to pods, or goes out of them, is closed by some policy at all.

@@ -106,8 +106,8 @@ fn what_is_not_declared_is_closed() {
     check_composed(
         |desired| remove(desired, "shop/default-deny"),
         str![[r#"
-error S-reach-010 any other pod of namespace shop is closed by no policy for what comes in [add a policy that selects every pod of the namespace and opens nothing]
-error S-reach-010 any other pod of namespace shop is closed for what goes out by no policy but NetworkPolicy shop/allow-dns, which opens some of it [add a policy that selects every pod of the namespace and opens nothing]
+error S-reach-010 shop:2:12 any other pod of namespace shop is closed by no policy for what comes in [add a policy that selects every pod of the namespace and opens nothing]
+error S-reach-010 shop:2:12 any other pod of namespace shop is closed for what goes out by no policy but NetworkPolicy shop/allow-dns, which opens some of it [add a policy that selects every pod of the namespace and opens nothing]
 
 "#]],
     );
