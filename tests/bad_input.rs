@@ -93,6 +93,10 @@ fn types_and_fields() {
     changed("on", 1, "mail: {tier: back,", "mail: {tier: back, critical: on,");
     changed("octal", 1, "port: 9001}", "port: 0o21451}");
     changed("merge-key", 1, "  mail: {tier: back, port: 9001}", "  mail: {<<: {tier: back}, port: 9001}");
+    changed("alias", 1, "port: 9001}", "port: *post}");
+    changed("tag", 1, "port: 9001}", "port: !!int 9001}");
+    changed("key-not-text", 1, "port: 9001}", "port: 9001, [a]: b}");
+    changed("backward-range", 1, "9010-9019", "9019-9010");
     changed("everything-at-once", 1, "  mail: {tier: back, port: 9001}", "  Mail: {tier: 7, prot: no}\n  cart: []");
 }
 
@@ -103,6 +107,8 @@ fn references() {
     changed("unknown-phase", 1, "[cart]}", "[cart], phase: fornt}");
     refused("unknown-override", 1, SHOP, &format!("{PRODUCTION}services: {{crat: {{replicas: 2}}}}\n"));
     refused("unknown-cluster", 1, SHOP, &PRODUCTION.replace("default_cluster: local", "default_cluster: lokal"));
+    refused("unknown-namespace", 1, SHOP, &format!("{PRODUCTION}namespaces: {{shpo: store}}\n"));
+    changed("name-in-use", 1, "port: 9001}", "port: 9001, was: cart}");
     refused("not-admitted", 1, SHOP, &format!("{PRODUCTION}stacks: [other]\n"));
     refused("other-name", 1, SHOP.replace("stack: shop", "stack: store"), PRODUCTION);
 }
@@ -131,5 +137,26 @@ fn names_that_do_not_exist() {
     golden("bad_input/missing-stack.txt", story.transcript("check shpo -e production"));
     golden("bad_input/missing-environment.txt", story.transcript("check shop -e prod"));
     golden("bad_input/outside.txt", story.transcript("check ../shop.yaml -e production"));
+    golden("bad_input/no-file.txt", story.transcript("check ./stacks -e production"));
     golden("bad_input/no-root.txt", story.transcript("check shop -e production --root nowhere"));
+}
+
+/// A link does not lead out of the root, neither for the stack that is asked for nor for one beside it.
+#[test]
+fn links_that_leave_the_root() {
+    let elsewhere = Story::new();
+    elsewhere.file("secret.yaml", SHOP);
+    let story = Story::new();
+    story.file("stacks/shop.yaml", SHOP).file("environments/production.yaml", PRODUCTION);
+    std::os::unix::fs::symlink(elsewhere.path().join("secret.yaml"), story.path().join("stacks/link.yaml")).unwrap();
+    golden("bad_input/link.txt", story.transcript("check link -e production"));
+    golden("bad_input/link-beside.txt", story.transcript("check shop -e production"));
+}
+
+#[test]
+fn another_stack_that_cannot_be_read() {
+    let story = Story::new();
+    story.file("stacks/shop.yaml", SHOP).file("environments/production.yaml", PRODUCTION);
+    story.file("stacks/other.yaml", SHOP.replace("stack: shop", "stack: other").replace("port: 9001", "prot: 9001"));
+    golden("bad_input/unreadable-beside.txt", story.transcript("check shop -e production"));
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test should stop where it fails")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,4 +77,54 @@ fn the_index_of_rules_is_complete() {
         page += &format!("| [{0}](rules/{0}.md) | {1} | {waiver} | {2} |\n", rule.id, rule.level, rule.title);
     }
     same("rules.md", page);
+}
+
+/// Rules about what no file says, so that no finding has a place in one: files that are not opened or not read, words of the
+/// command line, and the rights that a live cluster grants.
+const OF_NO_FILE: [&str; 8] =
+    ["S-load-001", "S-load-002", "S-load-030", "S-load-031", "S-load-032", "S-load-033", "S-reach-015", "S-stack-002"];
+
+/// The outputs of `check` that tests compare, by the name of their file.
+fn compared() -> BTreeMap<String, String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut programs = String::new();
+    for file in ["bad_input.rs", "check.rs", "proofs/files.rs", "proofs/live.rs", "proofs/programs.rs"] {
+        programs += &fs::read_to_string(tests.join(file)).unwrap();
+    }
+    let mut compared = BTreeMap::new();
+    for room in ["bad_input", "check", "proofs"] {
+        for entry in fs::read_dir(tests.join("golden").join(room)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            // One that no test names is compared with nothing.
+            if programs.contains(&format!("\"{name}\"")) || programs.contains(&format!("/{name}.txt\"")) {
+                compared.insert(format!("{room}/{name}"), fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    compared
+}
+
+/// What is said of a rule in an output: each finding with its lines, up to the next.
+fn findings<'a>(rule: &Rule, output: &'a str) -> Vec<&'a str> {
+    let heading = format!("{}[{}]: ", rule.level, rule.id);
+    output.split("\n\n").filter(|part| part.lines().any(|line| line.starts_with(&heading))).collect()
+}
+
+#[test]
+fn every_rule_is_broken_on_purpose() {
+    let compared = compared();
+    let mut lacking = Vec::new();
+    for rule in rules::all() {
+        let said: Vec<&str> = compared.values().flat_map(|output| findings(&rule, output)).collect();
+        let placed = said.iter().any(|finding| finding.contains("--> "));
+        if said.is_empty() {
+            lacking.push(format!("{}: no stack in tests/ breaks it", rule.id));
+        } else if placed == OF_NO_FILE.contains(&rule.id) {
+            lacking.push(format!("{}: {} finding names a file and a line", rule.id, if placed { "a" } else { "no" }));
+        } else if !said.iter().any(|finding| finding.contains("= help: ") || finding.contains("expected ")) {
+            lacking.push(format!("{}: no finding says what to do", rule.id));
+        }
+    }
+    assert_eq!(lacking, Vec::<String>::new());
 }

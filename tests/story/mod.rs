@@ -9,6 +9,9 @@ use std::path::Path;
 use snapbox::assert::{Assert, DEFAULT_ACTION_ENV};
 use snapbox::cmd::Command;
 use snapbox::data::Data;
+use strata::cluster::connect::{Choice, Connection};
+use strata::components::model::Cluster;
+use strata::load::Root;
 
 /// A root with files, and the program.
 pub(crate) struct Story {
@@ -94,6 +97,33 @@ impl Story {
 pub(crate) fn seen(line: &str, (code, out, err): (i32, String, String)) -> String {
     let part = |name: &str, text: String| if text.is_empty() { text } else { format!("--- {name}\n{text}") };
     format!("$ strata {line}\n{}{}--- exit {code}\n", part("standard output", out), part("standard error", err))
+}
+
+/// Works on the embedded cluster that an environment of a root describes, with a client of its own.
+pub(crate) fn on_embedded<T>(root: &Path, environment: &str, work: impl AsyncFnOnce(kube::Client) -> T) -> T {
+    let described = Root::open(root).unwrap().load_environment(environment).unwrap();
+    let embedded = described.clusters.into_values().find_map(|cluster| match cluster {
+        Cluster::Embedded(cluster) => Some(cluster),
+        Cluster::Context(_) => None,
+    });
+    on_cluster(root, environment, &Choice::Embedded(embedded.unwrap()), work)
+}
+
+/// The same on the cluster that is chosen; where it is the embedded one, on that of the environment.
+pub(crate) fn on_cluster<T>(
+    root: &Path,
+    environment: &str,
+    choice: &Choice,
+    work: impl AsyncFnOnce(kube::Client) -> T,
+) -> T {
+    let store = root.join(format!(".strata/{environment}.redb"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let connection = Connection::open(choice, &store).await.unwrap();
+        let result = work(connection.client.clone()).await;
+        connection.close().await;
+        result
+    })
 }
 
 /// Compares a whole text with a golden file in tests/golden; `SNAPSHOTS=overwrite` writes the file.

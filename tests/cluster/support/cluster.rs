@@ -5,11 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use kube::Client;
-use strata::cluster::connect::{Choice, Connection};
-use strata::components::model::{Cluster as Described, EmbeddedCluster};
-use strata::load::Root;
+use strata::cluster::connect::Choice;
 
 use super::control_plane::ControlPlane;
+use crate::story::{on_cluster, on_embedded};
 
 /// A cluster of a story.
 #[derive(Clone, Copy)]
@@ -49,31 +48,11 @@ impl Cluster {
 
     /// Works on the cluster of the story in `root`, with a client of its own.
     pub(crate) fn with<T>(self, root: &Path, work: impl AsyncFnOnce(Client) -> T) -> T {
-        let choice = match self {
-            Self::Embedded => Choice::Embedded(described(root)),
-            Self::Real(real) => Choice::Kubeconfig(real.kubeconfig.clone()),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let connection = Connection::open(&choice, &root.join(".strata/testing.redb")).await.unwrap();
-            let result = work(connection.client.clone()).await;
-            connection.close().await;
-            result
-        })
+        match self {
+            Self::Embedded => on_embedded(root, "testing", work),
+            Self::Real(real) => on_cluster(root, "testing", &Choice::Kubeconfig(real.kubeconfig.clone()), work),
+        }
     }
-}
-
-/// The embedded cluster, as the environment of the story in `root` describes it.
-fn described(root: &Path) -> EmbeddedCluster {
-    let environment = Root::open(root).unwrap().load_environment("testing").unwrap();
-    environment
-        .clusters
-        .into_values()
-        .find_map(|cluster| match cluster {
-            Described::Embedded(embedded) => Some(embedded),
-            Described::Context(_) => None,
-        })
-        .unwrap()
 }
 
 /// A process that serves the embedded cluster; it ends when this is dropped.
