@@ -97,6 +97,17 @@ async fn refusals_are_worded_as_the_server_words_them() {
     let unavailable = "the server is currently unable to handle the request";
     check(Fault::Unavailable, &status(503, "ServiceUnavailable", unavailable)).await;
     check(Fault::Unauthorized, &status(401, "Unauthorized", "Unauthorized")).await;
+    let unknown = "the server rejected our request for an unknown reason";
+    check(Fault::BadRequest, &status(400, "BadRequest", unknown)).await;
+    check(
+        Fault::Forbidden,
+        &status(403, "Forbidden", "forbidden: not from here").replace("\"kind\"", "\"details\":{},\"kind\""),
+    )
+    .await;
+    let page = "<!doctype html>\n<title>Sign in</title>\n<p>Sign in to go on.</p>\n";
+    check(Fault::HtmlPage, &format!("200 content-type=text/html; charset=utf-8\n{page}\nend")).await;
+    let told = status(503, "ServiceUnavailable", unavailable).replacen("503", "200", 1);
+    check(Fault::FailureAsSuccess, &told).await;
     check(Fault::Gone, &status(410, "Expired", "too old resource version: 0 (1)")).await;
     check(Fault::ResetBefore, "error: connection reset").await;
 }
@@ -134,6 +145,13 @@ async fn bodies_are_cut_emptied_and_broken() {
     let one = answer(cluster.router(), "GET", "/api/v1/namespaces/default", Body::empty()).await;
     check(Fault::EmptyList, "/api/v1/namespaces/default", one).await;
     check(Fault::WatchEnds { after: 0 }, path, whole.clone()).await;
+    list["items"] = Value::Null;
+    check(Fault::NullItems, path, format!("{head}\n{list}\nend")).await;
+    list["items"] = serde_json::from_str::<Value>(body).unwrap()["items"].take();
+    list.as_object_mut().unwrap().remove("metadata");
+    check(Fault::NoMetadata, path, format!("{head}\n{list}\nend")).await;
+    let html = head.replace("application/json", "text/html; charset=utf-8");
+    check(Fault::WrongContentType, path, format!("{html}\n{body}\nend")).await;
 
     let watch = "/api/v1/configmaps?watch=1&labelSelector=a=b&resourceVersion=0";
     let event = json!({"type": "ADDED", "object": maps.get("m").await.unwrap()});
@@ -157,6 +175,21 @@ async fn bodies_are_cut_emptied_and_broken() {
     check_watch(Fault::BrokenBody, "a piece, broken").await;
     let gone = "{\"object\":{\"apiVersion\":\"v1\",\"code\":410,\"kind\":\"Status\",\"message\":\"too old resource version: 0 (1)\",\"metadata\":{},\"reason\":\"Expired\",\"status\":\"Failure\"},\"type\":\"ERROR\"}\n";
     check(Fault::Gone, watch, format!("{head}\n{gone}\nend")).await;
+}
+
+#[tokio::test]
+async fn discovery_says_of_one_group_that_it_is_stale() {
+    let cluster = cluster().await;
+    let faults = Faults::seeded(0).with(On::every(), Fault::StaleGroup("apps"));
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let request = Request::get("/apis").header(header::ACCEPT, accept).body(Body::empty()).unwrap();
+    let response = faults.layer(cluster.router()).oneshot(request).await.unwrap();
+    let list: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let stale = |group: &&Value| group["versions"].as_array().unwrap().iter().any(|one| one["freshness"] == "Stale");
+    let names = |found: Vec<&Value>| found.iter().map(|one| one["metadata"]["name"].clone()).collect::<Vec<_>>();
+    let groups = list["items"].as_array().unwrap();
+    assert_eq!(names(groups.iter().filter(stale).collect()), [json!("apps")]);
+    assert!(groups.len() > 5, "{list:#}");
 }
 
 #[tokio::test]

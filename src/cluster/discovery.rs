@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kube::discovery::{Discovery, Scope, verbs};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use kube::discovery::verbs;
 use serde_json::Value;
 use strata_components::desired::{Kind, ResourceId};
 
@@ -16,6 +17,8 @@ use crate::provider::ProviderError;
 const LIMIT: Duration = Duration::from_secs(10);
 /// Discovery of all groups in one answer.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;q=0.5";
+/// Groups asked for at once.
+const CONCURRENCY: usize = 16;
 const DOING: &str = "asking the cluster which kinds it serves";
 
 /// A kind as a cluster serves it.
@@ -42,61 +45,84 @@ impl ServedKinds {
     pub(crate) async fn read(requests: &Requests) -> Result<Self, ProviderError> {
         let mut served = Self::default();
         for path in ["/api", "/apis"] {
-            let answer = requests.ok(&Call::get(path, DOING).accept(AGGREGATED).within(LIMIT)).await?;
+            let answer = requests.ok(&call(path).accept(AGGREGATED)).await?;
             if answer["kind"] != "APIGroupDiscoveryList" {
                 // An older server knows no aggregated discovery, and is asked group by group.
-                return Self::read_by_group(&requests.client()).await;
+                served = Self::read_by_group(requests).await?;
+                break;
             }
-            served.take(&answer);
+            served.take(&answer)?;
         }
-        Ok(served)
+        // Every cluster has these: without them it is not all that it serves.
+        let namespace = Kind { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
+        match served.get(&namespace) {
+            Some(_) => Ok(served),
+            None => Err(unexpected("it does not even name namespaces")),
+        }
     }
 
     /// Takes in an answer of aggregated discovery.
-    fn take(&mut self, list: &Value) {
-        for group in items(&list["items"]) {
+    fn take(&mut self, list: &Value) -> Result<(), ProviderError> {
+        for group in all(list, "items")? {
             let name = text(group, "/metadata/name");
-            for version in items(&group["versions"]) {
+            for version in all(group, "versions")? {
                 let here = text(version, "/version");
                 if version["freshness"] == "Stale" {
                     self.stale.insert((name.clone(), here.clone()));
                 }
                 for resource in items(&version["resources"]) {
-                    let verbs: Vec<&str> = items(&resource["verbs"]).filter_map(Value::as_str).collect();
                     let kind =
                         Kind { group: name.clone(), version: here.clone(), kind: text(resource, "/responseKind/kind") };
-                    let served = Served {
-                        plural: text(resource, "/resource"),
-                        namespaced: resource["scope"] == "Namespaced",
-                        kept: verbs.contains(&verbs::LIST) && verbs.contains(&verbs::DELETE),
-                    };
-                    self.kinds.insert(kind, served);
+                    let namespaced = resource["scope"] == "Namespaced";
+                    self.kinds.insert(kind, served(resource, text(resource, "/resource"), namespaced));
                 }
             }
         }
+        Ok(())
     }
 
-    async fn read_by_group(client: &kube::Client) -> Result<Self, ProviderError> {
-        let discovery = Discovery::new(client.clone())
-            .run()
-            .await
-            .map_err(|error| ProviderError::Unreachable { doing: DOING.to_owned(), source: error.into() })?;
-        let mut kinds = BTreeMap::new();
-        for group in discovery.groups() {
-            for version in group.versions() {
-                for (resource, capabilities) in group.versioned_resources(version) {
-                    let kind = Kind { group: resource.group, version: resource.version, kind: resource.kind };
-                    let served = Served {
-                        plural: resource.plural,
-                        namespaced: capabilities.scope == Scope::Namespaced,
-                        kept: capabilities.supports_operation(verbs::LIST)
-                            && capabilities.supports_operation(verbs::DELETE),
-                    };
-                    kinds.insert(kind, served);
+    /// Asks for the resources of each group and version.
+    async fn read_by_group(requests: &Requests) -> Result<Self, ProviderError> {
+        let (core, groups) = (call("/api"), call("/apis"));
+        let (core, groups) = tokio::try_join!(requests.ok(&core), requests.ok(&groups))?;
+        let mut versions: Vec<(String, String, String)> = Vec::new();
+        for version in all(&core, "versions")?.filter_map(Value::as_str) {
+            versions.push((String::new(), version.to_owned(), format!("/api/{version}")));
+        }
+        for group in all(&groups, "groups")? {
+            let name = text(group, "/name");
+            for version in all(group, "versions")? {
+                let version = text(version, "/version");
+                let path = format!("/apis/{name}/{version}");
+                versions.push((name.clone(), version, path));
+            }
+        }
+        let reads: Vec<_> = versions
+            .into_iter()
+            .map(|(group, version, path)| async move {
+                let call = call(&path);
+                Ok::<_, ProviderError>((group, version, requests.send(&call).await?, call))
+            })
+            .collect();
+        let reads: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENCY).try_collect().await?;
+        let mut served = Self::default();
+        for (group, version, answer, call) in reads {
+            // A group whose own server is not there is answered for by the main one.
+            if !group.is_empty() && (answer.status.is_server_error() || answer.is_absent()) {
+                served.stale.insert((group, version));
+                continue;
+            }
+            let list = answer.ok(&call.doing)?;
+            for resource in all(&list, "resources")? {
+                let (plural, kind) = (text(resource, "/name"), text(resource, "/kind"));
+                // Subresources stand among them.
+                if !plural.contains('/') {
+                    let kind = Kind { group: group.clone(), version: version.clone(), kind };
+                    served.kinds.insert(kind, self::served(resource, plural, resource["namespaced"] == true));
                 }
             }
         }
-        Ok(Self { kinds, stale: BTreeSet::new() })
+        Ok(served)
     }
 
     pub(crate) fn get(&self, kind: &Kind) -> Option<&Served> {
@@ -156,6 +182,27 @@ pub(crate) fn collection(kind: &Kind, plural: &str, namespace: Option<&str>) -> 
     path
 }
 
+fn call(path: &str) -> Call {
+    Call::get(path, DOING).within(LIMIT)
+}
+
+fn served(resource: &Value, plural: String, namespaced: bool) -> Served {
+    let verbs: Vec<&str> = items(&resource["verbs"]).filter_map(Value::as_str).collect();
+    Served { plural, namespaced, kept: verbs.contains(&verbs::LIST) && verbs.contains(&verbs::DELETE) }
+}
+
+fn unexpected(detail: &str) -> ProviderError {
+    ProviderError::Unexpected { doing: DOING.to_owned(), detail: detail.to_owned() }
+}
+
+/// The parts of an answer; an error where there is no list of them, not even of none.
+fn all<'a>(answer: &'a Value, key: &str) -> Result<impl Iterator<Item = &'a Value>, ProviderError> {
+    match answer[key].as_array() {
+        Some(parts) => Ok(parts.iter()),
+        None => Err(unexpected(&format!("it has no {key}"))),
+    }
+}
+
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
@@ -172,13 +219,14 @@ mod tests {
     #[test]
     fn a_group_whose_server_is_silent_is_told_from_one_that_is_not_there() {
         let mut served = ServedKinds::default();
-        served.take(&json!({"items": [
+        let taken = served.take(&json!({"items": [
             {"metadata": {"name": "apps"}, "versions": [{"version": "v1", "freshness": "Current", "resources": [
                 {"resource": "deployments", "scope": "Namespaced", "verbs": ["list", "delete"],
                  "responseKind": {"group": "apps", "version": "v1", "kind": "Deployment"}},
             ]}]},
             {"metadata": {"name": "metrics.example.com"}, "versions": [{"version": "v1", "freshness": "Stale"}]},
         ]}));
+        assert!(taken.is_ok(), "{taken:?}");
         let kind = |group: &str, kind: &str| Kind { group: group.into(), version: "v1".into(), kind: kind.into() };
         let deployments = Served { plural: "deployments".into(), namespaced: true, kept: true };
         assert_eq!(served.get(&kind("apps", "Deployment")), Some(&deployments));

@@ -72,7 +72,7 @@ impl Cluster {
     /// The same, with a way to fresh credentials for when those of the client are not accepted any more.
     #[must_use]
     pub fn renewing(self, renew: Option<Renew>) -> Self {
-        Self { requests: Requests::new(self.requests.client(), renew), ..self }
+        Self { requests: self.requests.renewed_by(renew), ..self }
     }
 
     /// What is served, asked once.

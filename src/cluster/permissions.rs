@@ -109,8 +109,9 @@ impl Cluster {
             }},
         });
         let doing = format!("asking whether this user may {}", need.told());
-        let answer = self.requests.ok(&Call::post(REVIEWS, doing, &review)).await?;
-        Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or_default())
+        let answer = self.requests.ok(&Call::post(REVIEWS, doing.as_str(), &review)).await?;
+        let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool);
+        allowed.ok_or_else(|| ProviderError::Unexpected { doing, detail: "it says neither yes nor no".to_owned() })
     }
 }
 

@@ -1,19 +1,24 @@
 //! One request to an API server: deadline, bounded retries, and an answer that is always a status and a body.
 //!
 //! Retried are only answers that say "not now" (429 and 5xx) and connections that broke, with growing, jittered
-//! pauses, or the pause the server asks for, within one total limit. Any other answer is final, but for credentials that have run out: they are renewed once.
+//! pauses, or the pause the server asks for, within one total limit. Any other answer is final, but for credentials
+//! that have run out: they are renewed once. What an answer must be like to be believed is said in [`answer`].
+
+mod answer;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
+use http::{Method, Request, Response, StatusCode, header};
 use kube::client::Body;
 use serde_json::Value;
+use strata_components::desired::ResourceId;
 use tokio::time::{Instant, sleep, timeout_at};
 
+pub(crate) use self::answer::Answer;
+use self::answer::{Garbled, MAX_BODY, read};
 use crate::provider::ProviderError;
 
 /// How long one try may take.
@@ -38,17 +43,8 @@ pub(crate) struct Call {
     accept: &'static str,
     limit: Duration,
     tries: u32,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Value,
-    /// The texts of `Warning` headers.
-    pub(crate) warnings: Vec<String>,
-    /// Whether an earlier try ended in a way that leaves open if it was carried out.
-    pub(crate) repeated: bool,
+    /// The largest answer that is read, in bytes.
+    most: usize,
 }
 
 impl Call {
@@ -62,6 +58,7 @@ impl Call {
             accept: "application/json",
             limit: TOTAL_LIMIT,
             tries: MAX_TRIES,
+            most: MAX_BODY,
         }
     }
 
@@ -117,6 +114,13 @@ impl Call {
         self
     }
 
+    /// Reads no more of an answer than so many bytes.
+    #[cfg(test)]
+    fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
+    }
+
     fn content(mut self, kind: &'static str, body: &Value) -> Self {
         // A `Value` has string keys and finite numbers: serialising it cannot fail.
         self.content = Some((kind, serde_json::to_vec(body).unwrap_or_default()));
@@ -148,23 +152,6 @@ impl Call {
             doing: self.doing.clone(),
             detail: format!("no request can be made of it: {error}"),
         })
-    }
-}
-
-impl Answer {
-    /// The body of a 2xx answer; any other answer as an error.
-    pub(crate) fn ok(self, doing: &str) -> Result<Value, ProviderError> {
-        if self.status.is_success() { Ok(self.body) } else { Err(self.refused(doing)) }
-    }
-
-    /// The error this answer is.
-    pub(crate) fn refused(&self, doing: &str) -> ProviderError {
-        let text = |key: &str| self.body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (reason, mut message) = (text("reason"), text("message"));
-        if message.is_empty() {
-            message = self.status.canonical_reason().unwrap_or("no reason given").to_owned();
-        }
-        ProviderError::Refused { doing: doing.to_owned(), code: self.status.as_u16(), reason, message }
     }
 }
 
@@ -201,9 +188,48 @@ impl Requests {
         Self { shared: Arc::new(Shared { current, renew, turn: tokio::sync::Mutex::new(()) }) }
     }
 
-    /// The client with the newest credentials.
-    pub(crate) fn client(&self) -> kube::Client {
-        self.current().client
+    /// The same cluster with another way to fresh credentials.
+    pub(crate) fn renewed_by(&self, renew: Option<Renew>) -> Self {
+        Self::new(self.current().client, renew)
+    }
+
+    /// A client for what is not over with one answer, such as watches: each of its requests carries the newest
+    /// credentials, and is made once more with fresh ones where those are not accepted any more. It tries nothing again.
+    pub(crate) fn streams(&self) -> kube::Client {
+        let requests = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let requests = requests.clone();
+            async move { requests.pass(request).await }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
+        let credentials = self.current();
+        let (head, body) = request.into_parts();
+        // What has a body can be sent once.
+        let again = (head.method == Method::GET).then(|| head.clone());
+        let response = credentials.client.send(Request::from_parts(head, body)).await?;
+        match again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            Some(head) if self.renew(credentials.number).await => {
+                let fresh = self.current();
+                let response = fresh.client.send(Request::from_parts(head, Body::empty())).await?;
+                self.heard(&fresh, response.status());
+                Ok(response)
+            }
+            _ => {
+                self.heard(&credentials, response.status());
+                Ok(response)
+            }
+        }
+    }
+
+    /// Takes note of credentials that were accepted.
+    fn heard(&self, credentials: &Credentials, status: StatusCode) {
+        if !credentials.accepted && status != StatusCode::UNAUTHORIZED && !is_not_now(status) {
+            let mut current = self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
+            current.accepted |= current.number == credentials.number;
+        }
     }
 
     fn current(&self) -> Credentials {
@@ -252,12 +278,12 @@ impl Requests {
             if !self.renew(credentials.number).await {
                 return Ok(answer);
             }
-            return self.send_as(call, &self.client()).await;
+            let fresh = self.current();
+            let answer = self.send_as(call, &fresh.client).await?;
+            self.heard(&fresh, answer.status);
+            return Ok(answer);
         }
-        if !credentials.accepted && !is_not_now(answer.status) {
-            let mut current = self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
-            current.accepted |= current.number == credentials.number;
-        }
+        self.heard(&credentials, answer.status);
         Ok(answer)
     }
 
@@ -271,7 +297,7 @@ impl Requests {
             let request = call.request()?;
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
             tracing::debug!(method = %call.method, target = %call.target, "request");
-            let tried = timeout_at(limit, once(client, request)).await;
+            let tried = timeout_at(limit, once(client, request, call.most)).await;
             let wait = match tried {
                 Ok(Ok((answer, asked))) if is_not_now(answer.status) => {
                     let wait = asked.unwrap_or_else(|| jittered(pause));
@@ -286,7 +312,7 @@ impl Requests {
                 Ok(Err(source)) => {
                     let wait = jittered(pause);
                     if !is_transient(source.as_ref()) || left == 0 || Instant::now() + wait >= deadline {
-                        return Err(ProviderError::Unreachable { doing: call.doing.clone(), source });
+                        return Err(given_up(call, source));
                     }
                     repeated = true;
                     wait
@@ -309,57 +335,55 @@ impl Requests {
         self.send(call).await?.ok(&call.doing)
     }
 
-    /// The same, with 404 as `None`.
+    /// The same, with the server's 404 as `None`.
     pub(crate) async fn find(&self, call: &Call) -> Result<Option<Value>, ProviderError> {
         let answer = self.send(call).await?;
-        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.ok(&call.doing).map(Some) }
+        if answer.is_absent() { Ok(None) } else { answer.ok(&call.doing).map(Some) }
+    }
+
+    /// The same for one object; an error where it is another that comes back.
+    pub(crate) async fn find_object(&self, call: &Call, id: &ResourceId) -> Result<Option<Value>, ProviderError> {
+        let answer = self.send(call).await?;
+        if answer.is_absent() { Ok(None) } else { answer.object(&id.kind.kind, &id.name, &call.doing).map(Some) }
     }
 }
 
 async fn once(
     client: &kube::Client,
     request: Request<Body>,
-) -> Result<(Answer, Option<Duration>), Box<dyn std::error::Error + Send + Sync>> {
-    let response = client.clone().send(request).await?;
-    let (head, body) = response.into_parts();
-    let asked = head
-        .headers
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-        .map(Duration::from_secs);
-    let warnings =
-        head.headers.get_all(header::WARNING).iter().filter_map(|value| warning_text(value.to_str().ok()?)).collect();
-    let bytes = body.collect().await?.to_bytes();
-    let body = match serde_json::from_slice(&bytes) {
-        Ok(body) => body,
-        // A success whose text cannot be read has been cut off on its way.
-        Err(error) if head.status.is_success() => return Err(error.into()),
-        // A refusal in other words comes from something before the server, such as a proxy.
-        Err(_) => Value::Null,
-    };
-    Ok((Answer { status: head.status, body, warnings, repeated: false }, asked))
+    most: usize,
+) -> Result<(Answer, Option<Duration>), BoxError> {
+    read(client.send(request).await?, most).await
+}
+
+/// The error for a request that is not tried any more: nothing came back, or nothing that makes sense.
+fn given_up(call: &Call, source: BoxError) -> ProviderError {
+    let doing = call.doing.clone();
+    match source.downcast_ref::<Garbled>() {
+        Some(garbled) => ProviderError::Unexpected { doing, detail: garbled.to_string() },
+        None => ProviderError::Unreachable { doing, source },
+    }
 }
 
 fn is_not_now(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
-/// Whether the same request may fare better: broken connections may, bad credentials and configuration may not.
+/// Whether the same request may fare better: broken connections and bodies may, bad credentials and configuration may
+/// not.
 fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
-    !matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Auth(_) | kube::Error::InferConfig(_)))
+    match error.downcast_ref::<Garbled>() {
+        Some(garbled) => garbled.may_pass(),
+        None => {
+            !matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Auth(_) | kube::Error::InferConfig(_)))
+        }
+    }
 }
 
 /// Between half of the pause and the whole, so that many clients do not come back at once.
 fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8) % 1000;
     pause / 2 + pause.mul_f64(random as f64 / 2000.0)
-}
-
-/// The text of a `Warning` header, `299 - "text"`.
-fn warning_text(header: &str) -> Option<String> {
-    let (_, rest) = header.split_once('"')?;
-    let (text, _) = rest.rsplit_once('"')?;
-    Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
 }
 
 #[cfg(test)]

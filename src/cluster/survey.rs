@@ -180,7 +180,7 @@ mod tests {
             return next.run(request).await;
         }
         let status = json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right to list them"});
-        (StatusCode::FORBIDDEN, status.to_string()).into_response()
+        (StatusCode::FORBIDDEN, axum::Json(status)).into_response()
     }
 
     #[tokio::test]

@@ -113,7 +113,7 @@ impl Cluster {
     /// Events of a namespace that tell why pods could not be created, from now on.
     fn refusals(&self, namespace: &str) -> BoxStream<'static, Change> {
         let api: Api<DynamicObject> = Api::namespaced_with(
-            self.requests.client(),
+            self.requests.streams(),
             namespace,
             &ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
         );
@@ -134,7 +134,7 @@ impl Cluster {
     ) -> BoxStream<'static, Change> {
         let gvk = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
         let resource = ApiResource::from_gvk_with_plural(&gvk, &place.plural);
-        let client = self.requests.client();
+        let client = self.requests.streams();
         let api: Api<DynamicObject> = match namespace.filter(|_| place.namespaced) {
             Some(namespace) => Api::namespaced_with(client, namespace, &resource),
             None => Api::all_with(client, &resource),
@@ -146,6 +146,7 @@ impl Cluster {
                 Ok(Event::Delete(object)) => Change::Gone(plain(&object)),
                 Ok(Event::Init) => Change::Again,
                 Ok(Event::InitDone) => Change::Complete,
+                Err(error) if is_final(&error) => Change::Refused(error.to_string()),
                 Err(error) => Change::Broken(error.to_string()),
             })
             .boxed()
@@ -160,6 +161,18 @@ fn pod_place(served: &ServedKinds) -> Option<(&Kind, &Served)> {
 fn plain(object: &DynamicObject) -> Value {
     // It was JSON a moment ago: it can be JSON again.
     serde_json::to_value(object).unwrap_or_default()
+}
+
+/// Whether a watch would fare no better another time: the credentials are not accepted and cannot be renewed, or do not
+/// allow it.
+fn is_final(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => matches!(status.code, 401 | 403),
+        _ => false,
+    }
 }
 
 impl From<ProviderError> for WaitError {

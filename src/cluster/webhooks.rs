@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
@@ -169,16 +170,14 @@ type Items = Result<Option<Vec<Value>>, String>;
 async fn items_of(requests: &Requests, version: &str, plural: &str) -> Result<Items, ProviderError> {
     let path = format!("/apis/{GROUP}/{version}/{plural}");
     let call = Call::get(path.as_str(), format!("listing what admission changes ({path})"));
-    let mut answer = requests.send(&call).await?;
-    match answer.status.as_u16() {
-        200 => match answer.body["items"].take() {
-            Value::Array(items) => Ok(Ok(Some(items))),
-            _ => Err(ProviderError::Unexpected { doing: call.doing, detail: "it is no list".to_owned() }),
-        },
-        404 => Ok(Ok(None)),
-        401 => Err(answer.refused(&call.doing)),
-        code => Ok(Err(format!("what admission changes cannot be read ({plural}: {code})"))),
+    let answer = requests.send(&call).await?;
+    if answer.is_absent() {
+        return Ok(Ok(None));
     }
+    if answer.status == StatusCode::FORBIDDEN && answer.is_server_s() {
+        return Ok(Err(format!("what admission changes cannot be read ({plural}: 403)")));
+    }
+    answer.page(&call.doing).map(|page| Ok(Some(page.items)))
 }
 
 type PoliciesAndBindings = Result<(Vec<Value>, Option<Vec<Value>>), String>;

@@ -17,6 +17,7 @@ mod not_created;
 mod ownership;
 mod plan_schema;
 mod planned;
+mod planning_faults;
 mod predict;
 mod provided;
 mod read_only;

@@ -3,6 +3,7 @@
 use std::io;
 
 use axum::body::{Body, BodyDataStream, Bytes};
+use axum::response::IntoResponse;
 use futures::{StreamExt, stream};
 use http::{HeaderValue, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
@@ -26,7 +27,6 @@ pub(super) fn too_many_requests(retry_after: u32) -> Response<Body> {
 
 /// 410: for a watch as the only event of its stream.
 pub(super) fn gone(uri: &Uri, watches: bool) -> Response<Body> {
-    use axum::response::IntoResponse;
     let asked = Params::parse(uri).ok().and_then(|params| params.number("resourceVersion").ok().flatten()).unwrap_or(0);
     let failure = Failure::expired(format!("too old resource version: {asked} ({})", asked.saturating_add(1)));
     if !watches {
@@ -56,22 +56,86 @@ pub(super) async fn short(response: Response<Body>) -> Result<Response<Body>, Bo
     Ok(head.map(|()| Body::from(whole.slice(..whole.len() / 2))))
 }
 
-/// A list (or table) without its items; anything else as it is.
-pub(super) async fn emptied(response: Response<Body>) -> Result<Response<Body>, BoxError> {
+/// The answer with its body altered; where that is no success, or nothing that can be altered so, as it is.
+pub(super) async fn altered(
+    response: Response<Body>,
+    alter: impl FnOnce(&mut Value) -> Option<()>,
+) -> Result<Response<Body>, BoxError> {
     let (head, whole) = collected(response).await?;
-    let emptied = head.status().is_success().then(|| without_items(&whole)).flatten();
-    Ok(head.map(|()| emptied.map_or_else(|| Body::from(whole), Body::from)))
+    let body = serde_json::from_slice::<Value>(&whole).ok().filter(|_| head.status().is_success());
+    let altered = body.and_then(|mut body| alter(&mut body).map(|()| body.to_string()));
+    Ok(head.map(|()| altered.map_or_else(|| Body::from(whole), Body::from)))
 }
 
-fn without_items(text: &[u8]) -> Option<String> {
-    let mut list: Value = serde_json::from_slice(text).ok()?;
+/// The items of a list, or the rows of a table.
+fn items(list: &mut Value) -> Option<&mut Value> {
     let kind = list.get("kind")?.as_str()?;
     let items = if kind == "Table" { "rows" } else { kind.ends_with("List").then_some("items")? };
-    *list.get_mut(items)?.as_array_mut()? = Vec::new();
+    list.get_mut(items).filter(|items| items.is_array())
+}
+
+/// Takes everything out of a list.
+pub(super) fn empty(list: &mut Value) -> Option<()> {
+    *items(list)? = json!([]);
     let metadata = list.get_mut("metadata")?.as_object_mut()?;
     metadata.remove("continue");
     metadata.remove("remainingItemCount");
-    Some(list.to_string())
+    Some(())
+}
+
+/// Leaves nothing, not even an empty list, where the items were.
+pub(super) fn without_items(list: &mut Value) -> Option<()> {
+    *items(list)? = Value::Null;
+    Some(())
+}
+
+/// Takes the metadata away.
+pub(super) fn without_metadata(object: &mut Value) -> Option<()> {
+    object.as_object_mut()?.remove("metadata").map(drop)
+}
+
+/// Makes an answer of discovery say that a group's server does not answer.
+pub(super) fn with_stale_group(list: &mut Value, group: &str) -> Option<()> {
+    if list.get("kind")? != "APIGroupDiscoveryList" {
+        return None;
+    }
+    let groups = list.get_mut("items")?.as_array_mut()?;
+    let group = groups.iter_mut().find(|one| one["metadata"]["name"] == group)?;
+    for version in group.get_mut("versions")?.as_array_mut()? {
+        version["freshness"] = json!("Stale");
+        version["resources"] = json!([]);
+    }
+    Some(())
+}
+
+/// The same body under another type.
+pub(super) fn said_to_be_html(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
+    response
+}
+
+/// 200 with a page for a person to read.
+pub(super) fn page() -> Response<Body> {
+    said_to_be_html(Response::new(Body::from("<!doctype html>\n<title>Sign in</title>\n<p>Sign in to go on.</p>\n")))
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// 400 without a reason.
+///
+/// Source: `NewGenericServerResponse` in `k8s.io/apimachinery/pkg/api/errors`.
+pub(super) fn bad_request() -> Response<Body> {
+    Failure::bad_request("the server rejected our request for an unknown reason").into_response()
+}
+
+/// 403 as of something that stands before the server.
+pub(super) fn forbidden() -> Response<Body> {
+    Failure::forbidden("", "", "", "not from here").into_response()
+}
+
+/// 200 whose body tells of a failure.
+pub(super) fn failure_as_success() -> Response<Body> {
+    body::json(StatusCode::OK, Failure::unavailable().status().to_string())
 }
 
 /// A stream that is open and says nothing.

@@ -58,6 +58,14 @@ pub enum Fault {
     Unavailable,
     /// 401, as for a token that has run out. Nothing is carried out.
     Unauthorized,
+    /// 400. Nothing is carried out.
+    BadRequest,
+    /// 403, not for want of a right but because something does not want it. Nothing is carried out.
+    Forbidden,
+    /// 404, as if the path led nowhere. Nothing is carried out.
+    NotFound,
+    /// 422. Nothing is carried out.
+    Unprocessable,
     /// The connection is reset before the server has seen the request.
     ResetBefore,
     /// The request is carried out, and the connection is reset before any of its answer arrives.
@@ -71,6 +79,19 @@ pub enum Fault {
     ShortBody,
     /// A list comes with nothing in it, at its right version. Answers other than lists stay as they are.
     EmptyList,
+    /// A list comes with nothing where its items should be. Answers other than lists stay as they are.
+    NullItems,
+    /// A list or an object comes without its metadata. Other answers stay as they are.
+    NoMetadata,
+    /// 200 and a page in HTML, as a proxy or a login in front of the server sends it. Nothing is carried out.
+    HtmlPage,
+    /// The right answer, said to be HTML.
+    WrongContentType,
+    /// 200, and in it a Status that tells of a failure. Nothing is carried out.
+    FailureAsSuccess,
+    /// Discovery says that the server of this group does not answer, and nothing of what it serves. Other answers stay as
+    /// they are.
+    StaleGroup(&'static str),
     /// A watch ends, in order, after so many events. Answers other than watches stay as they are.
     WatchEnds {
         /// How many events still arrive.

@@ -67,6 +67,12 @@ where
                 }
                 Some(Fault::Unavailable) => Some(Failure::unavailable().into_response()),
                 Some(Fault::Unauthorized) => Some(Failure::unauthorized().into_response()),
+                Some(Fault::BadRequest) => Some(answer::bad_request()),
+                Some(Fault::Forbidden) => Some(answer::forbidden()),
+                Some(Fault::NotFound) => Some(Failure::no_such_path().into_response()),
+                Some(Fault::Unprocessable) => Some(Failure::unprocessable().into_response()),
+                Some(Fault::HtmlPage) => Some(answer::page()),
+                Some(Fault::FailureAsSuccess) => Some(answer::failure_as_success()),
                 Some(Fault::Gone) => Some(answer::gone(request.uri(), watches)),
                 Some(Fault::ResetBefore) => return Err(reset()),
                 Some(Fault::Stall) if !watches => return pending().await,
@@ -84,7 +90,13 @@ where
                 Some(Fault::WatchEnds { after }) if watches => Ok(response.map(|body| answer::watch_ends(body, after))),
                 Some(Fault::BrokenBody) => answer::broken(response).await,
                 Some(Fault::ShortBody) => answer::short(response).await,
-                Some(Fault::EmptyList) if !watches => answer::emptied(response).await,
+                Some(Fault::EmptyList) if !watches => answer::altered(response, answer::empty).await,
+                Some(Fault::NullItems) if !watches => answer::altered(response, answer::without_items).await,
+                Some(Fault::NoMetadata) if !watches => answer::altered(response, answer::without_metadata).await,
+                Some(Fault::StaleGroup(group)) if !watches => {
+                    answer::altered(response, |body| answer::with_stale_group(body, group)).await
+                }
+                Some(Fault::WrongContentType) => Ok(answer::said_to_be_html(response)),
                 _ => Ok(response),
             }
         })

@@ -91,9 +91,10 @@ impl Cluster {
         let doing = format!("reading CustomResourceDefinition {name}");
         let answer = self.requests.send(&Call::get(format!("{DEFINITIONS}/{name}"), doing.as_str())).await?;
         let read = match answer.status.as_u16() {
-            200 => Ok(answer.body),
-            code @ (403 | 404) => Err(format!("the type of {} cannot be read ({name}: {code})", kind.kind)),
-            _ => return Err(answer.refused(&doing)),
+            code @ (403 | 404) if answer.is_server_s() => {
+                Err(format!("the type of {} cannot be read ({name}: {code})", kind.kind))
+            }
+            _ => Ok(answer.object("CustomResourceDefinition", &name, &doing)?),
         };
         Ok((kind.clone(), read))
     }

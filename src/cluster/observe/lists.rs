@@ -11,6 +11,7 @@ use super::super::Cluster;
 use super::super::discovery::{ServedKinds, collection};
 use super::super::identity::{Identity, PART_OF_LABEL, members};
 use super::super::request::Call;
+use super::preview::moved_on;
 use super::{CONCURRENCY, text};
 use crate::observe::UnlistedKind;
 use crate::provider::ProviderError;
@@ -42,19 +43,17 @@ impl Cluster {
                 beginnings += 1;
                 continue;
             }
-            let mut page = answer.ok(&call.doing)?;
-            match page.get_mut("items").map(Value::take) {
-                Some(Value::Array(more)) => items.extend(more),
-                _ => {
-                    return Err(ProviderError::Unexpected { doing: call.doing, detail: "it is no list".to_owned() });
-                }
+            let page = answer.page(&call.doing)?;
+            let unexpected = |detail| Err(ProviderError::Unexpected { doing: call.doing.clone(), detail });
+            // A server may hold items back until it has looked at them, but not say the same again and again.
+            if !page.after.is_empty() && page.after == after {
+                return unexpected("its next page is the same page".to_owned());
             }
-            after = text(&page, "/metadata/continue");
+            items.extend(page.items);
+            after = page.after;
             if after.is_empty() {
-                let left = page.pointer("/metadata/remainingItemCount").and_then(Value::as_u64).unwrap_or(0);
-                if left > 0 {
-                    let detail = format!("it ends although {left} more are said to be left");
-                    return Err(ProviderError::Unexpected { doing: call.doing, detail });
+                if page.left > 0 {
+                    return unexpected(format!("it ends although {} more are said to be left", page.left));
                 }
                 return Ok(items);
             }
@@ -66,10 +65,13 @@ impl Cluster {
         let mut lists = Vec::new();
         let mut listed = Listed { unlisted: scope.unlisted.clone(), ..Listed::default() };
         for kind in &scope.kinds {
-            let Some(place) = served.get(kind) else { continue };
+            // What a silent server serves may not even be named.
             if let Some(reason) = served.silent(&kind.group, Some(&kind.version)) {
                 listed.unlisted.push(UnlistedKind { kind: kind.clone(), namespace: None, reason });
-            } else if place.namespaced {
+                continue;
+            }
+            let Some(place) = served.get(kind) else { continue };
+            if place.namespaced {
                 let everywhere = scope.namespaces.iter();
                 lists.extend(everywhere.map(|ns| (kind, Some(ns), collection(kind, &place.plural, Some(ns)))));
             } else {
@@ -87,10 +89,17 @@ impl Cluster {
         }
         listed.unlisted.sort();
         listed.unlisted.dedup();
-        let singly: Vec<&ResourceId> = scope.wanted.iter().filter(|id| listed.unlisted_for(id).is_some()).collect();
-        let singly: Vec<_> = singly.into_iter().map(|id| self.read_singly(served, id)).collect();
-        let singly: Vec<_> = stream::iter(singly).buffer_unordered(CONCURRENCY).try_collect().await?;
-        for (id, read) in singly {
+        listed.suspicious = scope.suspicious(&listed);
+        let doubtful = |id: &&ResourceId| listed.suspicious.iter().any(|suspicious| suspicious.kind == id.kind);
+        let doubtful: Vec<&ResourceId> =
+            scope.wanted.iter().filter(doubtful).filter(|id| !listed.live.contains_key(id)).collect();
+        for (id, read) in self.read_all_singly(served, doubtful).await? {
+            if let Ok(Some(_)) = read {
+                return Err(moved_on(&id, "it was in no list, and is there"));
+            }
+        }
+        let unlisted = scope.wanted.iter().filter(|id| listed.unlisted_for(id).is_some()).collect();
+        for (id, read) in self.read_all_singly(served, unlisted).await? {
             match read {
                 Ok(None) => {}
                 Ok(Some(object)) => {
@@ -101,8 +110,17 @@ impl Cluster {
                 }
             }
         }
-        listed.suspicious = scope.suspicious(&listed);
         Ok(listed)
+    }
+
+    /// Objects of which no list tells whether they are there, read one by one.
+    async fn read_all_singly(
+        &self,
+        served: &ServedKinds,
+        ids: Vec<&ResourceId>,
+    ) -> Result<Vec<(ResourceId, Result<Option<Value>, String>)>, ProviderError> {
+        let reads: Vec<_> = ids.into_iter().map(|id| self.read_singly(served, id)).collect();
+        stream::iter(reads).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
     /// The objects of a collection; the inner error is of a kind that may not be listed, or is not there any more.
@@ -114,7 +132,8 @@ impl Cluster {
     ) -> Result<Result<Vec<(ResourceId, Value)>, UnlistedKind>, ProviderError> {
         match self.list(&kind.kind, &path).await {
             Ok(items) => Ok(Ok(items.into_iter().map(|item| self.identified(kind, item)).collect())),
-            Err(ProviderError::Refused { code: 403 | 404, message, .. }) => {
+            // Without a reason it is not the server that says so.
+            Err(ProviderError::Refused { code: 403 | 404, message, reason, .. }) if !reason.is_empty() => {
                 Ok(Err(UnlistedKind { kind: kind.clone(), namespace: namespace.cloned(), reason: message }))
             }
             Err(error) => Err(error),
@@ -131,9 +150,9 @@ impl Cluster {
             return Ok((id.clone(), Err(reason)));
         }
         let Some(path) = served.path(id) else { return Ok((id.clone(), Ok(None))) };
-        let found = match self.requests.find(&Call::get(path, format!("reading {id}"))).await {
+        let found = match self.requests.find_object(&Call::get(path, format!("reading {id}")), id).await {
             Ok(found) => Ok(found.map(|object| self.identified(&id.kind, object).1)),
-            Err(ProviderError::Refused { code: 403, message, .. }) => Err(message),
+            Err(ProviderError::Refused { code: 403, message, reason, .. }) if !reason.is_empty() => Err(message),
             Err(error) => return Err(error),
         };
         Ok((id.clone(), found))

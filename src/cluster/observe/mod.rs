@@ -112,9 +112,12 @@ impl Cluster {
             Call::get("/api/v1/namespaces/kube-system", "reading the cluster's identity (namespace kube-system)");
         let version = Call::get("/version", "reading the cluster's version");
         let (system, version) = [system, version].map(|call| call.within(FIRST_LIMIT).tries(FIRST_TRIES)).into();
-        let (system, version) = tokio::join!(self.requests.ok(&system), self.requests.ok(&version));
-        let (system, version) = (system?, version?);
-        let identity = text(&system, "/metadata/uid");
+        let (read, told) = tokio::join!(self.requests.send(&system), self.requests.ok(&version));
+        let (read, told) = (read?.object("Namespace", "kube-system", &system.doing)?, told?);
+        let identity = text(&read, "/metadata/uid");
+        let version = told["gitVersion"].as_str().filter(|version| !version.is_empty()).ok_or_else(|| {
+            ProviderError::Unexpected { doing: version.doing, detail: "it names no version".to_owned() }
+        })?;
         if let Some(guard) = self.settings.guard.as_ref().filter(|guard| **guard != identity) {
             return Err(ProviderError::WrongTarget(format!(
                 "cluster {} is not the one the environment means: its identity (UID of the namespace kube-system) is \
@@ -122,7 +125,7 @@ impl Cluster {
                 self.settings.name
             )));
         }
-        Ok(Target { name: self.settings.name.clone(), identity, version: text(&version, "/gitVersion") })
+        Ok(Target { name: self.settings.name.clone(), identity, version: version.to_owned() })
     }
 
     /// The instance's inventory; an error where it is another's of the same name.
@@ -130,7 +133,12 @@ impl Cluster {
         let (namespace, name) = (&identity.control_namespace, identity.control_name());
         let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
         let doing = format!("reading the inventory ConfigMap {namespace}/{name}");
-        let parent = self.requests.find(&Call::get(path, doing)).await?;
+        let call = Call::get(path, doing);
+        let answer = self.requests.send(&call).await?;
+        let parent = match answer.is_absent() {
+            true => None,
+            false => Some(answer.object("ConfigMap", &name, &call.doing)?),
+        };
         match parent.as_ref().and_then(|parent| identity.namesake(parent)) {
             Some(other) => Err(ProviderError::WrongTarget(format!(
                 "the name {} is taken on cluster {} by another instance ({other}): give this one another with --instance",

@@ -158,6 +158,17 @@ impl Cluster {
         })
     }
 
+    /// The answer to a dry run: the object as it would be, or what the server has against it; an error where it is
+    /// neither.
+    pub(super) async fn tried(&self, call: &Call, id: &ResourceId) -> Result<Answer, ProviderError> {
+        let answer = self.requests.send(call).await?;
+        match answer.status.is_success() {
+            true => answer.whole(&id.kind.kind, &id.name, &call.doing),
+            false if answer.is_verdict() => Ok(answer),
+            false => Err(answer.refused(&call.doing)),
+        }
+    }
+
     async fn preview_create(&self, subject: &Subject<'_>, state: &State<'_>) -> Result<Previewed, ProviderError> {
         let Subject { id, path, dressed, .. } = subject;
         let predicted = |unconfirmed| predicted::create(id, &subject.ty, &dressed.object, unconfirmed);
@@ -167,12 +178,15 @@ impl Cluster {
         if let Some(namespace) = state.namespaces.coming(id) {
             return Ok(predicted(Some(format!("namespace {namespace} comes with the same plan"))));
         }
-        let answer = self.requests.send(&dry_run(id, path, state.manager, &dressed.object, false)).await?;
+        let call = dry_run(id, path, state.manager, &dressed.object, false);
+        let answer = self.tried(&call, id).await?;
         Ok(match answer.status {
-            status if status.is_success() => {
+            StatusCode::CREATED => {
                 subject.note(&answer.body, state.manager);
                 Previewed::Create(Confirmation::DryRun)
             }
+            // Other than the list said, it is there.
+            status if status.is_success() => return Err(moved_on(id, "it was in no list, and is there")),
             _ if state.may_not_try(&answer) => predicted(subject.mutable.clone()),
             _ => Previewed::Refused { reason: message(id, &answer.body) },
         })
@@ -201,15 +215,16 @@ impl Cluster {
                 }
             }
         }
-        let answer = self.requests.send(&dry_run(id, path, state.manager, &dressed.object, false)).await?;
+        let answer = self.tried(&dry_run(id, path, manager, &dressed.object, false), id).await?;
         let (after, conflicts) = match answer.status {
+            StatusCode::CREATED => return Err(moved_on(id, "it was in a list, and is not there")),
             status if status.is_success() => (answer.body, Vec::new()),
             StatusCode::CONFLICT => {
                 let conflicts = fields::conflicts(&answer.body);
                 if conflicts.is_empty() {
                     return Ok(Previewed::Refused { reason: message(id, &answer.body) });
                 }
-                let forced = self.requests.send(&dry_run(id, path, manager, &dressed.object, true)).await?;
+                let forced = self.tried(&dry_run(id, path, manager, &dressed.object, true), id).await?;
                 if !forced.status.is_success() {
                     return self.refused_change(subject, object, &forced, conflicts, state).await;
                 }
@@ -322,6 +337,12 @@ fn coming(id: &ResourceId, dressed: &Dressed, definition: &str, ty: &TypeRef, li
         Previewed::Create(_) if lives => Previewed::Unknown { reason },
         outcome => outcome,
     }
+}
+
+/// The error for an object of which two answers say different things: what was made of the first would be no plan.
+pub(super) fn moved_on(id: &ResourceId, how: &str) -> ProviderError {
+    let detail = format!("{how}: it changed meanwhile, or one of the answers was not whole; run this again");
+    ProviderError::Unexpected { doing: format!("looking for {id}"), detail }
 }
 
 pub(super) fn dry_run(id: &ResourceId, path: &str, manager: &str, object: &Value, force: bool) -> Call {

@@ -105,7 +105,7 @@ impl Cluster {
         };
         let mut object = wanted.clone();
         object["metadata"]["name"] = trial.name.as_str().into();
-        let answer = self.requests.send(&dry_run(&trial, &path, state.manager, &object, false)).await?;
+        let answer = self.tried(&dry_run(&trial, &path, state.manager, &object, false), &trial).await?;
         if answer.status.is_success() {
             return Ok(Ok(Confirmation::DryRun));
         }

@@ -15,6 +15,10 @@ enum Reply {
     Reset,
     Silence,
     CutOff(u16),
+    /// 200 with this body, said to be of this type.
+    Text(&'static str, &'static str),
+    /// A refusal with such a body.
+    Refusal(u16, &'static str, &'static str),
 }
 
 /// Makes one request of a server that replies like this, the last reply again and again. Returns the outcome as a
@@ -39,11 +43,16 @@ fn play(replies: &[Reply]) -> (String, usize, u64) {
                     Reply::Status(code) => (code, None, whole),
                     Reply::RetryAfter(code, seconds) => (code, Some(seconds), whole),
                     Reply::CutOff(code) => (code, None, whole[..whole.len() / 2].to_vec()),
+                    Reply::Text(_, text) => (200, None, text.into()),
+                    Reply::Refusal(code, _, text) => (code, None, text.into()),
                     Reply::Reset => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
                     Reply::Silence => std::future::pending().await,
                 };
                 let mut response = Response::new(Body::from(text));
                 *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
+                if let Reply::Text(form, _) | Reply::Refusal(_, form, _) = reply {
+                    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(form));
+                }
                 if let Some(seconds) = wait {
                     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
                 }
@@ -52,7 +61,8 @@ fn play(replies: &[Reply]) -> (String, usize, u64) {
         });
         let requests = Requests::new(kube::Client::new(service, "default"), None);
         let began = Instant::now();
-        let outcome = match requests.send(&Call::get("/version", "asking")).await {
+        let outcome = match requests.send(&Call::get("/version", "asking").at_most(64)).await {
+            Ok(answer) if answer.body.is_null() => answer.refused("asking").to_string(),
             Ok(answer) => answer.status.as_u16().to_string(),
             Err(error) => error.to_string(),
         };
@@ -85,7 +95,12 @@ fn not_now_is_tried_again() {
 #[test]
 fn a_success_that_was_cut_off_is_asked_for_again() {
     check(&[Reply::CutOff(200), Reply::Status(200)], ("200", 2));
-    check(&[Reply::CutOff(404)], ("404", 1));
+    let cut = "asking: the answer makes no sense: it was cut off, or is no JSON: EOF while parsing an object at line 1 \
+        column 14";
+    let (outcome, tries, seconds) = play(&[Reply::CutOff(200)]);
+    assert_eq!(outcome, cut);
+    assert!((10..30).contains(&tries) && seconds <= TOTAL_LIMIT.as_secs(), "{tries} tries in {seconds} s");
+    check(&[Reply::CutOff(404)], ("asking: Not Found, in words that are not an API server's (no JSON) (404)", 1));
 }
 
 #[test]
@@ -107,7 +122,7 @@ fn all_tries_together_have_a_limit() {
 
 /// Makes this many requests, one after the other, of a server that accepts only credentials renewed `good` times or more;
 /// the answers, and how often credentials were renewed.
-fn with_credentials(requests: usize, good: u32) -> (Vec<u16>, u32) {
+fn with_credentials(requests: usize, good: u32, watches: bool) -> (Vec<u16>, u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let client = move |renewed: u32| {
         let service = tower::service_fn(move |_: Request<Body>| async move {
@@ -128,8 +143,13 @@ fn with_credentials(requests: usize, good: u32) -> (Vec<u16>, u32) {
     let answers = runtime.block_on(async {
         let (requester, mut answers) = (Requests::new(client(0), Some(renew)), Vec::new());
         for _ in 0..requests {
-            let answer = requester.send(&Call::get("/version", "asking")).await.expect("an answer");
-            answers.push(answer.status.as_u16());
+            answers.push(if watches {
+                let request = Request::get("/api/v1/pods?watch=1").body(Body::empty()).expect("a request");
+                requester.streams().send(request).await.expect("an answer").status().as_u16()
+            } else {
+                let answer = requester.send(&Call::get("/version", "asking")).await.expect("an answer");
+                answer.status.as_u16()
+            });
         }
         answers
     });
@@ -139,9 +159,9 @@ fn with_credentials(requests: usize, good: u32) -> (Vec<u16>, u32) {
 
 #[test]
 fn credentials_that_ran_out_are_renewed_once() {
-    assert_eq!(with_credentials(3, 0), (vec![200, 200, 200], 0));
-    assert_eq!(with_credentials(3, 1), (vec![200, 200, 200], 1));
-    assert_eq!(with_credentials(3, 9), (vec![401, 401, 401], 1));
+    assert_eq!(with_credentials(3, 0, false), (vec![200, 200, 200], 0));
+    assert_eq!(with_credentials(3, 1, false), (vec![200, 200, 200], 1));
+    assert_eq!(with_credentials(3, 9, false), (vec![401, 401, 401], 1));
 }
 
 #[test]
@@ -156,10 +176,55 @@ fn a_query_is_escaped() {
 }
 
 #[test]
-fn a_warning_is_read() {
-    assert_eq!(
-        warning_text(r#"299 - "would violate \"restricted\"""#).as_deref(),
-        Some(r#"would violate "restricted""#)
-    );
-    assert_eq!(warning_text("garbage"), None);
+fn what_is_no_answer_of_an_api_server_is_told_as_what_it_is() {
+    let page = "<!doctype html><p>Sign in</p>";
+    let foreign = "asking: the answer makes no sense: it is text/html, not JSON: something answers in the place of the API \
+        server, such as a proxy or a login page";
+    check(&[Reply::Text("text/html; charset=utf-8", page)], (foreign, 1));
+    check(&[Reply::Text("Text/HTML", "{}")], (foreign, 1));
+    check(&[Reply::Text("application/json", "{}"), Reply::Reset], ("200", 1));
+    check(&[Reply::Text("application/json;g=apidiscovery.k8s.io;v=v2", "{}")], ("200", 1));
+    let refused = "asking: Forbidden, in words that are not an API server's (text/html) (403)";
+    check(&[Reply::Refusal(403, "text/html", page)], (refused, 1));
+    // A path that the server has never heard of.
+    check(&[Reply::Refusal(404, "text/plain; charset=utf-8", "404 page not found\n")], ("asking: Not Found (404)", 1));
+    let large = "[1111111111111111111111111111111111111111111111111111111111111111]";
+    let told = "asking: the answer makes no sense: it is larger than the 0 MiB that are read of one";
+    check(&[Reply::Text("application/json", large)], (told, 1));
+}
+
+#[test]
+fn a_success_that_tells_of_a_failure_is_none() {
+    let failure = r#"{"kind":"Status","status":"Failure","message":"no leader"}"#;
+    check(&[Reply::Text("application/json", failure), Reply::Status(200)], ("200", 2));
+    let success = r#"{"kind":"Status","status":"Success"}"#;
+    check(&[Reply::Text("application/json", success)], ("200", 1));
+    let (outcome, ..) = play(&[Reply::Text("application/json", failure)]);
+    let told = "asking: the answer makes no sense: its status is 200 OK, and its body tells of a failure: no leader";
+    assert_eq!(outcome, told);
+}
+
+#[test]
+fn only_the_server_can_say_that_something_is_not_there() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let find = |form: &'static str, text: &'static str| {
+        runtime.block_on(async {
+            let service = tower::service_fn(move |_: Request<Body>| async move {
+                let response = Response::builder().status(404).header(header::CONTENT_TYPE, form);
+                response.body(Body::from(text.as_bytes().to_vec()))
+            });
+            let requests = Requests::new(kube::Client::new(service, "default"), None);
+            requests.find(&Call::get("/x", "looking")).await.map_err(|error| error.to_string())
+        })
+    };
+    assert_eq!(find("application/json", r#"{"kind":"Status","code":404}"#), Ok(None));
+    let told = "looking: Not Found, in words that are not an API server's (text/html) (404)";
+    assert_eq!(find("text/html", "<p>Nothing here</p>"), Err(told.to_owned()));
+}
+
+#[test]
+fn watches_renew_their_credentials_too() {
+    assert_eq!(with_credentials(3, 0, true), (vec![200, 200, 200], 0));
+    assert_eq!(with_credentials(3, 1, true), (vec![200, 200, 200], 1));
+    assert_eq!(with_credentials(3, 9, true), (vec![401, 401, 401], 1));
 }

@@ -56,7 +56,7 @@ impl Cluster {
     async fn log(&self, namespace: &str, pod: &str, previous: &str) -> String {
         let uri = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?tailLines={LOG_LINES}&previous={previous}");
         match http::Request::get(uri).body(Vec::new()) {
-            Ok(request) => self.requests.client().request_text(request).await.unwrap_or_default(),
+            Ok(request) => self.requests.streams().request_text(request).await.unwrap_or_default(),
             Err(_) => String::new(),
         }
     }

@@ -24,6 +24,8 @@ pub(super) enum Change {
     Complete,
     /// The watch broke, and is tried again.
     Broken(String),
+    /// The watch is refused, and would be again.
+    Refused(String),
 }
 
 /// The waits of one kind and namespace, and how far each is.
@@ -119,6 +121,11 @@ impl Group {
             Change::Broken(error) => {
                 for one in self.watched.iter_mut().filter(|one| one.result.is_none()) {
                     one.missing = format!("the watch broke and is tried again: {error}");
+                }
+            }
+            Change::Refused(error) => {
+                for one in self.watched.iter_mut().filter(|one| one.result.is_none()) {
+                    one.result = Some(Err(WaitError::Lost(error.clone())));
                 }
             }
         }
@@ -231,7 +238,7 @@ impl Group {
                 (0..self.watched.len()).for_each(|at| self.judge(at));
                 return;
             }
-            Change::Broken(_) => return,
+            Change::Broken(_) | Change::Refused(_) => return,
         };
         for at in 0..self.watched.len() {
             if self.watched[at].object.as_ref().is_some_and(|object| pods::selected(object, &pod)) {
