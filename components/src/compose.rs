@@ -30,6 +30,7 @@ use crate::port_registry::{entries, port_registry};
 use crate::priority_classes::priority_class;
 pub use crate::problem::{ComposeError, Problem};
 use crate::quota::gpu_quota;
+use crate::rolling::roll_with_config;
 use crate::spec::{Place, ServiceSpec};
 use crate::vertical_autoscaling::vertical_autoscaler;
 use crate::workload::deployment;
@@ -165,7 +166,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
 
     let mut notes: Vec<_> = specs.iter().flat_map(|spec| spec.notes.iter().cloned()).collect();
     notes.sort();
-    Desired {
+    let mut desired = Desired {
         instance: context.instance.clone(),
         namespaces: namespaces.into_iter().map(|(_, name)| name).collect::<BTreeSet<_>>().into_iter().collect(),
         phases: (0..=schedule.last()).map(|number| phase(schedule, number)).collect(),
@@ -173,7 +174,9 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         claims: claims(context, &specs),
         ownership: stack.ownership.clone(),
         notes,
-    }
+    };
+    roll_with_config(&mut desired);
+    desired
 }
 
 /// The namespaces of the stack, and what they are called here; sorted.

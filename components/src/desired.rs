@@ -7,7 +7,8 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::claims::Claims;
 use crate::model::{Duration, Ownership};
@@ -175,4 +176,196 @@ pub struct Note {
     pub path: String,
     /// What was decided, and why.
     pub message: String,
+}
+
+/// Why an object cannot be added to what is desired.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddError {
+    /// It does not say what it is.
+    #[error("{component}: the manifest has no text at {member}")]
+    Nameless {
+        /// The last part of its address.
+        component: String,
+        /// What is missing: `apiVersion`, `kind` or `metadata.name`.
+        member: &'static str,
+    },
+    /// There is no such service.
+    #[error("{component}: there is no service {service} in the stack")]
+    NoService {
+        /// The last part of its address.
+        component: String,
+        /// The service that was named.
+        service: String,
+    },
+    /// The object, or another at the same address, is there already.
+    #[error("{0} is there already")]
+    Taken(String),
+}
+
+impl Desired {
+    /// Adds an object that a program brings beside what its stack composes to: to `service`, in whose phase it is
+    /// applied, or to the ground that everything stands on. `component` is the last part of its address.
+    ///
+    /// The object gets the labels and annotations by which what is composed is known; everything else is as
+    /// `manifest` has it.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// # use strata_components::compose::compose;
+    /// # use strata_components::model::{Environment, Stack};
+    /// # let stack: Stack = serde_json::from_value(json!({"stack": "shop", "namespace": "shop", "health_port": "+100",
+    /// #     "tiers": {"all": {"ports": "9000-9009"}}, "services": {"cart": {"tier": "all", "port": 9000}}}))?;
+    /// # let environment: Environment = serde_json::from_value(json!({"environment": "dev",
+    /// #     "clusters": {"local": {"embedded": {}}}, "default_cluster": "local",
+    /// #     "image": {"registry": "registry.example/shop", "tag": "1.0.0"}}))?;
+    /// let mut desired = compose(&stack, &environment, "local", None)?;
+    /// let settings = json!({"apiVersion": "v1", "kind": "ConfigMap",
+    ///     "metadata": {"name": "cart-settings", "namespace": "shop"}, "data": {"currency": "EUR"}});
+    /// desired.add(Some("cart"), "settings", settings)?;
+    /// assert!(desired.resources.iter().any(|resource| resource.address == "shop/cart/settings"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the manifest does not say what it is, the service is not there, or the object or its address is taken.
+    pub fn add(&mut self, service: Option<&str>, component: &str, mut manifest: Value) -> Result<(), AddError> {
+        let text = |member: &'static str| {
+            let pointer = format!("/{}", member.replace('.', "/"));
+            let found = manifest.pointer(&pointer).and_then(Value::as_str).map(str::to_owned);
+            found.ok_or_else(|| AddError::Nameless { component: component.to_owned(), member })
+        };
+        let (version, kind, name) = (text("apiVersion")?, text("kind")?, text("metadata.name")?);
+        let (group, version) = match version.split_once('/') {
+            Some((group, version)) => (group.to_owned(), version.to_owned()),
+            None => (String::new(), version),
+        };
+        let stack = &self.instance.stack;
+        let (place, address) = match service {
+            None => (None, format!("{stack}/{component}")),
+            Some(service) => {
+                let of_service = |resource: &&Resource| resource.service.as_deref() == Some(service);
+                let missing = || AddError::NoService { component: component.to_owned(), service: service.to_owned() };
+                let place = self.resources.iter().find(of_service).ok_or_else(missing)?;
+                (Some(place), format!("{stack}/{service}/{component}"))
+            }
+        };
+        let id = ResourceId {
+            provider: KUBERNETES.to_owned(),
+            target: self.resources.first().map(|resource| resource.id.target.clone()).unwrap_or_default(),
+            kind: Kind { group, version, kind },
+            namespace: manifest.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned),
+            name,
+        };
+        if let Some(taken) = self.resources.iter().find(|other| other.id == id || other.address == address) {
+            return Err(AddError::Taken(format!("{} ({})", taken.id, taken.address)));
+        }
+        let resource = Resource {
+            id,
+            address,
+            was: None,
+            phase: place.map_or(0, |place| place.phase),
+            service: service.map(str::to_owned),
+            tier: place.and_then(|place| place.tier.clone()),
+            depends_on: place.map(|place| place.depends_on.clone()).unwrap_or_default(),
+            ready_within: place.and_then(|place| place.ready_within),
+            manifest: Value::Null,
+            meanwhile: None,
+        };
+        if let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
+            mark(metadata, "labels", INSTANCE_LABEL, self.instance.name());
+            mark(metadata, "annotations", ADDRESS_ANNOTATION, resource.address.clone());
+            mark(metadata, "annotations", PHASE_ANNOTATION, resource.phase.to_string());
+            if let Some(tier) = &resource.tier {
+                mark(metadata, "annotations", TIER_ANNOTATION, tier.clone());
+            }
+            if !resource.depends_on.is_empty() {
+                mark(metadata, "annotations", DEPENDS_ON_ANNOTATION, resource.depends_on.join(","));
+            }
+        }
+        self.resources.push(Resource { manifest, ..resource });
+        self.resources.sort_by(|one, other| (one.phase, &one.address).cmp(&(other.phase, &other.address)));
+        Ok(())
+    }
+}
+
+/// Sets an entry of a map of metadata.
+fn mark(metadata: &mut Map<String, Value>, section: &str, key: &str, value: String) {
+    if let Value::Object(marks) = metadata.entry(section).or_insert_with(|| Map::new().into()) {
+        marks.insert(key.to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(service: Option<&str>, component: &str, manifest: Value) -> Result<Resource, AddError> {
+        let mut desired = Desired {
+            instance: Instance { stack: "shop".into(), environment: "dev".into(), suffix: None },
+            namespaces: vec!["shop".into()],
+            phases: Vec::new(),
+            resources: vec![Resource {
+                id: ResourceId {
+                    provider: KUBERNETES.into(),
+                    target: "local".into(),
+                    kind: Kind { group: "apps".into(), version: "v1".into(), kind: "Deployment".into() },
+                    namespace: Some("shop".into()),
+                    name: "cart".into(),
+                },
+                address: "shop/cart/deployment".into(),
+                was: None,
+                phase: 3,
+                service: Some("cart".into()),
+                tier: Some("core".into()),
+                depends_on: vec!["store".into()],
+                ready_within: None,
+                manifest: Value::Null,
+                meanwhile: None,
+            }],
+            claims: Claims::default(),
+            ownership: Ownership::default(),
+            notes: Vec::new(),
+        };
+        desired.add(service, component, manifest)?;
+        Ok(desired.resources.remove(0))
+    }
+
+    fn map(name: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}})
+    }
+
+    #[test]
+    fn what_is_added_stands_where_its_service_does() {
+        let ground = of(None, "settings", map("a")).map(|added| (added.address, added.phase, added.id.to_string()));
+        assert_eq!(ground, Ok(("shop/settings".to_owned(), 0, "ConfigMap shop/a".to_owned())));
+        let added = of(Some("cart"), "a-settings", map("a"));
+        let metadata = json!({
+            "name": "a", "namespace": "shop",
+            "labels": {"app.kubernetes.io/instance": "shop-dev"},
+            "annotations": {
+                "strata.dev/address": "shop/cart/a-settings", "strata.dev/phase": "3", "strata.dev/tier": "core",
+                "strata.dev/depends-on": "store",
+            },
+        });
+        assert_eq!(added.map(|added| added.manifest["metadata"].clone()), Ok(metadata));
+    }
+
+    #[test]
+    fn what_cannot_be_placed_is_refused() {
+        let told = |service, component, manifest| of(service, component, manifest).err().map(|error| error.to_string());
+        let nameless = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}});
+        let taken =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cart", "namespace": "shop"}});
+        for (service, component, manifest, expect) in [
+            (None, "a", nameless, "a: the manifest has no text at metadata.name"),
+            (None, "a", json!({"kind": "ConfigMap"}), "a: the manifest has no text at apiVersion"),
+            (Some("web"), "a", map("a"), "a: there is no service web in the stack"),
+            (None, "a", taken, "Deployment shop/cart (shop/cart/deployment) is there already"),
+            (Some("cart"), "deployment", map("a"), "Deployment shop/cart (shop/cart/deployment) is there already"),
+        ] {
+            assert_eq!(told(service, component, manifest).as_deref(), Some(expect));
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod port_registry;
 mod priority_classes;
 mod problem;
 mod quota;
+pub mod rolling;
 mod sizing;
 mod spec;
 mod vertical_autoscaling;

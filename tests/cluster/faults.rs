@@ -28,7 +28,7 @@ use tower::Layer;
 use super::support::{ENVIRONMENT, NAME, STACK};
 use crate::story;
 
-const WHERE: &str = "faults";
+pub(crate) const WHERE: &str = "faults";
 
 /// What the two services ask of a cluster.
 fn desired() -> Desired {

@@ -6,6 +6,7 @@
 
 mod autoscaler;
 mod chosen;
+mod config_rolls;
 mod destroy;
 mod drift;
 mod failing;

@@ -1,0 +1,177 @@
+//! Configuration that rolls pods: a pod template carries a digest of the content of each ConfigMap that its pods use, so
+//! that a changed value changes the template, and the workload's own controller replaces the pods.
+//!
+//! Only ConfigMaps among the desired objects are known here; what a pod uses from outside of the stack rolls nothing.
+//! Secrets are no business of this file: a digest of what they hold would give a short one away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::desired::Desired;
+
+/// Annotation of a pod template: the ConfigMaps of the stack that the pods use, as `name=digest`, comma-separated and
+/// sorted by name.
+pub const CONFIG_MAPS_ANNOTATION: &str = "strata.dev/config-maps";
+
+/// Kinds whose controller replaces pods when their template changes. A Job's template cannot change once it exists, and
+/// a CronJob's next pods are new ones anyway.
+const ROLLING: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+/// Bytes of a digest that are kept: as many as tell one content from the next.
+const KEPT: usize = 8;
+
+/// The names of the ConfigMaps that the pods of a workload use, as variables or as files; they are in its own namespace.
+fn used(manifest: &Value) -> BTreeSet<String> {
+    let spec = &manifest["spec"]["template"]["spec"];
+    let containers = ["initContainers", "containers"].into_iter().flat_map(|list| items(&spec[list]));
+    let of_containers = containers.flat_map(|container| {
+        let single = items(&container["env"]).map(|variable| &variable["valueFrom"]["configMapKeyRef"]["name"]);
+        single.chain(items(&container["envFrom"]).map(|source| &source["configMapRef"]["name"]))
+    });
+    let of_volumes = items(&spec["volumes"]).flat_map(|volume| {
+        let parts = items(&volume["projected"]["sources"]).map(|source| &source["configMap"]["name"]);
+        parts.chain([&volume["configMap"]["name"]])
+    });
+    of_containers.chain(of_volumes).filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Whether the pods of an object are replaced when their template changes.
+fn rolls(manifest: &Value) -> bool {
+    manifest["kind"].as_str().is_some_and(|kind| ROLLING.contains(&kind))
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// Writes a digest of every ConfigMap among the resources into the pod templates that use it. Doing it again changes
+/// nothing, and after a change of a ConfigMap it brings the digests up to date.
+pub fn roll_with_config(desired: &mut Desired) {
+    let digests: BTreeMap<(Option<String>, String), String> = desired
+        .resources
+        .iter()
+        .filter(|resource| resource.id.kind.kind == "ConfigMap" && resource.id.kind.group.is_empty())
+        .map(|map| ((map.id.namespace.clone(), map.id.name.clone()), content(&map.manifest)))
+        .collect();
+    for resource in &mut desired.resources {
+        let known = used(&resource.manifest).into_iter().filter_map(|name| {
+            let digest = digests.get(&(resource.id.namespace.clone(), name.clone()))?;
+            Some(format!("{name}={digest}"))
+        });
+        let known: Vec<String> = known.collect();
+        annotate(&mut resource.manifest, &known.join(","));
+    }
+}
+
+/// Writes the annotation into a workload's pod template, or takes it away where it would be empty. Nothing happens to
+/// an object whose pods are not replaced when their template changes.
+fn annotate(manifest: &mut Value, text: &str) {
+    if !rolls(manifest) {
+        return;
+    }
+    let Some(template) = manifest.pointer_mut("/spec/template").and_then(Value::as_object_mut) else { return };
+    if text.is_empty() {
+        let annotations = template.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
+        if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+            annotations.remove(CONFIG_MAPS_ANNOTATION);
+        }
+        return;
+    }
+    let annotations = object(template, "metadata").and_then(|metadata| object(metadata, "annotations"));
+    if let Some(annotations) = annotations {
+        annotations.insert(CONFIG_MAPS_ANNOTATION.to_owned(), text.into());
+    }
+}
+
+/// The object under a key, made where there is nothing.
+fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
+    of.entry(key).or_insert_with(|| Map::new().into()).as_object_mut()
+}
+
+/// A digest of what a ConfigMap holds. Content is no secret, so it needs no key.
+fn content(manifest: &Value) -> String {
+    let text = format!("{}\n{}", manifest["data"], manifest["binaryData"]);
+    Sha256::digest(text).iter().take(KEPT).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::desired::{Instance, Phase};
+
+    fn desired(manifests: Vec<Value>) -> Desired {
+        let mut desired = Desired {
+            instance: Instance { stack: "shop".into(), environment: "dev".into(), suffix: None },
+            namespaces: vec!["shop".into()],
+            phases: vec![Phase { number: 0, name: "ground".into(), services: Vec::new() }],
+            resources: Vec::new(),
+            claims: Default::default(),
+            ownership: Default::default(),
+            notes: Vec::new(),
+        };
+        for (at, manifest) in manifests.into_iter().enumerate() {
+            desired.add(None, &format!("object-{at}"), manifest).unwrap();
+        }
+        roll_with_config(&mut desired);
+        desired
+    }
+
+    fn map(name: &str, data: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}, "data": data})
+    }
+
+    fn workload(kind: &str, spec: Value) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "cart", "namespace": "shop"},
+            "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": spec}}})
+    }
+
+    /// What the pods of the last of these objects say of their configuration.
+    #[track_caller]
+    fn check(manifests: Vec<Value>, expect: Option<&str>) {
+        let mut desired = desired(manifests);
+        let again = desired.clone();
+        roll_with_config(&mut desired);
+        assert_eq!(desired, again);
+        let workload = desired.resources.iter().rfind(|resource| resource.id.kind.kind != "ConfigMap").unwrap();
+        let template = &workload.manifest["spec"]["template"]["metadata"];
+        assert_eq!(template["annotations"][CONFIG_MAPS_ANNOTATION].as_str(), expect);
+    }
+
+    #[test]
+    fn every_way_to_use_a_config_map_is_found() {
+        let refs = |name: &str| json!({"configMapRef": {"name": name}});
+        let key = |name: &str| json!({"name": "A", "valueFrom": {"configMapKeyRef": {"name": name, "key": "a"}}});
+        let used = "a=1d5401a8e5af73b3";
+        for spec in [
+            json!({"containers": [{"name": "c", "envFrom": [refs("a")]}]}),
+            json!({"containers": [{"name": "c", "env": [{"name": "B", "value": "b"}, key("a")]}]}),
+            json!({"initContainers": [{"name": "c", "envFrom": [refs("a")]}]}),
+            json!({"volumes": [{"name": "v", "configMap": {"name": "a"}}]}),
+            json!({"volumes": [{"name": "v", "projected": {"sources": [{"configMap": {"name": "a"}}]}}]}),
+        ] {
+            check(vec![map("a", json!({"k": "v"})), workload("Deployment", spec.clone())], Some(used));
+            check(vec![map("a", json!({"k": "v"})), workload("StatefulSet", spec.clone())], Some(used));
+            check(vec![map("b", json!({"k": "v"})), workload("Deployment", spec.clone())], None);
+            check(vec![map("a", json!({"k": "v"})), workload("Job", spec)], None);
+        }
+        let both = json!({"containers": [{"name": "c", "envFrom": [refs("b"), refs("a"), refs("outside")]}]});
+        let maps = || vec![map("a", json!({"k": "v"})), map("b", json!({"k": "v"}))];
+        let two = "a=1d5401a8e5af73b3,b=1d5401a8e5af73b3";
+        check(maps().into_iter().chain([workload("DaemonSet", both)]).collect(), Some(two));
+        check(vec![workload("Deployment", json!({}))], None);
+    }
+
+    #[test]
+    fn another_content_is_another_digest() {
+        let of = |manifest: Value| content(&manifest);
+        let plain = json!({"data": {"k": "v"}});
+        assert_eq!(of(plain.clone()), of(json!({"data": {"k": "v"}, "metadata": {"name": "other"}})));
+        assert_ne!(of(plain.clone()), of(json!({"data": {"k": "w"}})));
+        assert_ne!(of(plain), of(json!({"binaryData": {"k": "v"}})));
+    }
+}
