@@ -22,6 +22,7 @@ use strata::cluster::connect::{Choice, open_storage};
 use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
 use strata::components::desired::Desired;
+use strata::history::{self, Draft};
 use strata::load::{Loaded, Places, Root};
 use strata::observe::Look;
 use strata::plan::{Plan, Policy, plan};
@@ -105,7 +106,8 @@ fn plan_unchanged(criterion: &mut Criterion) {
         let whole = plan(&desired, &snapshot, &Policy::default());
         let (_go_on, interrupt) = watch::channel(false);
         let told = Arc::new(|_| ());
-        let outcome = apply(&provider, &whole, &apply::Settings::default(), told, interrupt).await.unwrap();
+        let draft = Draft::new(history::Command::Up, desired.clone());
+        let outcome = apply(&provider, &whole, &draft, &apply::Settings::default(), told, interrupt).await.unwrap();
         assert!(outcome.is_complete(), "{outcome:#?}");
         cluster
     });

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod cluster;
 pub mod exit;
 pub mod finding;
+pub mod history;
 pub mod load;
 pub mod observe;
 pub mod plan;

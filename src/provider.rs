@@ -11,6 +11,8 @@ use serde_json::Value;
 use strata_components::desired::{Desired, Instance, ResourceId};
 use thiserror::Error;
 
+use crate::history::pack::UnpackError;
+use crate::history::{Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Readiness, Snapshot};
 use crate::plan::{Plan, Step};
 
@@ -28,6 +30,28 @@ pub trait Provider: Send + Sync {
         instance: &'a Instance,
         heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
     ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>>;
+
+    /// Opens the record of a run that carries `plan` out, under the lock and before anything is changed: it says
+    /// `unfinished` until it is closed. Returns its head.
+    fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>>;
+
+    /// Writes into a record that was opened how its run ended, and lets go of the oldest ones so that `keep` stay.
+    fn close_record<'a>(
+        &'a self,
+        head: &'a Head,
+        ending: &'a Ending,
+        keep: usize,
+    ) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// The records of an instance, the newest first; those that cannot be read are among them.
+    fn records<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Vec<Entry>, ProviderError>>;
+
+    /// One record, whole; `None` where there is none of this number.
+    fn record<'a>(
+        &'a self,
+        instance: &'a Instance,
+        revision: u64,
+    ) -> BoxFuture<'a, Result<Option<Record>, ProviderError>>;
 
     /// Writes down what the instance is about to hold, before the first step of `plan`.
     fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
@@ -237,6 +261,17 @@ pub enum ProviderError {
         holder: String,
         /// When the holder renewed last, as it wrote it.
         renewed: String,
+    },
+    /// A record is there, and is not what was written.
+    #[error("revision {revision} of {instance} cannot be read")]
+    Record {
+        /// The instance.
+        instance: String,
+        /// The number of the record.
+        revision: u64,
+        /// What is wrong with it.
+        #[source]
+        source: UnpackError,
     },
     /// It is not the cluster that was meant.
     #[error("{0}")]

@@ -24,6 +24,7 @@ use strata::apply::{self, Event, apply};
 use strata::cluster::connect::{Choice, Connection};
 use strata::cluster::{Cluster, Settings};
 use strata::components::desired::Desired;
+use strata::history::{self, Draft};
 use strata::observe::Look;
 use strata::plan::{Action, Plan, Policy, plan};
 use strata::provider::Provider;
@@ -183,7 +184,8 @@ async fn bring_up(client: &kube::Client, desired: &Desired) -> Duration {
         }
     });
     let (_go_on, interrupt) = watch::channel(false);
-    let outcome = apply(&provider, &whole, &apply::Settings::default(), tell, interrupt).await.unwrap();
+    let draft = Draft::new(history::Command::Up, desired.clone());
+    let outcome = apply(&provider, &whole, &draft, &apply::Settings::default(), tell, interrupt).await.unwrap();
     assert!(outcome.is_complete(), "{outcome:#?}");
     let moments = moments.lock().unwrap();
     moments.last().unwrap().duration_since(moments[0])

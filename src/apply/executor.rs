@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::outcome::{Event, Failure, NotTried, Outcome, StepDone};
+use crate::history::{Draft, Ending, Head};
 use crate::observe::Readiness;
 use crate::plan::{Action, Order, Plan, PlanPhase, Step};
 use crate::provider::{Done, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
@@ -35,7 +36,8 @@ type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 /// Carries the plan out. `tell` hears everything that happens, in order; `interrupt` turns true to make it stop
 /// once what is in flight is finished.
 ///
-/// A plan with blocked steps is not carried out at all.
+/// A plan with blocked steps is not carried out at all. One that changes something leaves a record: it is opened before
+/// anything is changed, with what `draft` says, and closed at the end.
 ///
 /// # Errors
 ///
@@ -44,6 +46,7 @@ type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 pub async fn apply(
     provider: &dyn Provider,
     plan: &Plan,
+    draft: &Draft,
     settings: &Settings,
     tell: Tell,
     interrupt: watch::Receiver<bool>,
@@ -57,13 +60,16 @@ pub async fn apply(
     provider.permitted(plan).await?;
     let hear = tell.clone();
     let guard = provider.lock(&plan.instance, Arc::new(move |notice| hear(Event::Lock(notice)))).await?;
-    if let Err(error) = provider.begin(plan).await {
-        // The lock runs out by itself where it cannot be given back.
-        let _ = guard.release(false).await;
-        return Err(error);
-    }
+    let head = match open(provider, plan, draft, &tell).await {
+        Ok(head) => head,
+        Err(error) => {
+            // The lock runs out by itself where it cannot be given back.
+            let _ = guard.release(false).await;
+            return Err(error);
+        }
+    };
     let (outcome, lost) = {
-        let mut run = Run::new(provider, plan, settings, tell, interrupt);
+        let mut run = Run::new(provider, plan, settings, tell.clone(), interrupt);
         let lost = tokio::select! {
             () = run.phases() => None,
             reason = guard.lost() => Some(reason),
@@ -77,6 +83,10 @@ pub async fn apply(
         }
         (run.outcome, lost)
     };
+    // Who has lost the lock writes nothing more.
+    if lost.is_none() {
+        close(provider, &head, &outcome.ending(), draft.keep, &tell).await;
+    }
     let leaves = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
     let nothing_stays = plan.kept.is_empty() && plan.left_out.is_empty() && plan.steps().all(leaves);
     let forget = outcome.is_complete() && nothing_stays;
@@ -86,6 +96,23 @@ pub async fn apply(
         tracing::debug!(%error, "the lock could not be given back; it runs out by itself");
     }
     Ok(outcome)
+}
+
+/// Opens the record of a run, and the inventory.
+async fn open(provider: &dyn Provider, plan: &Plan, draft: &Draft, tell: &Tell) -> Result<Head, ProviderError> {
+    let head = provider.open_record(plan, draft).await?;
+    tell(Event::Recorded { revision: head.revision });
+    let Err(error) = provider.begin(plan).await else { return Ok(head) };
+    let outcome = Outcome { aborted: Some(with_sources(&error)), ..Outcome::default() };
+    close(provider, &head, &outcome.ending(), draft.keep, tell).await;
+    Err(error)
+}
+
+/// Closes the record of a run. What was done is done: that this fails is told, and no more.
+async fn close(provider: &dyn Provider, head: &Head, ending: &Ending, keep: usize, tell: &Tell) {
+    if let Err(error) = provider.close_record(head, ending, keep).await {
+        tell(Event::RecordLeftOpen { revision: head.revision, reason: with_sources(&error) });
+    }
 }
 
 /// One run of a plan.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use strata_components::desired::ResourceId;
 
+use crate::history::{Ending, NotDone, State};
 use crate::plan::{Action, Order};
 use crate::provider::LockNotice;
 
@@ -12,6 +13,18 @@ use crate::provider::LockNotice;
 pub enum Event {
     /// Another run holds the lock, or held it.
     Lock(LockNotice),
+    /// A record of the run was opened.
+    Recorded {
+        /// Its number.
+        revision: u64,
+    },
+    /// The record of the run could not be closed: it goes on saying `unfinished`, or too many are kept.
+    RecordLeftOpen {
+        /// Its number.
+        revision: u64,
+        /// Why.
+        reason: String,
+    },
     /// A phase begins.
     PhaseStarted {
         /// What its steps do.
@@ -140,5 +153,26 @@ impl Outcome {
     pub fn is_complete(&self) -> bool {
         let Self { done: _, failed, not_tried, interrupted, aborted } = self;
         failed.is_empty() && not_tried.is_empty() && !interrupted && aborted.is_none()
+    }
+
+    /// What a record says of it: no details, because these are lines of logs and values of fields, and nothing of what a
+    /// server has to say of a Secret, because it may quote it.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        let not_done = |action: Action, id: &ResourceId, reason: &str| {
+            let reason = if id.kind.kind == "Secret" { "not kept, as it is about a Secret" } else { reason };
+            NotDone { action, id: id.clone(), reason: reason.to_owned() }
+        };
+        Ending {
+            state: match self {
+                Self { interrupted: true, .. } => State::Interrupted,
+                outcome if outcome.is_complete() => State::Done,
+                _ => State::Failed,
+            },
+            done: self.done.len(),
+            failed: self.failed.iter().map(|one| not_done(one.action, &one.id, &one.reason)).collect(),
+            not_tried: self.not_tried.iter().map(|one| not_done(one.action, &one.id, &one.reason)).collect(),
+            aborted: self.aborted.clone(),
+        }
     }
 }

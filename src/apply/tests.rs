@@ -8,6 +8,7 @@ use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, ResourceId
 use tokio::sync::watch;
 
 use super::*;
+use crate::history::{Command, Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Readiness, Snapshot, Target};
 use crate::plan::{Action, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
 use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
@@ -19,6 +20,8 @@ struct Scribe {
     refuses: Vec<&'static str>,
     never_ready: Vec<&'static str>,
     locked: bool,
+    /// Whether what is asked about the record is written down too.
+    records: bool,
     interrupts: Option<(&'static str, watch::Sender<bool>)>,
 }
 
@@ -66,6 +69,33 @@ impl Provider for Fake {
             self.0.note("lock".to_owned());
             Ok(Box::new(Held(self.0.clone())) as Box<dyn LockGuard>)
         })
+    }
+
+    fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>> {
+        if self.0.records {
+            self.0.note(format!("open the record: {:?}", draft.command).to_lowercase());
+        }
+        Box::pin(async { Ok(Head::begin(plan, draft, "somebody".to_owned(), "now".to_owned())) })
+    }
+
+    fn close_record<'a>(
+        &'a self,
+        _: &'a Head,
+        ending: &'a Ending,
+        keep: usize,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        if self.0.records {
+            self.0.note(format!("close the record: {:?}, keep {keep}", ending.state).to_lowercase());
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn records<'a>(&'a self, _: &'a Instance) -> BoxFuture<'a, Result<Vec<Entry>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn record<'a>(&'a self, _: &'a Instance, _: u64) -> BoxFuture<'a, Result<Option<Record>, ProviderError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn begin<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
@@ -213,7 +243,18 @@ fn run(scribe: Scribe, phases: Vec<(Order, Vec<Step>)>) -> (Vec<String>, Result<
     let plan = plan_of(phases);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let settings = Settings { parallel: 1, ..Settings::default() };
-    let outcome = runtime.block_on(apply(&fake, &plan, &settings, Arc::new(|_| {}), interrupted.unwrap_or(interrupt)));
+    let nothing = Desired {
+        instance: plan.instance.clone(),
+        namespaces: Vec::new(),
+        phases: Vec::new(),
+        resources: Vec::new(),
+        claims: Default::default(),
+        ownership: Default::default(),
+        notes: Vec::new(),
+    };
+    let draft = Draft { keep: 3, ..Draft::new(Command::Up, nothing) };
+    let interrupt = interrupted.unwrap_or(interrupt);
+    let outcome = runtime.block_on(apply(&fake, &plan, &draft, &settings, Arc::new(|_| {}), interrupt));
     drop(tell);
     let log = fake.0.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     (log, outcome)
@@ -249,6 +290,23 @@ fn phases_wait_for_each_other() {
     ];
     let outcome = check(Scribe::default(), phases, &expect);
     assert!(outcome.is_complete() && outcome.done.len() == 3);
+}
+
+#[test]
+fn a_record_is_opened_before_anything_is_changed_and_closed_whatever_happens() {
+    let told = |scribe: Scribe, step: Step, expect: &[&str]| {
+        check(Scribe { records: true, ..scribe }, vec![(Order::Apply, vec![step])], expect)
+    };
+    let first = ["lock", "open the record: up", "begin", "create a"];
+    let last = ["wait a ready uid-a", "finish", "close the record: done, keep 3", "release"];
+    told(Scribe::default(), create("a"), &[first, last].concat());
+    let failed = ["close the record: failed, keep 3", "release"];
+    told(Scribe { refuses: vec!["a"], ..Scribe::default() }, create("a"), &[&first[..], &failed].concat());
+    let (tell, _) = watch::channel(false);
+    let interrupted = ["close the record: interrupted, keep 3", "release"];
+    let scribe = Scribe { interrupts: Some(("a", tell)), ..Scribe::default() };
+    told(scribe, create("a"), &[&first[..], &interrupted].concat());
+    told(Scribe::default(), step("a", Action::Unchanged, None), &[]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod error;
 mod findings;
 mod format;
 pub mod graph;
+pub mod history;
 mod interrupt;
 mod look;
 pub mod plan;
@@ -80,6 +81,7 @@ enum Command {
     Up(up::UpArgs),
     Destroy(up::DestroyArgs),
     Status(status::Args),
+    History(history::Args),
     Graph(graph::Args),
     Reach(reach::Args),
     Schema(schema::Args),
@@ -124,6 +126,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
         Command::Up(args) => up::up(args, &context, &mut ui),
         Command::Destroy(args) => up::destroy(args, &context, &mut ui),
         Command::Status(args) => status::run(args, &context, &mut ui),
+        Command::History(args) => history::run(args, &context, &mut ui),
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Reach(args) => reach::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),

@@ -61,7 +61,12 @@ impl Progress {
     /// Shows an event.
     pub(super) fn hear(&self, event: &Event) {
         match &self.form {
-            Form::Silent => {}
+            // What went wrong behind a run that went well is told however little is wanted.
+            Form::Silent => {
+                if let (Event::RecordLeftOpen { .. }, Some(text)) = (event, line(event)) {
+                    anstream::eprintln!("{}", clean(&text));
+                }
+            }
             Form::Lines => {
                 if let Some(text) = line(event) {
                     anstream::eprintln!("[{:>6.1} s] {}", self.began.elapsed().as_secs_f64(), clean(&text));
@@ -118,10 +123,13 @@ impl Live {
             Event::PhaseEnded { .. } => {}
             Event::Started { .. } => return,
             Event::Failed { .. } | Event::Lock(_) | Event::Interrupted => {}
+            Event::Recorded { .. } | Event::RecordLeftOpen { .. } => {}
         }
-        if let (Event::PhaseEnded { .. } | Event::Failed { .. } | Event::Lock(_) | Event::Interrupted, Some(text)) =
-            (event, line(event))
-        {
+        let news = !matches!(
+            event,
+            Event::PhaseStarted { .. } | Event::Acknowledged { .. } | Event::Waiting { .. } | Event::Ready { .. }
+        );
+        if let Some(text) = line(event).filter(|_| news) {
             // A terminal that is gone shows nothing more.
             let _ = self.bars.println(clean(&text));
         }
@@ -155,6 +163,10 @@ fn line(event: &Event) -> Option<String> {
             format!("locked by {holder}; taken over if it is not heard of for {} s", silence.as_secs())
         }
         Event::Lock(LockNotice::TakenOver { holder }) => format!("lock taken over from {holder}, which is gone"),
+        Event::Recorded { revision } => format!("recorded as revision {revision}"),
+        Event::RecordLeftOpen { revision, reason } => {
+            format!("the record of revision {revision} was left open: {reason}")
+        }
         Event::PhaseStarted { order, number, name, changes, waits } => {
             let doing = match order {
                 Order::Apply => "apply",

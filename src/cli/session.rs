@@ -12,6 +12,8 @@ use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
 use crate::exit;
+use crate::history::{Command, Commit, Draft};
+use crate::load::commit::commit_of;
 use crate::load::suggest::instead;
 use crate::observe::Look;
 use crate::plan::verify::verify;
@@ -65,6 +67,10 @@ impl PolicyArgs {
 pub(super) struct Session {
     desired: Desired,
     cluster: Cluster,
+    /// The commit of the files.
+    commit: Option<Commit>,
+    /// How many records of runs are kept.
+    keep: usize,
 }
 
 impl Session {
@@ -79,13 +85,19 @@ impl Session {
         let (name, choice) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
         let desired = findings::checked(&loaded, args, &name, ui)?;
         connected(context, &loaded.environment, (name, choice), async |cluster| {
-            let session = Self { desired, cluster };
+            let commit = commit_of(context.root());
+            let session = Self { desired, cluster, commit, keep: loaded.environment.history.get().into() };
             work(&session, ui).await
         })
     }
 
     pub(super) fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// What the record of a run towards `desired` begins with.
+    pub(super) fn draft(&self, command: Command, desired: Desired) -> Draft {
+        Draft { command, back_to: None, commit: self.commit.clone(), desired, keep: self.keep }
     }
 
     /// What is to be done towards `desired`: observed, planned, and found sound by the checker.

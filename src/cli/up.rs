@@ -12,6 +12,7 @@ use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
 use crate::apply::{Event, Outcome, Settings, apply};
 use crate::exit;
+use crate::history::{Command, Draft};
 use crate::observe::Look;
 use crate::plan::{Plan, Policy};
 use crate::provider::ProviderError;
@@ -84,7 +85,8 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
                 session.plan(session.desired(), &args.policy.policy(session.desired())?, &args.look.look(), ui).await?
             }
         };
-        carry_out(session, &plan, &args.run, ui).await
+        let draft = session.draft(Command::Up, session.desired().clone());
+        carry_out(session, &plan, &draft, &args.run, ui).await
     })
 }
 
@@ -93,12 +95,13 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
     Session::run(context, &args.stack, ui, async |session, ui| {
         let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
         let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
-        let plan = session.plan(&session.nothing(), &policy, &Look::default(), ui).await?;
-        carry_out(session, &plan, &args.run, ui).await
+        let nothing = session.nothing();
+        let plan = session.plan(&nothing, &policy, &Look::default(), ui).await?;
+        carry_out(session, &plan, &session.draft(Command::Destroy, nothing), &args.run, ui).await
     })
 }
 
-async fn carry_out(session: &Session, plan: &Plan, args: &RunArgs, ui: &mut Ui) -> CommandResult {
+async fn carry_out(session: &Session, plan: &Plan, draft: &Draft, args: &RunArgs, ui: &mut Ui) -> CommandResult {
     if !plan.is_empty() {
         let text = report::plan::terminal(plan);
         // What is refused, or asked about, is shown however little is wanted.
@@ -120,7 +123,8 @@ async fn carry_out(session: &Session, plan: &Plan, args: &RunArgs, ui: &mut Ui) 
     let heard = progress.clone();
     let interrupt = listen();
     let result =
-        apply(session.provider(), plan, &settings, Arc::new(move |event: Event| heard.hear(&event)), interrupt).await;
+        apply(session.provider(), plan, draft, &settings, Arc::new(move |event: Event| heard.hear(&event)), interrupt)
+            .await;
     progress.end();
     let outcome = result.map_err(locked)?;
     ui.data(&report::outcome::terminal(plan, &outcome, progress.elapsed()))?;

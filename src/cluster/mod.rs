@@ -7,6 +7,7 @@ pub mod connect;
 mod discovery;
 mod fields;
 mod forget;
+mod history;
 mod identity;
 mod lock;
 mod observe;
@@ -30,6 +31,7 @@ use strata_components::desired::{Desired, Instance, Kind};
 use structured_merge::Schema;
 use tokio::sync::Mutex;
 
+use crate::history::{Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Snapshot};
 use crate::plan::{Plan, Step};
 use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
@@ -123,6 +125,31 @@ impl Provider for Cluster {
             let lease = lock::Lease::new(self.requests.clone(), &self.identity(instance), self.settings.holder.clone());
             lease.acquire(heard).await
         })
+    }
+
+    fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>> {
+        Box::pin(self.open(plan, draft))
+    }
+
+    fn close_record<'a>(
+        &'a self,
+        head: &'a Head,
+        ending: &'a Ending,
+        keep: usize,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.close(head, ending, keep))
+    }
+
+    fn records<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Vec<Entry>, ProviderError>> {
+        Box::pin(self.entries(instance))
+    }
+
+    fn record<'a>(
+        &'a self,
+        instance: &'a Instance,
+        revision: u64,
+    ) -> BoxFuture<'a, Result<Option<Record>, ProviderError>> {
+        Box::pin(self.read(instance, revision))
     }
 
     fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {

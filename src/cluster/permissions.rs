@@ -72,15 +72,16 @@ impl Cluster {
         }
         let control = &self.settings.control_namespace;
         let name = self.identity(&plan.instance).control_name();
-        for (group, resource, verbs) in [
-            ("", "configmaps", ["get", "patch", "create"].as_slice()),
-            ("coordination.k8s.io", "leases", &["get", "create", "update"]),
-        ] {
-            for verb in verbs {
-                let (group, resource) = (group.to_owned(), resource.to_owned());
-                let need = Need { group, resource, namespace: Some(control.clone()), verb };
-                needs.entry(need).or_default().insert(name.clone());
-            }
+        let of = |group: &str, resource: &str, verb: &'static str| {
+            let (group, resource) = (group.to_owned(), resource.to_owned());
+            Need { group, resource, namespace: Some(control.clone()), verb }
+        };
+        for verb in ["get", "create", "update"] {
+            needs.entry(of("coordination.k8s.io", "leases", verb)).or_default().insert(name.clone());
+        }
+        // Each run leaves a record under a name that no role can know, beside the inventory.
+        for verb in ["get", "list", "create", "patch", "delete"] {
+            needs.insert(of("", "configmaps", verb), BTreeSet::new());
         }
         Ok(needs)
     }

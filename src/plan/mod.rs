@@ -14,7 +14,7 @@ mod targets;
 mod types;
 pub mod verify;
 
-pub(crate) use planner::{digest, field_manager};
+pub(crate) use planner::{digest, field_manager, sha256};
 
 pub use planner::plan;
 pub use policy::Policy;

@@ -284,6 +284,6 @@ pub(crate) fn digest(value: &impl Serialize) -> String {
 }
 
 /// `sha256:` and the hexadecimal digest of bytes.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

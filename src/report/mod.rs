@@ -6,6 +6,7 @@ pub mod clean;
 pub mod compose_file;
 pub mod findings;
 pub mod graph;
+pub mod history;
 pub mod manifests;
 pub mod matrix;
 pub mod outcome;

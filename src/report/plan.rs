@@ -92,8 +92,9 @@ fn phase_text(out: &mut String, phase: &PlanPhase) {
     out.push('\n');
 }
 
-fn step_text(out: &mut String, step: &Step) {
-    let (sign, style) = match step.action {
+/// The sign that stands for an action, and its colour.
+pub(super) fn sign(action: Action) -> (char, Style) {
+    match action {
         Action::Create => ('+', ADD),
         Action::Update => ('~', CHANGE),
         Action::Replace => ('±', REMOVE),
@@ -103,7 +104,11 @@ fn step_text(out: &mut String, step: &Step) {
         Action::Forget => ('<', CHANGE),
         Action::Blocked => ('!', ALARM),
         Action::Unchanged => ('=', DIM),
-    };
+    }
+}
+
+fn step_text(out: &mut String, step: &Step) {
+    let (sign, style) = sign(step.action);
     let _ = write!(out, "  {style}{sign}{style:#} {}", clean(&step.id.to_string()));
     let words = match step.replace {
         Some(ReplaceOrder::DeleteFirst) => "  replaced: deleted, and created anew when it is gone",
@@ -179,23 +184,19 @@ fn drift(before: Option<&Value>, owner: Option<&FieldOwner>) -> String {
     }
 }
 
-fn field_text(out: &mut String, path: &str, before: Option<&Value>, after: Option<&Value>, why: &str) {
+/// A field with its old value and its new one, and why it changes, where that is to be said.
+pub(super) fn field_text(out: &mut String, path: &str, before: Option<&Value>, after: Option<&Value>, why: &str) {
     let (old, new) = (before.map(show), after.map(show));
     let inline = |text: &Option<String>| text.as_ref().is_none_or(|text| !text.contains('\n') && text.len() <= INLINE);
     let path = clean(path);
-    let why = clean(why);
+    let why = if why.is_empty() { String::new() } else { format!("  {DIM}({}){DIM:#}", clean(why)) };
     if inline(&old) && inline(&new) {
         let absent = || "(none)".to_owned();
         let (old, new) = (old.unwrap_or_else(absent), new.unwrap_or_else(absent));
-        let _ = writeln!(
-            out,
-            "      {path}: {REMOVE}{}{REMOVE:#} → {ADD}{}{ADD:#}  {DIM}({why}){DIM:#}",
-            clean(&old),
-            clean(&new)
-        );
+        let _ = writeln!(out, "      {path}: {REMOVE}{}{REMOVE:#} → {ADD}{}{ADD:#}{why}", clean(&old), clean(&new));
         return;
     }
-    let _ = writeln!(out, "      {path}:  {DIM}({why}){DIM:#}");
+    let _ = writeln!(out, "      {path}:{why}");
     let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
     text_diff(out, &clean_lines(&old), &clean_lines(&new));
 }

@@ -20,7 +20,7 @@ use strata::provider::Provider;
 use tokio::sync::watch;
 
 use super::faults::{WHERE, cluster_with, desired_of, provider};
-use super::support::STACK;
+use super::support::{STACK, draft_of};
 
 /// The two services, one of which reads this greeting.
 fn greeting(text: &str) -> Desired {
@@ -48,7 +48,9 @@ async fn planned(provider: &dyn Provider, desired: &Desired, preview: PreviewMod
 async fn up(provider: &dyn Provider, desired: &Desired) {
     let plan = planned(provider, desired, PreviewMode::Auto).await;
     let (_go_on, interrupt) = watch::channel(false);
-    let outcome = apply(provider, &plan, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
+    let draft = draft_of(&plan);
+    let outcome =
+        apply(provider, &plan, &draft, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
     assert!(outcome.is_complete(), "{outcome:#?}");
     let again = planned(provider, desired, PreviewMode::Auto).await;
     assert!(again.is_empty(), "{:#?}", again.summary);

@@ -32,7 +32,7 @@ pub(crate) fn story(cluster: Cluster) {
     let left = story.meanwhile(async |client| {
         let control: Api<ConfigMap> = Api::namespaced(client.clone(), "strata-system");
         let locks: Api<Lease> = Api::namespaced(client, "strata-system");
-        let mine = ListParams::default().labels("app.kubernetes.io/instance=destroy-testing");
+        let mine = ListParams::default().labels("app.kubernetes.io/instance=destroy-testing,!strata.dev/history");
         (control.list(&mine).await.unwrap().items.len(), locks.list(&mine).await.unwrap().items.len())
     });
     assert_eq!(left, (0, 0), "neither inventory nor lock stays behind");

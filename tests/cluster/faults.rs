@@ -18,6 +18,7 @@ use strata::apply::{self, Outcome, apply};
 use strata::cluster::{Cluster, Settings};
 use strata::components::compose::compose;
 use strata::components::desired::Desired;
+use strata::history::{Command, Draft};
 use strata::load::Root;
 use strata::observe::{Look, PreviewMode};
 use strata::plan::{Plan, Policy, plan};
@@ -105,7 +106,8 @@ async fn run_by(
     let snapshot = provider.observe(desired, &Look { preview }).await?;
     let plan = plan(desired, &snapshot, &Policy::default());
     let (_go_on, interrupt) = watch::channel(false);
-    let outcome = apply(&provider, &plan, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await?;
+    let draft = Draft::new(Command::Up, desired.clone());
+    let outcome = apply(&provider, &plan, &draft, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await?;
     Ok((plan, outcome))
 }
 

@@ -10,12 +10,13 @@ use strata::apply::{self, Outcome, apply};
 use strata::cluster::{Cluster as Provided, Settings};
 use strata::components::claims::Claims;
 use strata::components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
+use strata::history::{Draft, Ending, Entry, Head, Record};
 use strata::observe::{Confirmation, Look, PreviewMode, Snapshot};
 use strata::plan::{Action, Plan, Policy, Step, plan};
 use strata::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
 use tokio::sync::watch;
 
-use super::support::Cluster;
+use super::support::{Cluster, draft_of};
 use crate::story::Story;
 
 /// Everything is in this namespace, and the stack is called so too.
@@ -155,7 +156,7 @@ async fn is_predicted(provider: &dyn Provider, desired: &Desired, expect: Action
 
 async fn carried_out(provider: &dyn Provider, plan: &Plan) -> Outcome {
     let (_go_on, interrupt) = watch::channel(false);
-    apply(provider, plan, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap()
+    apply(provider, plan, &draft_of(plan), &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap()
 }
 
 /// The action planned for the object.
@@ -214,6 +215,31 @@ impl Provider for Killed {
         heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
     ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
         self.0.lock(instance, heard)
+    }
+
+    fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>> {
+        self.0.open_record(plan, draft)
+    }
+
+    fn close_record<'a>(
+        &'a self,
+        head: &'a Head,
+        ending: &'a Ending,
+        keep: usize,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        self.0.close_record(head, ending, keep)
+    }
+
+    fn records<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Vec<Entry>, ProviderError>> {
+        self.0.records(instance)
+    }
+
+    fn record<'a>(
+        &'a self,
+        instance: &'a Instance,
+        revision: u64,
+    ) -> BoxFuture<'a, Result<Option<Record>, ProviderError>> {
+        self.0.record(instance, revision)
     }
 
     fn begin<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {

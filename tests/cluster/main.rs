@@ -11,6 +11,7 @@ mod destroy;
 mod drift;
 mod failing;
 mod faults;
+mod history;
 mod immutable;
 mod kubectl;
 mod lock;
@@ -86,6 +87,7 @@ stories! {
     destroy,
     drift,
     failing,
+    history,
     lock,
     not_created,
     ownership,

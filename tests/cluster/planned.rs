@@ -25,7 +25,7 @@ use strata::provider::Provider;
 use tokio::sync::watch;
 
 use super::faults::{cluster_with, desired_of, provider, while_time_stands_still};
-use super::support::STACK;
+use super::support::{STACK, draft_of};
 
 /// The two services, and what an edit makes of them.
 fn stack(edit: impl Fn(String) -> String) -> Desired {
@@ -65,7 +65,7 @@ async fn carried_out(provider: &dyn Provider, plan: &Plan, until: usize) -> Outc
         }
     };
     let settings = apply::Settings { parallel: 1, ..apply::Settings::default() };
-    apply(provider, plan, &settings, Arc::new(tell), interrupt).await.unwrap()
+    apply(provider, plan, &draft_of(plan), &settings, Arc::new(tell), interrupt).await.unwrap()
 }
 
 #[test]

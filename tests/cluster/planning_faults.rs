@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tower::Layer;
 
 use super::faults::{cluster_with, desired_of, provider, settings, while_time_stands_still};
-use super::support::STACK;
+use super::support::{STACK, draft_of};
 
 /// Every request may take a minute, and a plan is a few of them one after the other.
 const LIMIT: u64 = 300;
@@ -47,7 +47,9 @@ impl Ground {
         let snapshot = sound.observe(&before, &Look::default()).await.unwrap();
         let first = plan(&before, &snapshot, &Policy::default());
         let (_go_on, interrupt) = watch::channel(false);
-        let outcome = apply(&sound, &first, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
+        let draft = draft_of(&first);
+        let outcome =
+            apply(&sound, &first, &draft, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
         assert!(outcome.is_complete(), "{outcome:#?}");
         let text = STACK.replace("    depends_on: [redis_cache]\n", "");
         let (rest, _) = text.split_once("  redis_cache:").unwrap();

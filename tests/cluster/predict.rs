@@ -27,7 +27,7 @@ use strata::plan::{Action, Cause, Plan, Policy, Step, plan};
 use strata::provider::Provider;
 
 use super::say;
-use super::support::{ENVIRONMENT, NAME, STACK};
+use super::support::{ENVIRONMENT, NAME, STACK, draft_of};
 use crate::story;
 
 /// One edit, of the object that a number picks.
@@ -585,7 +585,8 @@ fn a_definition_and_an_object_of_its_kind_come_with_one_plan() {
         let provider = Cluster::new(client.clone(), settings());
         let (_go_on, interrupt) = tokio::sync::watch::channel(false);
         let told = Arc::new(|_| ());
-        let outcome = apply(&provider, &whole, &apply::Settings::default(), told, interrupt).await.unwrap();
+        let outcome =
+            apply(&provider, &whole, &draft_of(&whole), &apply::Settings::default(), told, interrupt).await.unwrap();
         assert!(outcome.is_complete(), "{outcome:#?}");
         for mode in [PreviewMode::Auto, PreviewMode::DryRun, PreviewMode::Predict] {
             let again = planned(&client, &desired, mode, &Policy::default()).await;

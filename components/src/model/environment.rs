@@ -10,6 +10,7 @@ use super::availability::Availability;
 use super::cluster::Cluster;
 use super::gateway::GatewaySettings;
 use super::gpu::GpuSettings;
+use super::history::HistoryLength;
 use super::image::ImageSource;
 use super::mesh::Mesh;
 use super::monitoring::Monitoring;
@@ -42,6 +43,9 @@ pub struct Environment {
     /// The namespace that holds the inventory, the lock and the history.
     #[serde(default = "default_control_namespace")]
     pub control_namespace: NamespaceName,
+    /// How many runs each instance's history keeps.
+    #[serde(default)]
+    pub history: HistoryLength,
     /// What is added to every port of the stack file.
     #[serde(default)]
     pub port_offset: PortOffset,
@@ -116,6 +120,7 @@ impl Environment {
             clusters: BTreeMap::from([(name.clone(), cluster)]),
             default_cluster: name,
             control_namespace: default_control_namespace(),
+            history: HistoryLength::default(),
             port_offset: PortOffset::default(),
             namespaces: BTreeMap::new(),
             image,

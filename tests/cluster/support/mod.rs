@@ -16,6 +16,8 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
+use strata::history::{Command as History, Draft};
+use strata::plan::Plan;
 
 pub(crate) use cluster::{Cluster, Served};
 
@@ -26,6 +28,15 @@ pub(crate) const STACK: &str = include_str!("../slice/stack.yaml");
 pub(crate) const ENVIRONMENT: &str = include_str!("../slice/environment.yaml");
 /// Stands for the name of the story in those files.
 pub(crate) const NAME: &str = "STORY";
+
+/// What a run of the library says for its record.
+pub(crate) fn draft_of(plan: &Plan) -> Draft {
+    let desired = json!({
+        "instance": plan.instance, "namespaces": [], "phases": [], "resources": [],
+        "claims": {"ports": [], "edges": [], "compute": []},
+    });
+    Draft::new(History::Up, serde_json::from_value(desired).unwrap())
+}
 
 /// A story: what was done, and all that was answered.
 pub(crate) struct Story {
@@ -90,6 +101,13 @@ impl Story {
     /// What the program writes to standard output for these words, which is no part of the story.
     pub(crate) fn output(&self, words: &str) -> String {
         self.files.run(&words.split_whitespace().collect::<Vec<_>>()).1
+    }
+
+    /// The same for words about the story's cluster.
+    pub(crate) fn output_here(&self, words: &str) -> String {
+        let arguments = self.cluster.arguments();
+        let arguments: Vec<&str> = words.split_whitespace().chain(arguments.iter().map(String::as_str)).collect();
+        self.files.run(&arguments).1
     }
 
     /// Runs the program on a cluster that the words name.

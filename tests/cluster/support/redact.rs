@@ -23,6 +23,10 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\n      log: .*", ""),
         (r"(nodes are available: [^.]*\.) .*", "$1"),
         (r"\b\S+_\d+_[0-9a-f]{8}\b", "[HOLDER]"),
+        // Who it is to the cluster, at the end of a row of a history or in what it says of one run.
+        (r"(?m)^(\d+ +\[TIMESTAMP\] .*) \S+$", "$1 [USER]"),
+        (r"(?m)^  by       \S+,", "  by       [USER],"),
+        (r"(?m)^  (inputs|plan)  ( *)sha256:[0-9a-f]{64}$", "  $1  ${2}sha256:[DIGEST]"),
     ]
     .map(|(pattern, instead)| (Regex::new(pattern).unwrap(), instead))
     .into()
