@@ -40,7 +40,11 @@ impl Leave<'_> {
     /// Decides what becomes of all that left.
     pub(super) fn decide(&self) -> Leaving {
         let wanted: BTreeSet<&ResourceId> = self.desired.resources.iter().map(|resource| &resource.id).collect();
-        let left = |live: &&LiveObject| live.owner == Owner::This && !wanted.contains(&live.id);
+        // What a killed run has marked already, and is left behind once more, is spoken of once.
+        let again: BTreeSet<&ResourceId> =
+            self.replaced().flat_map(|step| self.leaves(&step.id)).map(|leftover| &leftover.id).collect();
+        let left =
+            |live: &&LiveObject| live.owner == Owner::This && !wanted.contains(&live.id) && !again.contains(&live.id);
         let left: Vec<&LiveObject> = self.snapshot.objects.iter().filter(left).collect();
         let doubt = self.doubt(&left);
         let mut leaving = Leaving::default();
@@ -62,7 +66,7 @@ impl Leave<'_> {
                 add(live.phase, self.step(live, doubt.as_ref()));
             }
         }
-        for step in self.applied.iter().flat_map(|phase| &phase.steps).filter(|step| step.action == Action::Replace) {
+        for step in self.replaced() {
             let phase = self.desired.resources.iter().find(|resource| resource.id == step.id).map(|one| one.phase);
             for leftover in self.leaves(&step.id) {
                 add(phase, self.leftover(step, leftover));
@@ -151,6 +155,11 @@ impl Leave<'_> {
             manifest_digest: None,
             manifest: None,
         }
+    }
+
+    /// The steps that replace something.
+    fn replaced(&self) -> impl Iterator<Item = &Step> {
+        self.applied.iter().flat_map(|phase| &phase.steps).filter(|step| step.action == Action::Replace)
     }
 
     /// What the object that this step replaces leaves behind.

@@ -362,7 +362,9 @@ impl<'a> Checker<'a> {
         self.expect(right, Invariant::Explained, id, "is deleted on another condition than it should be");
         let is_forgotten = step.action == Action::Forget;
         let taken = self.live(id).is_some_and(|live| live.left_by.is_some() && live.controlled);
-        let asked = is_forgotten == (self.forgotten(id) || taken) || step.action == Action::Blocked;
+        // Whether what is left behind now will have been taken is seen when it is about to go.
+        let forget = (self.forgotten(id) || taken) && self.leftover(id).is_none();
+        let asked = is_forgotten == forget || step.action == Action::Blocked;
         self.expect(asked, Invariant::Guarded, id, "is forgotten and was not to be, or the other way round");
         let Some(live) = self.live(id) else {
             let known = self.leftover(id).is_some();

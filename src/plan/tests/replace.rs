@@ -92,3 +92,21 @@ fn what_an_earlier_run_left_behind_is_found_again() {
     left.controlled = true;
     check(&plan_of(&left), &["1 delete forget a-1: left-by"]);
 }
+
+#[test]
+fn what_a_killed_run_has_marked_is_left_behind_once() {
+    for controlled in [true, false] {
+        let desired = desired(&[("a", 1)]);
+        let mut marked = live(id("ReplicaSet", "a-1"), Owner::This, 1);
+        (marked.left_by, marked.controlled) = (Some("ConfigMap ns/a".to_owned()), controlled);
+        marked.resource_version = "3".to_owned();
+        let namespace = live(id("Namespace", "ns"), Owner::This, 0);
+        let objects = vec![namespace, live(id("ConfigMap", "a"), Owner::This, 1), marked];
+        let replace = |id: &ResourceId| match id.name.as_str() {
+            "a" => replaced(ReplaceOrder::CreateFirst, &["a-1"], false),
+            _ => unchanged(id),
+        };
+        let plan = plan(&desired, &snapshot(&desired, objects, replace), &allowed());
+        check(&plan, &[NS, "1 apply replace a: stack immutable", "1 delete delete a-1: left-by"]);
+    }
+}
