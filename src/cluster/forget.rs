@@ -40,8 +40,9 @@ impl Cluster {
                 .query("fieldManager", CONTROL_MANAGER);
             let answer = self.requests.send(&call).await?;
             looks -= 1;
-            // Somebody, such as a controller with its status, has written it since it was read.
-            if answer.status == StatusCode::CONFLICT && looks > 0 {
+            // Somebody, such as a controller with its status, has written it since it was read; what is to be taken off
+            // may be gone, which is another answer.
+            if matches!(answer.status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) && looks > 0 {
                 continue;
             }
             return answer.ok(&call.doing).map(|_| done);

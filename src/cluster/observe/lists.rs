@@ -9,7 +9,7 @@ use strata_components::desired::{Desired, KUBERNETES, Kind, ResourceId};
 
 use super::super::Cluster;
 use super::super::discovery::{ServedKinds, collection};
-use super::super::identity::{Identity, PART_OF_LABEL, members};
+use super::super::identity::{Identity, PART_OF_LABEL, counts_of, members};
 use super::super::request::Call;
 use super::preview::moved_on;
 use super::{CONCURRENCY, text};
@@ -182,8 +182,8 @@ pub(super) struct Scope {
     namespaces: BTreeSet<String>,
     /// What the stack wants to be there.
     wanted: BTreeSet<ResourceId>,
-    /// Group and kind of what the inventory names.
-    inventory: BTreeSet<(String, String)>,
+    /// Group and kind of what the inventory counts.
+    counted: BTreeSet<(String, String)>,
     unlisted: Vec<UnlistedKind>,
     /// The mark of a member.
     set: String,
@@ -198,7 +198,7 @@ pub(super) struct Listed {
     pub(super) unlisted: Vec<UnlistedKind>,
     /// Wanted objects of which it is not known whether they are there, with the reason.
     pub(super) unreadable: BTreeMap<ResourceId, String>,
-    /// Kinds that were listed and hold no member, although the inventory names them.
+    /// Kinds that were listed and hold no member, although the inventory counts some.
     pub(super) suspicious: Vec<UnlistedKind>,
 }
 
@@ -220,10 +220,10 @@ impl Scope {
             set: identity.set.clone(),
             ..Self::default()
         };
+        scope.counted = parent.map(counts_of).unwrap_or_default().into_keys().collect();
         let (known, namespaces) = parent.map(members).unwrap_or_default();
         scope.namespaces.extend(namespaces);
         for (group, kind) in known {
-            scope.inventory.insert((group.clone(), kind.clone()));
             if scope.kinds.iter().any(|listed| listed.group == group && listed.kind == kind) {
                 continue;
             }
@@ -255,15 +255,15 @@ impl Scope {
         scope
     }
 
-    /// What the inventory names and a complete answer holds no member of: perhaps nobody has made one yet, perhaps all
-    /// are gone, and perhaps the answer is wrong.
+    /// What the inventory counts and a complete answer holds no member of: perhaps all are gone, and perhaps the answer
+    /// is wrong. What it only names may never have come to be: a run that was killed names more than it made.
     fn suspicious(&self, listed: &Listed) -> Vec<UnlistedKind> {
         let of = |kind: &Kind| (kind.group.clone(), kind.kind.clone());
         let label = |object: &Value| {
             let labels = object.pointer("/metadata/labels");
             labels.and_then(|labels| labels.get(PART_OF_LABEL)?.as_str()) == Some(&self.set)
         };
-        let mut absent = self.inventory.clone();
+        let mut absent = self.counted.clone();
         for (id, _) in listed.live.iter().filter(|(_, object)| label(object)) {
             absent.remove(&of(&id.kind));
         }
@@ -274,7 +274,7 @@ impl Scope {
             .map(|kind| UnlistedKind {
                 kind: kind.clone(),
                 namespace: None,
-                reason: "the inventory names it, and the list of it holds no member".to_owned(),
+                reason: "the inventory counts some, and the list of it holds no member".to_owned(),
             })
             .collect()
     }
