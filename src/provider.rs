@@ -74,6 +74,10 @@ pub trait Provider: Send + Sync {
 
     /// Writes down what the instance holds, after the last step of `plan` succeeded.
     fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// Whether what is written down is what [`Provider::finish`] would write, for a plan with nothing left to do: a run
+    /// that was killed before its end has not come to that. Writes nothing.
+    fn finished<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<bool, ProviderError>>;
 }
 
 /// A lock that is held.

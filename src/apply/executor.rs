@@ -51,10 +51,10 @@ pub async fn apply(
     tell: Tell,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Outcome, ProviderError> {
-    if plan.is_empty() {
+    if plan.is_empty() && provider.finished(plan).await? {
         // Nothing is written, so nothing is locked; what an earlier run left unready is still waited for.
         let mut run = Run::new(provider, plan, settings, tell, interrupt);
-        run.phases().await;
+        run.until_the_end().await;
         return Ok(run.outcome);
     }
     provider.permitted(plan).await?;
@@ -71,7 +71,7 @@ pub async fn apply(
     let (outcome, lost) = {
         let mut run = Run::new(provider, plan, settings, tell.clone(), interrupt);
         let lost = tokio::select! {
-            () = run.phases() => None,
+            () = run.until_the_end() => None,
             reason = guard.lost() => Some(reason),
         };
         if let Some(reason) = &lost {
@@ -150,6 +150,24 @@ impl<'a> Run<'a> {
             settled: BTreeSet::new(),
             order: Order::Apply,
         }
+    }
+
+    /// Carries out all phases. An interrupt is told as soon as it is heard.
+    async fn until_the_end(&mut self) {
+        let (tell, mut interrupt) = (self.tell.clone(), self.interrupt.clone());
+        let told = async move {
+            // A sender that is gone can tell no more.
+            if interrupt.wait_for(|stop| *stop).await.is_ok() {
+                tell(Event::Interrupted);
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = told => {}
+            () = self.phases() => {}
+        }
+        self.outcome.interrupted |= *self.interrupt.borrow() && !self.outcome.not_tried.is_empty();
     }
 
     async fn phases(&mut self) {
@@ -249,10 +267,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        if *self.interrupt.borrow() && !self.outcome.interrupted {
-            self.outcome.interrupted = true;
-            (self.tell)(Event::Interrupted);
-        }
+        self.outcome.interrupted |= *self.interrupt.borrow();
     }
 
     /// Waits for everything chosen of the phase that was carried out, or was there already, and is not settled yet.
@@ -294,12 +309,9 @@ impl<'a> Run<'a> {
         let mut interrupt = self.interrupt.clone();
         let results = tokio::select! {
             biased;
-            // An interrupt that is already there was told before; a sender that is gone can tell no more.
+            // A sender that is gone can tell no more.
             Ok(_) = interrupt.wait_for(|stop| *stop) => {
-                if !waits.is_empty() && !self.outcome.interrupted {
-                    self.outcome.interrupted = true;
-                    (self.tell)(Event::Interrupted);
-                }
+                self.outcome.interrupted |= !waits.is_empty();
                 waiting.iter().for_each(|step| self.not_tried(step, "applied, but interrupted before it was ready"));
                 return;
             }

@@ -23,6 +23,8 @@ struct Scribe {
     /// Whether what is asked about the record is written down too.
     records: bool,
     interrupts: Option<(&'static str, watch::Sender<bool>)>,
+    /// A run was killed just before its end.
+    unfinished: bool,
 }
 
 impl Scribe {
@@ -151,6 +153,10 @@ impl Provider for Fake {
     fn finish<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
         self.0.note("finish".to_owned());
         Box::pin(async { Ok(()) })
+    }
+
+    fn finished<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        Box::pin(async { Ok(!self.0.unfinished) })
     }
 }
 
@@ -371,6 +377,15 @@ fn an_empty_plan_writes_nothing_and_still_waits() {
     let steady = step("a", Action::Unchanged, Some(Readiness::Available(1)));
     let outcome = check(Scribe::default(), vec![(Order::Apply, vec![steady])], &["wait a ready old-a"]);
     assert!(outcome.is_complete());
+}
+
+#[test]
+fn what_a_killed_run_did_not_come_to_is_done_although_nothing_else_is() {
+    let unfinished = || Scribe { unfinished: true, ..Scribe::default() };
+    let steady = step("a", Action::Unchanged, Some(Readiness::Available(1)));
+    let expect = ["lock", "begin", "wait a ready old-a", "finish", "release"];
+    assert!(check(unfinished(), vec![(Order::Apply, vec![steady])], &expect).is_complete());
+    assert!(check(unfinished(), Vec::new(), &["lock", "begin", "finish", "release and forget"]).is_complete());
 }
 
 #[test]

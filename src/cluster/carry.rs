@@ -63,35 +63,34 @@ impl Cluster {
         self.write_parent(&identity, &kinds, &namespaces, &counts).await
     }
 
-    /// After the last step: the inventory names what is left; with nothing left, it goes. What the choice of targets
-    /// left out stays in it.
+    /// After the last step: the inventory names what is left; with nothing left, it goes.
     pub(super) async fn finish_plan(&self, plan: &Plan) -> Result<(), ProviderError> {
         let identity = self.identity(&plan.instance);
-        let stays = |step: &&Step| !matches!(step.action, Action::Delete | Action::Forget);
-        let left = plan.steps().filter(stays).map(|step| &step.id);
-        let ids: BTreeSet<_> = left.chain(plan.kept.iter().map(|kept| &kept.id)).collect();
-        if ids.is_empty() && plan.left_out.is_empty() {
-            let doing = format!("deleting the inventory of {}", identity.instance);
-            let call = Call::delete(parent_path(&identity), doing, &json!({}));
-            return self.requests.find(&call).await.map(|_| ());
+        let known = self.find_parent(&identity).await?;
+        match left_by(plan, known.as_ref()) {
+            Some(Books { kinds, namespaces, counts }) => {
+                self.write_parent(&identity, &kinds, &namespaces, &counts).await
+            }
+            None => {
+                let doing = format!("deleting the inventory of {}", identity.instance);
+                let call = Call::delete(parent_path(&identity), doing, &json!({}));
+                self.requests.find(&call).await.map(|_| ())
+            }
         }
-        let (mut kinds, mut namespaces, mut counts) = (BTreeSet::new(), BTreeSet::new(), Counts::new());
-        if !plan.left_out.is_empty() {
-            let known = self.find_parent(&identity).await?;
-            (kinds, namespaces) = known_members(known.as_ref());
-            counts = known.as_ref().map(counts_of).unwrap_or_default();
-        }
-        let mut found = Counts::new();
-        for id in ids {
-            *found.entry((id.kind.group.clone(), id.kind.kind.clone())).or_default() += 1;
-            kinds.insert(Kind { version: String::new(), ..id.kind.clone() });
-            namespaces.extend(id.namespace.clone());
-        }
-        for (kind, count) in found {
-            let known = counts.entry(kind).or_default();
-            *known = count.max(*known);
-        }
-        self.write_parent(&identity, &kinds, &namespaces, &counts).await
+    }
+
+    /// Whether the inventory says what it says after the last step of a plan: a run that was killed between that step
+    /// and the end has left it open, and of an instance that is gone perhaps the lock.
+    pub(super) async fn finished(&self, plan: &Plan) -> Result<bool, ProviderError> {
+        let identity = self.identity(&plan.instance);
+        let known = self.find_parent(&identity).await?;
+        let Some(books) = left_by(plan, known.as_ref()) else {
+            return Ok(known.is_none() && self.lease(&plan.instance).find().await?.is_none());
+        };
+        Ok(known.is_some_and(|known| {
+            let wanted = identity.parent(&books.kinds, books.namespaces.iter().map(String::as_str), &books.counts);
+            members(&known) == members(&wanted) && counts_of(&known) == counts_of(&wanted)
+        }))
     }
 
     async fn write_parent(
@@ -252,6 +251,56 @@ fn made_by_cluster(kind: &str, name: &str) -> bool {
         "Event" | "PodMetrics" => true,
         _ => false,
     }
+}
+
+/// What an inventory says.
+#[derive(Default)]
+struct Books {
+    kinds: BTreeSet<Kind>,
+    namespaces: BTreeSet<String>,
+    counts: Counts,
+}
+
+/// What the inventory says once a plan is carried out; none where nothing is left. What the plan could not know stays in
+/// it: what the choice of targets left out, kinds that could not be listed, and kinds that are counted and of which the
+/// list was empty, because the answer may have been wrong.
+fn left_by(plan: &Plan, known: Option<&Value>) -> Option<Books> {
+    let stays = |step: &&Step| !matches!(step.action, Action::Delete | Action::Forget);
+    let left = plan.steps().filter(stays).map(|step| &step.id);
+    let ids: BTreeSet<_> = left.chain(plan.kept.iter().map(|kept| &kept.id)).collect();
+    let mut books = Books::default();
+    let counted = known.map(counts_of).unwrap_or_default();
+    if !plan.left_out.is_empty() || !plan.unlisted.is_empty() {
+        (books.kinds, books.namespaces) = known_members(known);
+        books.counts = counted;
+    } else if !plan.policy.allow_prune {
+        let seen: BTreeSet<_> = plan.steps().map(|step| (&step.id.kind.group, &step.id.kind.kind)).collect();
+        books.counts = counted;
+        books.counts.retain(|(group, kind), _| !seen.contains(&(group, kind)));
+        if !books.counts.is_empty() {
+            books.namespaces = known_members(known).1;
+        }
+        let bare = |(group, kind): &(String, String)| Kind {
+            group: group.clone(),
+            version: String::new(),
+            kind: kind.clone(),
+        };
+        books.kinds = books.counts.keys().map(bare).collect();
+    }
+    if ids.is_empty() && books.kinds.is_empty() && plan.left_out.is_empty() {
+        return None;
+    }
+    let mut found = Counts::new();
+    for id in ids {
+        *found.entry((id.kind.group.clone(), id.kind.kind.clone())).or_default() += 1;
+        books.kinds.insert(Kind { version: String::new(), ..id.kind.clone() });
+        books.namespaces.extend(id.namespace.clone());
+    }
+    for (kind, count) in found {
+        let known = books.counts.entry(kind).or_default();
+        *known = count.max(*known);
+    }
+    Some(books)
 }
 
 /// The kinds and namespaces that an inventory names; none where there is none.

@@ -60,6 +60,11 @@ impl Lease {
         format!("{verb} the lock Lease {}/{}", self.namespace, self.name)
     }
 
+    /// The Lease as it is; none where there is none.
+    pub(super) async fn find(&self) -> Result<Option<Value>, ProviderError> {
+        self.requests.find(&Call::get(self.path(), self.doing("reading"))).await
+    }
+
     /// Takes the Lease, waiting for a silent holder's time to run out.
     ///
     /// # Errors
@@ -71,8 +76,7 @@ impl Lease {
     ) -> Result<Box<dyn LockGuard>, ProviderError> {
         let mut watched: Option<(String, Instant)> = None;
         loop {
-            let call = Call::get(self.path(), self.doing("reading"));
-            let taken = match self.requests.find(&call).await? {
+            let taken = match self.find().await? {
                 None => self.create().await?,
                 Some(lease) if holder(&lease).is_empty() || holder(&lease) == self.holder => self.take(&lease).await?,
                 Some(lease) => {

@@ -100,6 +100,11 @@ impl Cluster {
         Ok(known)
     }
 
+    /// The lock of an instance, for this run.
+    fn lease(&self, instance: &Instance) -> lock::Lease {
+        lock::Lease::new(self.requests.clone(), &self.identity(instance), self.settings.holder.clone())
+    }
+
     /// The types of the version that the cluster of a plan serves, looked up once.
     fn types(&self, plan: &Plan) -> &Schema {
         self.types.get_or_init(|| Schema::for_server(&plan.target.version))
@@ -122,8 +127,7 @@ impl Provider for Cluster {
     ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
         Box::pin(async move {
             self.ensure_control_namespace().await?;
-            let lease = lock::Lease::new(self.requests.clone(), &self.identity(instance), self.settings.holder.clone());
-            lease.acquire(heard).await
+            self.lease(instance).acquire(heard).await
         })
     }
 
@@ -175,5 +179,9 @@ impl Provider for Cluster {
 
     fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(self.finish_plan(plan))
+    }
+
+    fn finished<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        Box::pin(self.finished(plan))
     }
 }

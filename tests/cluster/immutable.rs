@@ -266,6 +266,10 @@ impl Provider for Killed {
     fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
         self.0.finish(plan)
     }
+
+    fn finished<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        self.0.finished(plan)
+    }
 }
 
 /// A Deployment is deleted by itself and not created again: its pods run on, and the next run finds what was left.
