@@ -18,6 +18,7 @@ use strata::components::compose::compose;
 use strata::components::desired::Desired;
 use strata::load::Root;
 use strata::observe::Look;
+use strata::plan::verify::verify;
 use strata::plan::{Plan, Policy, plan};
 use strata::provider::Provider;
 use tokio::sync::watch;
@@ -281,7 +282,9 @@ pub(super) async fn made_good(again: &dyn Provider, desired: &Desired, act: Act,
 
 async fn planned(provider: &dyn Provider, desired: &Desired, act: Act) -> Plan {
     let snapshot = provider.observe(desired, &Look::default()).await.unwrap();
-    plan(desired, &snapshot, &act.policy())
+    let plan = plan(desired, &snapshot, &act.policy());
+    assert_eq!(verify(desired, &snapshot, &act.policy(), &plan), [], "{act:?}");
+    plan
 }
 
 pub(super) fn in_simulated_time<T>(work: impl Future<Output = T>) -> T {

@@ -13,6 +13,8 @@ mod failing;
 mod faults;
 mod history;
 mod immutable;
+mod interrupted;
+mod killed;
 mod kubectl;
 mod lock;
 mod not_created;

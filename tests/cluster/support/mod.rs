@@ -5,6 +5,7 @@ mod cluster;
 mod control_plane;
 mod kubelet;
 mod redact;
+pub(crate) mod victim;
 
 use std::fmt::Write;
 
