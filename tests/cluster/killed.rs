@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use super::faults::{cluster_with, provider, while_time_stands_still};
 use super::support::victim::{Ended, Hook, Station, killed_at, unharmed};
-use super::support::{ENVIRONMENT, NAME, STACK};
+use super::support::{ENVIRONMENT, NAME, STACK, draft_of};
 use crate::story;
 
 const WHERE: &str = "killed";
@@ -274,7 +274,8 @@ async fn play(hook: impl Fn(Act) -> Hook, more: &str, when: &str) -> BTreeMap<Ac
 pub(super) async fn made_good(again: &dyn Provider, desired: &Desired, act: Act, when: &str) {
     let plan = planned(again, desired, act).await;
     let (_go_on, interrupt) = watch::channel(false);
-    let outcome = apply(again, &plan, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
+    let draft = draft_of(&plan);
+    let outcome = apply(again, &plan, &draft, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
     assert!(outcome.is_complete(), "{when}: {outcome:#?}");
     let plan = planned(again, desired, act).await;
     assert!(plan.is_empty(), "{when}: {}", strata::report::plan::terminal(&plan));
