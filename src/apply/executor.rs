@@ -84,8 +84,10 @@ pub async fn apply(
         (run.outcome, lost)
     };
     // Who has lost the lock writes nothing more.
-    if lost.is_none() {
-        close(provider, &head, &outcome.ending(), draft.keep, &tell).await;
+    if lost.is_none()
+        && let Some(head) = &head
+    {
+        close(provider, head, &outcome.ending(), draft.keep, &tell).await;
     }
     let leaves = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
     let nothing_stays = plan.kept.is_empty() && plan.left_out.is_empty() && plan.steps().all(leaves);
@@ -99,10 +101,14 @@ pub async fn apply(
 }
 
 /// Opens the record of a run, and the inventory.
-async fn open(provider: &dyn Provider, plan: &Plan, draft: &Draft, tell: &Tell) -> Result<Head, ProviderError> {
+async fn open(provider: &dyn Provider, plan: &Plan, draft: &Draft, tell: &Tell) -> Result<Option<Head>, ProviderError> {
+    if plan.is_empty() {
+        // What a killed run left open belongs to the record of that run.
+        return provider.begin(plan).await.map(|()| None);
+    }
     let head = provider.open_record(plan, draft).await?;
     tell(Event::Recorded { revision: head.revision });
-    let Err(error) = provider.begin(plan).await else { return Ok(head) };
+    let Err(error) = provider.begin(plan).await else { return Ok(Some(head)) };
     let outcome = Outcome { aborted: Some(with_sources(&error)), ..Outcome::default() };
     close(provider, &head, &outcome.ending(), draft.keep, tell).await;
     Err(error)
