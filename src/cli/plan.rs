@@ -37,7 +37,7 @@ pub struct Args {
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let plan = Session::run(context, &args.stack, ui, async |session, ui| {
-        session.plan(session.desired(), &args.policy.policy(session.desired())?, &args.look.look(), ui).await
+        session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await
     })?;
     if let Some(file) = &args.save {
         saved::write(file, &plan)?;

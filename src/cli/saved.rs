@@ -8,7 +8,6 @@ use anyhow::{Context as _, anyhow};
 
 use super::session::Session;
 use super::{CommandError, Ui};
-use crate::observe::Look;
 use crate::plan::Plan;
 use crate::plan::saved::{MAX_BYTES, SavedPlan, SavedPlanError};
 use crate::plan::stale::{Rest, compare};
@@ -48,7 +47,7 @@ pub(super) async fn rest_of(session: &Session, saved: &Plan, ui: &mut Ui) -> Res
             CommandError::new(exit::ERROR, error).hint("name the stack, environment and instance it was made for")
         );
     }
-    let fresh = session.plan(desired, &saved.policy, &Look { preview: saved.previews.mode }, ui).await?;
+    let fresh = session.plan_again(saved, ui).await?;
     let (then, now) = (&saved.target, &fresh.target);
     if (&then.name, &then.identity) != (&now.name, &now.identity) {
         let error = anyhow!(

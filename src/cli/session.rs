@@ -14,8 +14,8 @@ use crate::cluster::{Cluster, Settings};
 use crate::exit;
 use crate::history::{Command, Commit, Draft};
 use crate::load::commit::commit_of;
-use crate::load::suggest::instead;
-use crate::observe::Look;
+use crate::observe::{Look, Snapshot};
+use crate::plan::names::{UnknownName, unknown_names};
 use crate::plan::verify::verify;
 use crate::plan::{Plan, Policy, plan};
 use crate::provider::Provider;
@@ -48,18 +48,11 @@ pub(super) struct PolicyArgs {
 }
 
 impl PolicyArgs {
-    /// The policy that the arguments ask for; an error where they name a service that is not there.
-    pub(super) fn policy(&self, desired: &Desired) -> Result<Policy, CommandError> {
+    /// The policy that the arguments ask for.
+    pub(super) fn policy(&self) -> Policy {
         let Self { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, target } = self.clone();
-        let services = || desired.phases.iter().flat_map(|phase| &phase.services).map(String::as_str);
-        let unknown = target.iter().find(|target| services().all(|service| service != target.as_str()));
-        if let Some(unknown) = unknown {
-            let names: Vec<&str> = services().collect();
-            let what = anyhow!("there is no service {unknown} in stack {}", desired.instance.stack);
-            return Err(CommandError::new(exit::ERROR, what).hint(instead(unknown, "services here", names)));
-        }
         let (targets, destroy) = (target, false);
-        Ok(Policy { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, targets, destroy })
+        Policy { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, targets, destroy }
     }
 }
 
@@ -100,7 +93,8 @@ impl Session {
         Draft { command, back_to: None, commit: self.commit.clone(), desired, keep: self.keep }
     }
 
-    /// What is to be done towards `desired`: observed, planned, and found sound by the checker.
+    /// What is to be done towards `desired`: observed, planned, and found sound by the checker; an error where the
+    /// policy names what is not there.
     pub(super) async fn plan(
         &self,
         desired: &Desired,
@@ -109,14 +103,17 @@ impl Session {
         ui: &mut Ui,
     ) -> Result<Plan, CommandError> {
         let snapshot = self.provider().observe(desired, look).await?;
-        let plan = plan(desired, &snapshot, policy);
-        let violations = verify(desired, &snapshot, policy, &plan);
-        if violations.is_empty() {
-            return Ok(plan);
+        match unknown_names(&self.desired, &snapshot, policy)[..] {
+            [] => sound(desired, &snapshot, policy, ui),
+            ref unknown => Err(refused(unknown)),
         }
-        violations.iter().for_each(|one| ui.warn(&clean(&one.to_string())));
-        Err(CommandError::new(exit::ERROR, anyhow!("the plan is not sound, so nothing was changed"))
-            .hint("report this as a mistake of strata, with the lines above"))
+    }
+
+    /// The same for a plan that was made before: what it names may be gone because it was carried out.
+    pub(super) async fn plan_again(&self, saved: &Plan, ui: &mut Ui) -> Result<Plan, CommandError> {
+        let look = Look { preview: saved.previews.mode };
+        let snapshot = self.provider().observe(&self.desired, &look).await?;
+        sound(&self.desired, &snapshot, &saved.policy, ui)
     }
 
     pub(super) fn provider(&self) -> &dyn Provider {
@@ -138,6 +135,29 @@ impl Session {
             notes: Vec::new(),
         }
     }
+}
+
+/// The plan, which the checker finds sound.
+fn sound(desired: &Desired, snapshot: &Snapshot, policy: &Policy, ui: &mut Ui) -> Result<Plan, CommandError> {
+    let plan = plan(desired, snapshot, policy);
+    let violations = verify(desired, snapshot, policy, &plan);
+    if violations.is_empty() {
+        return Ok(plan);
+    }
+    violations.iter().for_each(|one| ui.warn(&clean(&one.to_string())));
+    Err(CommandError::new(exit::ERROR, anyhow!("the plan is not sound, so nothing was changed"))
+        .hint("report this as a mistake of strata, with the lines above"))
+}
+
+/// What is said of names that fit nothing.
+fn refused(unknown: &[UnknownName]) -> CommandError {
+    let lines: Vec<String> = unknown.iter().map(UnknownName::to_string).collect();
+    let hint = |one: &UnknownName| match unknown {
+        [_] => one.help().to_owned(),
+        _ => format!("for {}: {}", one.name(), one.help()),
+    };
+    let hints = unknown.iter().map(hint).collect();
+    CommandError { hints, ..CommandError::new(exit::ERROR, anyhow!(lines.join("; "))) }
 }
 
 /// Reaches a cluster of an environment, and does `work` with it.

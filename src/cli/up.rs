@@ -81,9 +81,7 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
     Session::run(context, &args.stack, ui, async |session, ui| {
         let plan = match &file {
             Some(saved) => saved::rest_of(session, saved, ui).await?,
-            None => {
-                session.plan(session.desired(), &args.policy.policy(session.desired())?, &args.look.look(), ui).await?
-            }
+            None => session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?,
         };
         let draft = session.draft(Command::Up, session.desired().clone());
         carry_out(session, &plan, &draft, &args.run, ui).await

@@ -5,6 +5,7 @@
 
 mod leaving;
 mod moves;
+pub mod names;
 mod planner;
 mod policy;
 mod previews;

@@ -16,6 +16,7 @@ use crate::observe::{
 
 mod leaving;
 mod moves;
+mod names;
 mod replace;
 mod targets;
 

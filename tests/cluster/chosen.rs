@@ -11,6 +11,9 @@ pub(crate) fn story(cluster: Cluster) {
     story.strata("up chosen -e testing --yes --quiet --target rediscache");
     story.up("--target redis_cache");
     story.strata("plan chosen -e testing --detailed-exitcode");
+    story.tell("Every slip is told at once, and nothing is done of the rest.");
+    story.strata("up chosen -e testing --yes --quiet --target redis --delete Namespace/chosn --forget Service/memory");
+    story.strata("destroy chosen -e testing --yes --quiet --delete Namespaces/chosen --delete chosen");
     story.tell("The memory needs the cache, so nothing is left out with it.");
     story.strata("plan chosen -e testing --target ai_memory --detailed-exitcode");
     story.up("");
