@@ -155,6 +155,16 @@ impl Outcome {
         failed.is_empty() && not_tried.is_empty() && !interrupted && aborted.is_none()
     }
 
+    /// How far it came.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self { interrupted: true, .. } => State::Interrupted,
+            outcome if outcome.is_complete() => State::Done,
+            _ => State::Failed,
+        }
+    }
+
     /// What a record says of it: no details, because these are lines of logs and values of fields, and nothing of what a
     /// server has to say of a Secret, because it may quote it.
     #[must_use]
@@ -164,11 +174,7 @@ impl Outcome {
             NotDone { action, id: id.clone(), reason: reason.to_owned() }
         };
         Ending {
-            state: match self {
-                Self { interrupted: true, .. } => State::Interrupted,
-                outcome if outcome.is_complete() => State::Done,
-                _ => State::Failed,
-            },
+            state: self.state(),
             done: self.done.len(),
             failed: self.failed.iter().map(|one| not_done(one.action, &one.id, &one.reason)).collect(),
             not_tried: self.not_tried.iter().map(|one| not_done(one.action, &one.id, &one.reason)).collect(),

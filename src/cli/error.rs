@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::exit;
+use crate::finding::Finding;
 use crate::provider::ProviderError;
 
 /// What a command returns: an exit code, or an error that knows its own.
@@ -17,20 +18,33 @@ pub struct CommandError {
     pub error: anyhow::Error,
     /// What to do next, one sentence each.
     pub hints: Vec<String>,
-    /// Whether the findings that explain it were printed already, so that only the exit code is left to say.
-    pub silent: bool,
+    /// The findings that explain it; where there are any they were printed already, and only the exit code is left to say.
+    pub findings: Vec<Finding>,
 }
 
 impl CommandError {
     /// An error with a code of its own.
     pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
-        Self { code, error: error.into(), hints: Vec::new(), silent: false }
+        Self { code, error: error.into(), hints: Vec::new(), findings: Vec::new() }
     }
 
-    /// An error that was printed in full already.
+    /// That these findings, which were printed already, stop the command.
     #[must_use]
-    pub fn printed(code: u8) -> Self {
-        Self { code, error: anyhow::anyhow!("see above"), hints: Vec::new(), silent: true }
+    pub fn printed(code: u8, findings: Vec<Finding>) -> Self {
+        Self { findings, ..Self::new(code, anyhow::anyhow!("the stack or its environment has errors")) }
+    }
+
+    /// What went wrong, then what caused it, the nearest first. Errors of other crates tend to repeat what caused them:
+    /// what was said is not said again.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        for cause in self.error.chain().map(ToString::to_string) {
+            if said.last().is_none_or(|last| !last.contains(&cause)) {
+                said.push(cause);
+            }
+        }
+        said
     }
 
     /// Adds what to do next.

@@ -4,7 +4,7 @@ use strata_components::desired::Desired;
 use strata_components::model::Environment;
 
 use super::{CommandError, Context, StackArgs, Ui};
-use crate::check::prove;
+use crate::check::{Proven, prove};
 use crate::exit;
 use crate::finding::Level;
 use crate::load::{LoadError, Loaded, Root, StackSource, YamlStack};
@@ -35,7 +35,7 @@ impl Context<'_> {
 
 fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
     ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
-    CommandError::printed(exit::ERROR)
+    CommandError::printed(exit::ERROR, error.findings.clone())
 }
 
 /// What the stack composes to for a cluster, proven as far as it can be without one. Errors and warnings are
@@ -47,5 +47,6 @@ pub(super) fn checked(loaded: &Loaded, args: &StackArgs, cluster: &str, ui: &mut
     if !proven.findings.is_empty() {
         ui.warn(report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
     }
-    proven.desired.filter(|_| !stops).ok_or_else(|| CommandError::printed(exit::CHECK))
+    let Proven { desired, findings } = proven;
+    desired.filter(|_| !stops).ok_or_else(|| CommandError::printed(exit::CHECK, findings))
 }

@@ -12,6 +12,7 @@ pub mod check;
 pub mod cluster;
 pub mod completions;
 pub mod error;
+mod events;
 mod findings;
 mod format;
 pub mod graph;

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let proven = prove(&loaded, &cluster, args.stack.instance.as_deref());
     let Some(desired) = proven.desired else {
         ui.warn(crate::report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
-        return Err(CommandError::printed(exit::CHECK));
+        return Err(CommandError::printed(exit::CHECK, proven.findings));
     };
     let (network, cast) = isolation::network(&desired, &loaded, &[]);
     let reach = Reach::of(&network);

@@ -26,6 +26,8 @@ enum What {
     Environment,
     /// What `plan -o json` prints
     Plan,
+    /// A line of what `up -o json` prints
+    Events,
 }
 
 /// Prints.
@@ -34,6 +36,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
         What::Stack => schema::stack(),
         What::Environment => schema::environment(),
         What::Plan => plan::json_schema().to_value(),
+        What::Events => report::events::json_schema(),
     };
     ui.data(&report::json_document(&schema))?;
     Ok(exit::OK)

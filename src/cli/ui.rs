@@ -90,17 +90,13 @@ impl Ui {
 
     /// Prints an error, what caused it and what to do next; returns its exit code.
     pub fn fail(&mut self, error: &CommandError) -> u8 {
-        if !error.silent {
+        if error.findings.is_empty() {
             let mut err = anstream::stderr();
-            let mut causes = error.error.chain();
-            let mut said = causes.next().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(err, "{ERROR}error:{ERROR:#} {}", clean(&said));
-            for cause in causes.map(ToString::to_string) {
-                // Errors of other crates tend to repeat what caused them.
-                if !said.contains(&cause) {
-                    let _ = writeln!(err, "  because {}", clean(&cause));
-                    said = cause;
-                }
+            for (at, cause) in error.causes().iter().enumerate() {
+                let _ = match at {
+                    0 => writeln!(err, "{ERROR}error:{ERROR:#} {}", clean(cause)),
+                    _ => writeln!(err, "  because {}", clean(cause)),
+                };
             }
             for hint in &error.hints {
                 let _ = writeln!(err, "{HINT}next:{HINT:#} {}", clean(hint));

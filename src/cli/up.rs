@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::events::Events;
+use super::format::Format;
 use super::interrupt::listen;
 use super::look::LookArgs;
 use super::progress::Progress;
@@ -17,6 +19,7 @@ use crate::observe::Look;
 use crate::plan::{Plan, Policy};
 use crate::provider::ProviderError;
 use crate::report;
+use crate::report::events::RunEvent;
 use anyhow::anyhow;
 
 /// Bring the cluster to what the stack says, phase by phase
@@ -68,38 +71,62 @@ struct RunArgs {
     /// Seconds that one object may take to become ready, or to go
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+    /// How to print what happens; json is one event a line
+    #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
+    output: Format,
+}
+
+impl RunArgs {
+    /// Does `work`; where events are wanted, an error that it ends with is told as the last of them.
+    fn telling(&self, work: impl FnOnce(&Arc<Events>) -> CommandResult) -> CommandResult {
+        let events = Arc::new(Events::new(self.output == Format::Json));
+        events.end(work(&events))
+    }
 }
 
 /// Plans and carries out.
 pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    if args.plan.is_some() && args.policy != PolicyArgs::default() {
-        let error = anyhow!("a saved plan says by itself what may be done beyond the ordinary");
-        return Err(CommandError::new(exit::ERROR, error)
-            .hint("leave out what stands beside --plan, or save a new plan with it"));
-    }
-    let file = args.plan.as_deref().map(saved::read).transpose()?;
-    Session::run(context, &args.stack, ui, async |session, ui| {
-        let plan = match &file {
-            Some(saved) => saved::rest_of(session, saved, ui).await?,
-            None => session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?,
-        };
-        let draft = session.draft(Command::Up, session.desired().clone());
-        carry_out(session, &plan, &draft, &args.run, ui).await
+    args.run.telling(|events| {
+        if args.plan.is_some() && args.policy != PolicyArgs::default() {
+            let error = anyhow!("a saved plan says by itself what may be done beyond the ordinary");
+            return Err(CommandError::new(exit::ERROR, error)
+                .hint("leave out what stands beside --plan, or save a new plan with it"));
+        }
+        let file = args.plan.as_deref().map(saved::read).transpose()?;
+        Session::run(context, &args.stack, ui, async |session, ui| {
+            let desired = session.desired();
+            let plan = match &file {
+                Some(saved) => saved::rest_of(session, saved, ui).await?,
+                None => session.plan(desired, &args.policy.policy(), &args.look.look(), ui).await?,
+            };
+            let draft = session.draft(Command::Up, desired.clone());
+            carry_out(session, &plan, &draft, &args.run, events, ui).await
+        })
     })
 }
 
 /// Plans the way down and carries it out.
 pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    Session::run(context, &args.stack, ui, async |session, ui| {
-        let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
-        let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
-        let nothing = session.nothing();
-        let plan = session.plan(&nothing, &policy, &Look::default(), ui).await?;
-        carry_out(session, &plan, &session.draft(Command::Destroy, nothing), &args.run, ui).await
+    args.run.telling(|events| {
+        Session::run(context, &args.stack, ui, async |session, ui| {
+            let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
+            let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
+            let nothing = session.nothing();
+            let plan = session.plan(&nothing, &policy, &Look::default(), ui).await?;
+            carry_out(session, &plan, &session.draft(Command::Destroy, nothing), &args.run, events, ui).await
+        })
     })
 }
 
-async fn carry_out(session: &Session, plan: &Plan, draft: &Draft, args: &RunArgs, ui: &mut Ui) -> CommandResult {
+async fn carry_out(
+    session: &Session,
+    plan: &Plan,
+    draft: &Draft,
+    args: &RunArgs,
+    events: &Arc<Events>,
+    ui: &mut Ui,
+) -> CommandResult {
+    events.tell(|| RunEvent::plan(plan, draft));
     if !plan.is_empty() {
         let text = report::plan::terminal(plan);
         // What is refused, or asked about, is shown however little is wanted.
@@ -118,15 +145,24 @@ async fn carry_out(session: &Session, plan: &Plan, draft: &Draft, args: &RunArgs
     }
     let settings = Settings { parallel: usize::from(args.parallel), wait_limit: Duration::from_secs(args.timeout) };
     let progress = Arc::new(Progress::new(ui));
-    let heard = progress.clone();
-    let interrupt = listen();
-    let result =
-        apply(session.provider(), plan, draft, &settings, Arc::new(move |event: Event| heard.hear(&event)), interrupt)
-            .await;
+    let (heard, told) = (progress.clone(), events.clone());
+    let tell = move |event: Event| {
+        told.tell(|| RunEvent::happened(&event));
+        heard.hear(&event);
+    };
+    let result = apply(session.provider(), plan, draft, &settings, Arc::new(tell), listen()).await;
     progress.end();
     let outcome = result.map_err(locked)?;
-    ui.data(&report::outcome::terminal(plan, &outcome, progress.elapsed()))?;
-    Ok(code(&outcome))
+    let (code, took) = (code(&outcome), progress.elapsed());
+    let text = report::outcome::terminal(plan, &outcome, took);
+    match args.output {
+        Format::Terminal => ui.data(&text)?,
+        Format::Json => {
+            events.tell(|| RunEvent::outcome(&outcome, code, took));
+            ui.status(text.trim_end());
+        }
+    }
+    Ok(code)
 }
 
 fn code(outcome: &Outcome) -> u8 {

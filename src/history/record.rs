@@ -1,5 +1,6 @@
 //! What a record says.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strata_components::desired::{Desired, Instance, ResourceId};
@@ -12,7 +13,7 @@ use crate::plan::{Action, Cause, Plan, Step, Summary};
 pub const HISTORY_FORMAT: &str = "strata.history/v1";
 
 /// Which command a run was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// `up`.
@@ -57,7 +58,7 @@ impl Draft {
 }
 
 /// How far a run came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It goes on, or it was killed: nobody wrote down how it ended.

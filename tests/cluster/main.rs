@@ -9,6 +9,7 @@ mod chosen;
 mod config_rolls;
 mod destroy;
 mod drift;
+mod events;
 mod failing;
 mod faults;
 mod history;
@@ -88,6 +89,7 @@ stories! {
     immutable,
     destroy,
     drift,
+    events,
     failing,
     history,
     lock,

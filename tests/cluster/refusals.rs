@@ -24,7 +24,7 @@ pub(crate) fn story(cluster: Cluster) {
 }
 
 /// Port 1 of the loopback is never listened on.
-const NOBODY_HOME: &str = "apiVersion: v1
+pub(super) const NOBODY_HOME: &str = "apiVersion: v1
 kind: Config
 current-context: nobody
 clusters: [{name: nobody, cluster: {server: 'http://127.0.0.1:1'}}]

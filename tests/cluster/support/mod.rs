@@ -106,9 +106,20 @@ impl Story {
 
     /// The same for words about the story's cluster.
     pub(crate) fn output_here(&self, words: &str) -> String {
+        self.run_here(words).1
+    }
+
+    /// The exit code for words about the story's cluster, and what the program writes to standard output and standard
+    /// error.
+    pub(crate) fn run_here(&self, words: &str) -> (i32, String, String) {
         let arguments = self.cluster.arguments();
         let arguments: Vec<&str> = words.split_whitespace().chain(arguments.iter().map(String::as_str)).collect();
-        self.files.run(&arguments).1
+        self.files.run(&arguments)
+    }
+
+    /// The same for words about a cluster that they name.
+    pub(crate) fn run_elsewhere(&self, words: &str) -> (i32, String, String) {
+        self.files.run(&words.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Runs the program on a cluster that the words name.
