@@ -29,6 +29,7 @@ pub mod phases;
 mod port_registry;
 mod priority_classes;
 mod problem;
+pub mod provided;
 mod quota;
 pub mod rolling;
 mod sizing;

@@ -17,6 +17,7 @@ pub mod order;
 mod ownership;
 mod place;
 mod ports;
+mod provided;
 pub mod reach;
 pub mod registry;
 pub mod rules;
@@ -97,6 +98,7 @@ pub fn check_among(
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
             let live = around.map(|around| capacity::nodes::live(&around.nodes));
             let nodes = live.or_else(|| capacity::nodes::described(&loaded.environment, target));
+            findings.extend(provided::check(desired, loaded, target));
             findings.extend(availability::check(desired, loaded, nodes.as_deref()));
             if let Some(nodes) = nodes {
                 findings.extend(capacity::check(desired, loaded, &nodes));

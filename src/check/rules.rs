@@ -200,6 +200,10 @@ rules! {
         "Processes that run on a machine by themselves look for a free port in ranges of their own. Inside a cluster \
          each Service has an address of its own, so nothing collides; on one host it would.",
         "Nothing, inside a cluster; on one host choose other ports, or other ranges for those processes.";
+    NOT_PROVIDED = "S-provided-001" Warning, "the embedded cluster does not have what the stack needs",
+        "Objects of kinds that others install are applied only where those kinds are served, and the environment does \
+         not say that its embedded cluster serves these: a plan would stop there.",
+        "List what brings the kinds under `provides` of the embedded cluster, or do without what asks for them.";
     NOT_ISOLATED = "S-reach-001" Error, "no policy closes a service",
         "Pods that no NetworkPolicy selects for a direction are open to everybody in that direction, and pods that only \
          the policy of their whole namespace selects are open as soon as somebody changes that one; pods on the \

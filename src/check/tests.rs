@@ -26,7 +26,7 @@ services:
   web: {tier: front, port: 9010, depends_on: [cart], gateway: {}}
 ";
 const PRODUCTION: &str = "environment: production
-clusters: {local: {embedded: {}}}
+clusters: {local: {embedded: {provides: [istio, prometheus-operator]}}}
 default_cluster: local
 image: {registry: registry.example/shop, tag: 1.0.0}
 gateway: {host: shop.example, ingress_class: nginx}
@@ -82,6 +82,14 @@ pub(super) fn check(from: &str, to: &str, expect: Inline) {
     compare(&proven(&shop, PRODUCTION, None, None), expect);
 }
 
+/// Gives the good environment an embedded cluster that provides this and more text, and compares all that is found.
+#[track_caller]
+pub(super) fn check_provided(provides: &str, more: &str, expect: Inline) {
+    let production = PRODUCTION.replace("{provides: [istio, prometheus-operator]}", provides);
+    assert_ne!(production, PRODUCTION);
+    compare(&proven(SHOP, &format!("{production}{more}\n"), None, None), expect);
+}
+
 /// Adds text to the good environment, and compares all that is found.
 #[track_caller]
 pub(super) fn check_environment(more: &str, shop: (&str, &str), expect: Inline) {
@@ -104,8 +112,9 @@ pub(super) fn shop() -> (Loaded, Desired) {
 #[track_caller]
 pub(super) fn check_nodes(nodes: &str, more: &str, shop: (&str, &str), expect: Inline) {
     let nodes: String = nodes.lines().map(|line| format!("        {line}\n")).collect();
-    let described = format!("clusters:\n  local:\n    embedded:\n      nodes:\n{nodes}");
-    let production = PRODUCTION.replace("clusters: {local: {embedded: {}}}\n", &described);
+    let described = format!("clusters:\n  local:\n    embedded:\n      provides: [istio]\n      nodes:\n{nodes}");
+    let clusters = "clusters: {local: {embedded: {provides: [istio, prometheus-operator]}}}\n";
+    let production = PRODUCTION.replace(clusters, &described);
     compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{production}{more}"), None, None), expect);
 }
 

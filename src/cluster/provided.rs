@@ -9,22 +9,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use strata_components::desired::Kind;
 use strata_components::model::Provided;
-
-/// A kind that somebody else installs: who, its group, version, kind and plural.
-type Definition = (Provided, &'static str, &'static str, &'static str, &'static str);
-
-/// The kinds that stacks are made of and that Kubernetes does not serve by itself.
-const DEFINITIONS: [Definition; 9] = [
-    (Provided::GatewayApi, "gateway.networking.k8s.io", "v1", "Gateway", "gateways"),
-    (Provided::GatewayApi, "gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-    (Provided::Istio, "networking.istio.io", "v1", "DestinationRule", "destinationrules"),
-    (Provided::Istio, "networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters"),
-    (Provided::Istio, "security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies"),
-    (Provided::Istio, "security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
-    (Provided::PrometheusOperator, "monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
-    (Provided::PrometheusOperator, "monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
-    (Provided::VerticalPodAutoscaler, "autoscaling.k8s.io", "v1", "VerticalPodAutoscaler", "verticalpodautoscalers"),
-];
+use strata_components::provided::{DEFINITIONS, Definition, brought_by};
 
 /// Why what a cluster provides could not be installed.
 pub(super) type InstallError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +22,7 @@ pub(super) async fn install(client: &kube::Client, provided: &[Provided]) -> Res
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let known: Vec<String> =
         definitions.list_metadata(&ListParams::default()).await?.iter().map(ResourceExt::name_any).collect();
-    for (_, group, version, kind, plural) in DEFINITIONS.iter().filter(|(by, ..)| provided.contains(by)) {
+    for Definition { group, version, kind, plural, .. } in DEFINITIONS.iter().filter(|one| provided.contains(&one.by)) {
         let name = format!("{plural}.{group}");
         if known.contains(&name) {
             continue;
@@ -71,14 +56,8 @@ pub(super) async fn install(client: &kube::Client, provided: &[Provided]) -> Res
 
 /// What to do about a kind that is not served: who installs it, or how an embedded cluster provides it.
 pub(super) fn remedy(kind: &Kind) -> String {
-    let known = DEFINITIONS.iter().find(|(_, group, _, name, _)| *group == kind.group && *name == kind.kind);
-    let (who, word) = match known.map(|(by, ..)| by) {
-        None => return "install what defines it first".to_owned(),
-        Some(Provided::GatewayApi) => ("the Gateway API", "gateway-api"),
-        Some(Provided::Istio) => ("Istio", "istio"),
-        Some(Provided::PrometheusOperator) => ("the Prometheus operator", "prometheus-operator"),
-        Some(Provided::VerticalPodAutoscaler) => ("the VerticalPodAutoscaler", "vertical-pod-autoscaler"),
-    };
+    let Some(by) = brought_by(kind) else { return "install what defines it first".to_owned() };
+    let (who, word) = (by.in_words(), by.as_str());
     format!("{who} brings it: install that first, or list {word} under `provides` of an embedded cluster")
 }
 

@@ -211,6 +211,12 @@ fn a_rollout_has_room_for_some() {
     );
 }
 
+/// Kinds that nobody is said to have installed.
+#[test]
+fn what_the_cluster_does_not_provide() {
+    in_environment("not-provided", 0, "", "mesh: {mode: ambient}\nvertical_autoscaling: recommend");
+}
+
 /// What is no mistake by itself is said too.
 #[test]
 fn what_is_worth_knowing() {

@@ -29,8 +29,8 @@ fn program(name: &str, good: (&str, &str), change: impl FnOnce(&mut Desired)) {
 #[track_caller]
 fn around(name: &str, good: (&str, &str), change: impl FnOnce(&mut Desired), around: Option<&Surroundings>) {
     let story = changed((MAIL, good.0), (IMAGE, good.1));
-    if good.1.contains("mesh:") {
-        story.edit("environments/production.yaml", "nodes:", "provides: [istio]\n      nodes:");
+    if good.1.contains("mesh:") || good.1.contains("monitoring:") {
+        story.edit("environments/production.yaml", "nodes:", "provides: [istio, prometheus-operator]\n      nodes:");
     }
     let loaded = YamlStack("shop".to_owned()).load(story.path(), "production").unwrap();
     let before = prove(&loaded, "local", None);

@@ -72,6 +72,30 @@ pub enum Provided {
     VerticalPodAutoscaler,
 }
 
+impl Provided {
+    /// As it is written in a file: `gateway-api`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GatewayApi => "gateway-api",
+            Self::Istio => "istio",
+            Self::PrometheusOperator => "prometheus-operator",
+            Self::VerticalPodAutoscaler => "vertical-pod-autoscaler",
+        }
+    }
+
+    /// As it is spoken of in a sentence: `the Gateway API`.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::GatewayApi => "the Gateway API",
+            Self::Istio => "Istio",
+            Self::PrometheusOperator => "the Prometheus operator",
+            Self::VerticalPodAutoscaler => "the VerticalPodAutoscaler",
+        }
+    }
+}
+
 number_type! {
     /// How many nodes are alike.
     NodeCount: u32, what: "node count", min: 1, max: 1000

@@ -88,7 +88,7 @@ error S-availability-004 shop:10:3 cart has to answer 99.9% of the time: Deploym
         PROMISED,
         TWO,
         str![[r#"
-error S-availability-004 shop:10:3 cart has to answer 99.9% of the time: Deployment shop/cart-mcp may go to one of the nodes alone <production:10:15 what the environment promises> [describe, or add, a second node that takes its pods]
+error S-availability-004 shop:10:3 cart has to answer 99.9% of the time: Deployment shop/cart-mcp may go to one of the nodes alone <production:11:15 what the environment promises> [describe, or add, a second node that takes its pods]
 
 "#]],
     );
@@ -98,7 +98,7 @@ error S-availability-004 shop:10:3 cart has to answer 99.9% of the time: Deploym
         PROMISED,
         TWO,
         str![[r#"
-error S-availability-004 shop:10:3 cart has to answer 99.9% of the time: Deployment shop/cart-mcp may go to one of the nodes alone <production:11:15 what the environment promises> [describe, or add, a second node that takes its pods]
+error S-availability-004 shop:10:3 cart has to answer 99.9% of the time: Deployment shop/cart-mcp may go to one of the nodes alone <production:12:15 what the environment promises> [describe, or add, a second node that takes its pods]
 
 "#]],
     );
