@@ -47,7 +47,7 @@ pub(super) async fn rest_of(session: &Session, saved: &Plan, ui: &mut Ui) -> Res
             CommandError::new(exit::ERROR, error).hint("name the stack, environment and instance it was made for")
         );
     }
-    let fresh = session.plan_again(saved, ui).await?;
+    let (fresh, snapshot) = session.plan_again(saved, ui).await?;
     let (then, now) = (&saved.target, &fresh.target);
     if (&then.name, &then.identity) != (&now.name, &now.identity) {
         let error = anyhow!(
@@ -61,7 +61,7 @@ pub(super) async fn rest_of(session: &Session, saved: &Plan, ui: &mut Ui) -> Res
             CommandError::new(exit::ERROR, error).hint("name the cluster as it was named when the plan was made")
         );
     }
-    match compare(saved, &fresh) {
+    match compare(saved, &fresh, &snapshot) {
         Ok(Rest { done: 0, left: _ }) => {}
         Ok(Rest { done, left }) => ui.status(&format!("of the saved plan, {done} done already and {left} left to do")),
         Err(moved) => {

@@ -109,11 +109,12 @@ impl Session {
         }
     }
 
-    /// The same for a plan that was made before: what it names may be gone because it was carried out.
-    pub(super) async fn plan_again(&self, saved: &Plan, ui: &mut Ui) -> Result<Plan, CommandError> {
+    /// The same for a plan that was made before, with what was observed: what it names may be gone because it was
+    /// carried out.
+    pub(super) async fn plan_again(&self, saved: &Plan, ui: &mut Ui) -> Result<(Plan, Snapshot), CommandError> {
         let look = Look { preview: saved.previews.mode };
         let snapshot = self.provider().observe(&self.desired, &look).await?;
-        sound(&self.desired, &snapshot, &saved.policy, ui)
+        Ok((sound(&self.desired, &snapshot, &saved.policy, ui)?, snapshot))
     }
 
     pub(super) fn provider(&self) -> &dyn Provider {

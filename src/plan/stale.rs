@@ -6,13 +6,16 @@
 //! version. What the saved plan had to do and is done, exactly as it said, is no difference either: so a run that was
 //! interrupted goes on.
 
+mod progress;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use strata_components::desired::ResourceId;
 
 use super::types::{Action, Cause, Order, Plan, Step};
-use crate::observe::{FieldOwner, HIDDEN};
+use crate::observe::{FieldOwner, HIDDEN, Snapshot};
+use progress::Progress;
 
 /// One thing that is not as it was when the plan was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,24 +62,31 @@ pub struct Rest {
     pub left: usize,
 }
 
-/// Compares a saved plan with one that was made just now by the same policy, for the same instance and cluster.
+/// Compares a saved plan with one that was made just now of `snapshot`, by the same policy, for the same instance and
+/// cluster.
 ///
 /// Where nothing has moved, the fresh plan is what is left of the saved one, and may be carried out in its place.
 ///
 /// # Errors
 ///
 /// Everything that has moved: first what concerns the plan as a whole, then objects in the order of their ids.
-pub fn compare(saved: &Plan, fresh: &Plan) -> Result<Rest, Vec<Moved>> {
+pub fn compare(saved: &Plan, fresh: &Plan, snapshot: &Snapshot) -> Result<Rest, Vec<Moved>> {
     let mut moved = of_the_whole(saved, fresh);
     let mut rest = Rest::default();
     let (then, now) = (steps(saved), steps(fresh));
+    let progress = Progress { then: &then, now: &now, snapshot };
     let places: BTreeSet<&Place<'_>> = then.keys().chain(now.keys()).collect();
     for place in places {
         match (then.get(place), now.get(place)) {
             (Some(step), Some(live)) if is_same(step, live) => rest.left += usize::from(is_change(step)),
-            (Some(step), live) if is_done(step, live.copied()) => rest.done += 1,
-            (Some(step), Some(live)) => moved.extend(of_step(step, live)),
-            (Some(step), None) => moved.push(of_action(step, action(step), None)),
+            (Some(step), live) => match progress.of(place, step) {
+                Some(true) => rest.done += 1,
+                Some(false) => rest.left += 1,
+                None => match live {
+                    Some(live) => moved.extend(of_step(step, live)),
+                    None => moved.push(of_action(step, action(step), None)),
+                },
+            },
             (None, Some(live)) => moved.push(of_action(live, None, action(live))),
             (None, None) => {}
         }
@@ -84,12 +94,13 @@ pub fn compare(saved: &Plan, fresh: &Plan) -> Result<Rest, Vec<Moved>> {
     if moved.is_empty() { Ok(rest) } else { Err(moved) }
 }
 
-/// Where a step stands: object, then phase. While a service moves, an object can have two.
-type Place<'a> = (&'a ResourceId, bool, u32);
+/// Where a step stands. An object has one of each order at the most: while a service moves, what lets both names through
+/// is applied and closed, and what a moved object was called goes.
+type Place<'a> = (&'a ResourceId, Order);
 
 fn steps(plan: &Plan) -> BTreeMap<Place<'_>, &Step> {
     let steps = plan.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)));
-    steps.map(|(phase, step)| ((&step.id, phase.order == Order::Delete, phase.number), step)).collect()
+    steps.map(|(phase, step)| ((&step.id, phase.order), step)).collect()
 }
 
 fn is_change(step: &Step) -> bool {
@@ -150,30 +161,6 @@ fn hidden_moved(planned: &Step, now: &Step) -> bool {
     let hides = |value: Option<&Value>| value.is_some_and(|value| value == HIDDEN);
     let hidden = planned.causes.iter().filter_map(Field::of).any(|field| hides(field.before) || hides(field.after));
     hidden && planned.resource_version != now.resource_version
-}
-
-/// Whether what a step was to do is done, by whomever: the object is what the step would have left, or is gone.
-fn is_done(planned: &Step, now: Option<&Step>) -> bool {
-    let Some(now) = now else { return matches!(planned.action, Action::Delete | Action::Forget) };
-    let object = match planned.action {
-        Action::Create | Action::Move => planned.uid.is_none(),
-        Action::Update | Action::Adopt => planned.uid == now.uid,
-        Action::Replace => planned.uid != now.uid,
-        Action::Delete | Action::Forget | Action::Unchanged | Action::Blocked => false,
-    };
-    let with_its_end = Step {
-        action: now.action,
-        replace: now.replace,
-        from: now.from.clone(),
-        causes: now.causes.clone(),
-        uid: now.uid.clone(),
-        force: now.force,
-        manifest: now.manifest.clone(),
-        ..settled(planned)
-    };
-    // The old object of a replace can be gone, and the new one be missing still.
-    let half = planned.action == Action::Replace && now.action == Action::Create && now.manifest == planned.manifest;
-    object && (now.action == Action::Unchanged || half) && with_its_end == settled(now)
 }
 
 /// A field that a step changes.

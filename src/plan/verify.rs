@@ -375,7 +375,8 @@ impl<'a> Checker<'a> {
         self.expect(only_targets, Invariant::Targets, id, "is deleted although only some services are meant");
         let asked = live.guarded.is_none() || self.named(id) || is_forgotten || left_by;
         self.expect(asked, Invariant::Guarded, id, "is deleted only when named, and was not");
-        let in_phase = live.phase.unwrap_or(0) == phase.number;
+        let of_replaced = self.leftover(id).and_then(|(by, _)| self.resources.get(&by.id)).map(|by| by.phase);
+        let in_phase = of_replaced.or(live.phase).unwrap_or(0) == phase.number;
         self.expect(in_phase, Invariant::Ordered, id, "is deleted in another phase than it was applied in");
     }
 
@@ -386,8 +387,9 @@ impl<'a> Checker<'a> {
         let leftover = self.leftover(id).map(|(_, left)| left);
         let replaced = step.causes.contains(&Cause::Overlap { over: true })
             && self.plan.steps().any(|one| one.id == *id && one.action == Action::Replace);
-        let seen = live.map(|live| (live.uid.as_str(), live.resource_version.as_str()));
-        let seen = seen.or(leftover.map(|left| (left.uid.as_str(), left.resource_version.as_str())));
+        // What is left behind was looked at last.
+        let seen = leftover.map(|left| (left.uid.as_str(), left.resource_version.as_str()));
+        let seen = seen.or(live.map(|live| (live.uid.as_str(), live.resource_version.as_str())));
         // Who comes after a replacement does not know it yet.
         let seen = seen.filter(|_| !replaced);
         self.expect(

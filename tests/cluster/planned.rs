@@ -17,10 +17,11 @@ use kube_embedded::{WebhookAnswer, Webhooks};
 use serde_json::json;
 use strata::apply::{self, Event, Outcome, apply};
 use strata::components::desired::Desired;
-use strata::observe::{Look, PreviewMode};
+use strata::observe::{Look, PreviewMode, Snapshot};
 use strata::plan::saved::SavedPlan;
 use strata::plan::stale::compare;
-use strata::plan::{Plan, Policy, plan};
+use strata::plan::verify::verify;
+use strata::plan::{Action, Plan, Policy, plan};
 use strata::provider::Provider;
 use tokio::sync::watch;
 
@@ -55,6 +56,15 @@ async fn planned_by(provider: &dyn Provider, desired: &Desired, preview: Preview
     plan(desired, &snapshot, &Policy::default())
 }
 
+/// What a saved plan is held against when it is taken up again, and what is made of that.
+async fn planned_again(provider: &dyn Provider, desired: &Desired) -> (Plan, Snapshot) {
+    let snapshot = provider.observe(desired, &Look::default()).await.unwrap();
+    let policy = Policy { allow_replace: true, ..Policy::default() };
+    let plan = plan(desired, &snapshot, &policy);
+    assert_eq!(verify(desired, &snapshot, &policy, &plan), []);
+    (plan, snapshot)
+}
+
 /// Carries a plan out, but for what comes after so many acknowledged steps.
 async fn carried_out(provider: &dyn Provider, plan: &Plan, until: usize) -> Outcome {
     let (stop, interrupt) = watch::channel(until == 0);
@@ -68,36 +78,76 @@ async fn carried_out(provider: &dyn Provider, plan: &Plan, until: usize) -> Outc
     apply(provider, plan, &draft_of(plan), &settings, Arc::new(tell), interrupt).await.unwrap()
 }
 
-#[test]
-fn a_saved_plan_is_taken_up_again_wherever_its_run_stopped() {
-    let (before, after, none) = (stack(|text| text), changed(), Faults::seeded(0));
-    let mut stopped = 0;
-    for steps in 0.. {
-        let over = in_simulated_time(async {
-            let cluster = cluster_with(Webhooks::default()).await;
-            let provider = provider(&cluster, &none, "one");
-            let first = planned(&provider, &before).await;
-            assert!(carried_out(&provider, &first, usize::MAX).await.is_complete());
-            let plan = planned(&provider, &after).await;
-            let saved = SavedPlan::from_bytes(SavedPlan::new(plan).to_text().unwrap().as_bytes()).unwrap().plan;
-            let changes = saved.summary.changes();
-            let outcome = carried_out(&provider, &saved, steps).await;
-            assert_eq!(outcome.failed, []);
-            let fresh = planned(&provider, &after).await;
-            let rest = compare(&saved, &fresh).unwrap_or_else(|moved| panic!("after {steps}: {moved:#?}"));
-            assert_eq!(rest.done + rest.left, changes, "after {steps}");
-            assert!(carried_out(&provider, &fresh, usize::MAX).await.is_complete());
-            let fresh = planned(&provider, &after).await;
-            assert!(fresh.is_empty(), "{:#?}", fresh.summary);
-            assert_eq!(compare(&saved, &fresh).map(|rest| (rest.done, rest.left)), Ok((changes, 0)));
-            stopped += usize::from(!outcome.is_complete());
-            steps >= changes
-        });
-        if over {
-            break;
+/// The stack with a selector that no Deployment can get any more, and a PriorityClass of another value.
+fn otherwise() -> Desired {
+    let mut desired = stack(|text| text);
+    for resource in &mut desired.resources {
+        match resource.id.kind.kind.as_str() {
+            "Deployment" => {
+                for labels in ["/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+                    resource.manifest.pointer_mut(labels).unwrap()["flavour"] = json!("plain");
+                }
+            }
+            "PriorityClass" => resource.manifest["value"] = json!(7),
+            _ => {}
         }
     }
-    assert!(stopped > 10, "{stopped}");
+    desired
+}
+
+/// A service that others call gets another name.
+fn renamed() -> Desired {
+    stack(|text| {
+        let text = text.replace("[redis_cache]", "[quick_cache]");
+        text.replace("  redis_cache:\n", "  quick_cache:\n    was: redis_cache\n")
+    })
+}
+
+/// Stops the run of a saved plan after each of its steps and takes it up again, which has to make it whole in the end.
+#[track_caller]
+fn is_taken_up_again(before: &Desired, after: &Desired, has: &[Action]) {
+    in_simulated_time(async {
+        let cluster = cluster_with(Webhooks::default()).await;
+        let provider = provider(&cluster, &Faults::seeded(0), "one");
+        let first = planned(&provider, before).await;
+        assert!(carried_out(&provider, &first, usize::MAX).await.is_complete());
+        let (plan, _) = planned_again(&provider, after).await;
+        assert!(has.iter().all(|action| plan.steps().any(|step| step.action == *action)), "{:#?}", plan.summary);
+        let saved = SavedPlan::from_bytes(SavedPlan::new(plan).to_text().unwrap().as_bytes()).unwrap().plan;
+        let changes = saved.summary.changes();
+        let mut stopped = Vec::new();
+        loop {
+            let (fresh, snapshot) = planned_again(&provider, after).await;
+            let at = stopped.last();
+            let rest = compare(&saved, &fresh, &snapshot).unwrap_or_else(|moved| panic!("after {at:?}: {moved:#?}"));
+            assert_eq!(rest.done + rest.left, changes, "after {at:?}");
+            assert!(at.is_none_or(|done| *done < rest.done), "after {at:?}: {rest:?}");
+            stopped.push(rest.done);
+            if rest.left == 0 {
+                assert!(fresh.is_empty(), "{:#?}", fresh.summary);
+                break;
+            }
+            // What is open to two names already is opened once more, and one step is new.
+            let steps = fresh.summary.changes() - rest.left + 1;
+            assert_eq!(carried_out(&provider, &fresh, steps).await.failed, []);
+        }
+        assert!(stopped.len() > 4, "{stopped:?}");
+    });
+}
+
+#[test]
+fn a_saved_plan_is_taken_up_again_wherever_its_run_stopped() {
+    is_taken_up_again(&stack(|text| text), &changed(), &[Action::Create, Action::Update, Action::Delete]);
+}
+
+#[test]
+fn what_is_replaced_is_taken_up_again() {
+    is_taken_up_again(&otherwise(), &stack(|text| text), &[Action::Replace, Action::Delete]);
+}
+
+#[test]
+fn what_moves_is_taken_up_again_and_closed() {
+    is_taken_up_again(&stack(|text| text), &renamed(), &[Action::Move, Action::Update, Action::Delete]);
 }
 
 /// A webhook that the server asks about every Deployment.

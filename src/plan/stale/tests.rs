@@ -3,14 +3,20 @@
 use serde_json::json;
 
 use super::*;
-use crate::observe::{LiveObject, Owner, Previewed, UnlistedKind};
+use crate::observe::{Leftover, LiveObject, Owner, Previewed, ReplaceOrder, UnlistedKind};
 use crate::plan::tests::{changed, created, desired, id, live, plan, snapshot, unchanged, with_one};
-use crate::plan::{Kept, Policy};
+use crate::plan::{Kept, Policy, digest};
 
 /// What moved, one line each: object, part, planned, now.
 #[track_caller]
 fn check(saved: &Plan, fresh: &Plan, expect: Result<(usize, usize), &[&str]>) {
-    let found = compare(saved, fresh).map(|Rest { done, left }| (done, left));
+    check_of(saved, fresh, &snapshot(&desired(&[]), Vec::new(), unchanged), expect);
+}
+
+/// The same where it matters what the fresh plan was made of.
+#[track_caller]
+fn check_of(saved: &Plan, fresh: &Plan, snapshot: &Snapshot, expect: Result<(usize, usize), &[&str]>) {
+    let found = compare(saved, fresh, snapshot).map(|Rest { done, left }| (done, left));
     let line = |moved: &Moved| {
         let Moved { id, part, planned, now } = moved;
         let part = match part {
@@ -155,4 +161,89 @@ fn a_value_that_is_not_shown_is_seen_to_move_by_its_revision() {
     check(&saved, &saved, Ok((0, 1)));
     let fresh = one(|object| object.resource_version = "8".to_owned(), hidden());
     check(&saved, &fresh, Err(&["a: member resource_version \"7\" → \"8\""]));
+}
+
+/// A service that moves, and what lets it through under both names: the plan, and what it was made of. `there` of its
+/// names are live; `user` lets both through where that was applied, and who set its live value says so.
+fn moving(there: &[&str], both: bool, by: Option<&str>) -> (Plan, Snapshot) {
+    let wide = json!({"both": true});
+    let mut desired = desired(&[("new", 1), ("user", 2)]);
+    for resource in &mut desired.resources {
+        match resource.id.name.as_str() {
+            "new" => resource.was = Some("s/old/config-map".to_owned()),
+            "user" => resource.meanwhile = Some(wide.clone()),
+            _ => {}
+        }
+    }
+    let mut user = live(id("ConfigMap", "user"), Owner::This, 2);
+    user.applied = both.then(|| digest(&wide));
+    let mut objects = vec![live(id("Namespace", "ns"), Owner::This, 0), user];
+    objects.extend(there.iter().map(|name| live(id("ConfigMap", name), Owner::This, 1)));
+    let outcome = |id: &ResourceId| match (id.name.as_str(), by) {
+        ("new", _) if !there.contains(&"new") => created(id),
+        ("user", Some(by)) => changed(by, by == "strata-s", false),
+        _ => unchanged(id),
+    };
+    let mut snapshot = snapshot(&desired, objects, outcome);
+    for preview in snapshot.previews.iter_mut().filter(|_| both) {
+        if let Previewed::Change { changes, .. } = &mut preview.outcome {
+            changes[0].path = ".data.both".to_owned();
+        }
+    }
+    (plan(&desired, &snapshot, &Policy::default()), snapshot)
+}
+
+#[test]
+fn what_is_open_to_both_names_is_closed_after_a_pause() {
+    let us = Some("strata-s");
+    let (saved, before) = moving(&["old"], false, us);
+    check_of(&saved, &saved, &before, Ok((0, 4)));
+    let check = |there: &[&str], both, by, expect| {
+        let (fresh, snapshot) = moving(there, both, by);
+        check_of(&saved, &fresh, &snapshot, expect);
+    };
+    // Moved, opened, gone, closed.
+    check(&["old", "new"], false, us, Ok((1, 3)));
+    check(&["old", "new"], true, us, Ok((2, 2)));
+    check(&["new"], true, us, Ok((3, 1)));
+    check(&["new"], false, None, Ok((4, 0)));
+    // Somebody has set a value of what is open.
+    let theirs = &["user: .data.a \"1\" → \"2\"", "user: .data.both \"2\" → \"1\""];
+    check(&["old", "new"], true, Some("kubectl"), Err(theirs));
+}
+
+/// A workload that is replaced while its pods run on; what it leaves is marked, and may be taken by its successor.
+fn replacing(uid: &str, outcome: Previewed, left: Option<(&str, bool)>) -> Plan {
+    let desired = desired(&[("a", 1)]);
+    let mut workload = live(id("ConfigMap", "a"), Owner::This, 1);
+    workload.uid = uid.to_owned();
+    let mut objects = vec![live(id("Namespace", "ns"), Owner::This, 0), workload];
+    if let Some((by, taken)) = left {
+        let mut left = live(id("ReplicaSet", "a-1"), Owner::This, 1);
+        (left.phase, left.address) = (None, None);
+        (left.left_by, left.controlled) = (Some(by.to_owned()), taken);
+        objects.push(left);
+    }
+    let outcome = |id: &ResourceId| if id.name == "a" { outcome.clone() } else { unchanged(id) };
+    let policy = Policy { allow_replace: true, ..Policy::default() };
+    plan(&desired, &snapshot(&desired, objects, outcome), &policy)
+}
+
+#[test]
+fn what_a_replaced_object_leaves_goes_after_a_pause() {
+    let Previewed::Change { changes, conflicts, confirmation } = change() else { panic!("a change") };
+    let left = Leftover { id: id("ReplicaSet", "a-1"), uid: "uid-a-1".to_owned(), resource_version: "3".to_owned() };
+    let (reason, paths, order) = ("it stays".to_owned(), vec![".data".to_owned()], ReplaceOrder::CreateFirst);
+    let replace = Previewed::Replace { reason, paths, changes, conflicts, order, leaves: vec![left], confirmation };
+    let by = id("ConfigMap", "a").to_string();
+    let saved = replacing("uid-a", replace.clone(), None);
+    check(&saved, &saved, Ok((0, 2)));
+    check(&saved, &replacing("uid-a", replace, Some((&by, false))), Ok((0, 2)));
+    for taken in [true, false] {
+        check(&saved, &replacing("uid-new", nothing(), Some((&by, taken))), Ok((1, 1)));
+    }
+    check(&saved, &replacing("uid-new", nothing(), None), Ok((2, 0)));
+    let of_another = replacing("uid-new", nothing(), Some(("another", false)));
+    let found = compare(&saved, &of_another, &snapshot(&desired(&[]), Vec::new(), unchanged));
+    assert!(found.is_err_and(|moved| moved.iter().all(|one| one.id == Some(id("ReplicaSet", "a-1")))));
 }
