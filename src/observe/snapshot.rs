@@ -140,6 +140,9 @@ pub struct Preview {
     /// it: without the fields that the stack leaves to those who hold them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meanwhile_as: Option<Value>,
+    /// The autoscaler that decides the figure and leaves the stack: until it is gone, the figure is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaled: Option<Autoscaled>,
     /// Fields that the stack leaves to those who hold them; they are not in what is applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<FieldConflict>,
@@ -160,6 +163,19 @@ pub struct Preview {
     pub readiness: Readiness,
     /// What would happen.
     pub outcome: Previewed,
+}
+
+/// A workload whose size is an autoscaler's until that has left the stack, and the stack's own from then on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Autoscaled {
+    /// The autoscaler.
+    pub by: ResourceId,
+    /// What is applied when it is gone.
+    pub manifest: Value,
+    /// What changes with that, as far as it is known before.
+    pub changes: Vec<FieldChange>,
+    /// How the workload is judged ready from then on.
+    pub readiness: Readiness,
 }
 
 /// How sure a preview is.

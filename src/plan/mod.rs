@@ -3,6 +3,7 @@
 //! [`plan`] is a pure function of what is desired, what was observed and a policy. Apply carries a plan out and
 //! decides nothing; reports show it.
 
+mod autoscaled;
 mod leaving;
 mod moves;
 pub mod names;

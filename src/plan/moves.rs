@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use strata_components::desired::{Desired, Resource, ResourceId};
 
-use super::planner::{digest, phase_of};
-use super::types::{Action, Cause, Order, PlanPhase, Step};
+use super::planner::digest;
+use super::types::{Action, Cause, PlanPhase, Step};
 use crate::observe::{LiveObject, Owner, Snapshot};
 
 /// Resources that are live under an earlier name, and what they are called now.
@@ -63,9 +63,9 @@ impl<'a> Moves<'a> {
         resource.meanwhile.is_some() && !self.to.is_empty()
     }
 
-    /// Makes the steps of these phases let both names through, as far as they write what has to; and the phase that
-    /// lets only the new one through, when everything else is done.
-    pub(super) fn widen(&self, desired: &Desired, snapshot: &Snapshot, phases: &mut [PlanPhase]) -> Option<PlanPhase> {
+    /// Makes the steps of these phases let both names through, as far as they write what has to; and the steps that
+    /// let only the new one through, when everything else is done.
+    pub(super) fn widen(&self, desired: &Desired, snapshot: &Snapshot, phases: &mut [PlanPhase]) -> Vec<Step> {
         let wide: BTreeMap<&ResourceId, &Resource> =
             desired.resources.iter().filter(|resource| self.overlap(resource)).map(|one| (&one.id, one)).collect();
         let mut last = Vec::new();
@@ -95,7 +95,6 @@ impl<'a> Moves<'a> {
             step.manifest = without.or_else(|| resource.meanwhile.clone());
             step.manifest_digest = resource.meanwhile.as_ref().map(digest);
         }
-        let number = desired.phases.last().map_or(0, |phase| phase.number) + 1;
-        phase_of(Order::Close, number, "after the move".to_owned(), last)
+        last
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use strata_components::desired::{Desired, Resource};
 
+use super::autoscaled;
 use super::leaving::{Leave, Leaving};
 use super::moves::Moves;
 use super::policy::{Policy, named};
@@ -24,9 +25,10 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
     let mut phases = apply_phases(&within, &Look { desired, snapshot, policy, moves: &moves, scope: &scope });
     let leave = Leave { desired, snapshot, policy, scope: &scope, moves: &moves, applied: &phases };
     let Leaving { phases: deletes, kept, mut left_out } = leave.decide();
-    let closing = moves.widen(desired, snapshot, &mut phases);
+    let released = autoscaled::release(desired, snapshot, &mut phases, &deletes);
+    let narrowed = moves.widen(desired, snapshot, &mut phases);
     phases.extend(deletes);
-    phases.extend(closing);
+    phases.extend(closing(desired, narrowed, released));
     left_out.extend(desired.resources.iter().filter(|resource| !scope.holds(resource)).map(|resource| LeftOut {
         service: resource.service.clone(),
         id: resource.id.clone(),
@@ -51,6 +53,13 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
     };
     plan.digest = digest(&plan);
     plan
+}
+
+/// The last phase: what had to wait until something is gone.
+fn closing(desired: &Desired, narrowed: Vec<Step>, released: Vec<Step>) -> Option<PlanPhase> {
+    let number = desired.phases.last().map_or(0, |phase| phase.number) + 1;
+    let name = if narrowed.is_empty() { "after the autoscaler" } else { "after the move" };
+    phase_of(Order::Close, number, name.to_owned(), narrowed.into_iter().chain(released).collect())
 }
 
 /// The name under which a stack owns fields.

@@ -100,6 +100,7 @@ pub(super) fn snapshot(
             digest: digest(&resource.manifest),
             applied_as: None,
             meanwhile_as: None,
+            autoscaled: None,
             left: Vec::new(),
             hands_over: Vec::new(),
             altered: Vec::new(),
@@ -192,6 +193,7 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::MovedTo { .. } => "moved-to",
         Cause::Overlap { over: false } => "overlap",
         Cause::Overlap { over: true } => "overlap-over",
+        Cause::Released { .. } => "released",
         Cause::LeftBy { .. } => "left-by",
         Cause::Guarded { .. } => "guarded",
     }

@@ -28,8 +28,8 @@ pub struct Plan {
     pub inputs: String,
     /// What was allowed beyond the ordinary.
     pub policy: Policy,
-    /// Phases in the order they are carried out: those that apply, those that delete, then one that closes what was
-    /// open while a service moved.
+    /// Phases in the order they are carried out: those that apply, those that delete, then one with what had to
+    /// wait until something is gone.
     pub phases: Vec<PlanPhase>,
     /// What belongs to the instance and left the stack, and is kept all the same.
     pub kept: Vec<Kept>,
@@ -56,8 +56,9 @@ pub enum Order {
     Apply,
     /// Everything in it is deleted, and gone before the next phase begins. It begins only when nothing has failed.
     Delete,
-    /// What let an old name and a new one through while a service moved lets only the new one through. It begins only
-    /// when nothing has failed.
+    /// What had to wait until something is gone: what let an old name and a new one through while a service moved lets
+    /// only the new one through, and a workload whose autoscaler has gone gets the size that the stack says. It begins
+    /// only when nothing has failed.
     Close,
 }
 
@@ -231,6 +232,11 @@ pub enum Cause {
     Overlap {
         /// Whether this step ends that: only the new name is left.
         over: bool,
+    },
+    /// The autoscaler that decided the number of pods is gone, and the stack decides it again.
+    Released {
+        /// The autoscaler.
+        by: ResourceId,
     },
     /// A replaced object has left it behind.
     LeftBy {

@@ -91,6 +91,7 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
     checker.targets();
     checker.moves();
     checker.pruned();
+    checker.sizes();
     checker.ordered();
     for phase in &plan.phases {
         for step in &phase.steps {
@@ -284,12 +285,15 @@ impl<'a> Checker<'a> {
     fn manifest(&mut self, step: &Step, resource: &Resource, preview: &Preview, wide: bool) {
         let id = &step.id;
         let meanwhile = resource.meanwhile.as_ref().filter(|_| wide);
-        let right = step.manifest_digest == Some(digest(meanwhile.unwrap_or(&resource.manifest)))
-            && preview.digest == digest(&resource.manifest);
+        // Until its autoscaler is gone, a workload is applied without a size.
+        let sizeless = preview.autoscaled.as_ref().map(|_| without_size(&resource.manifest));
+        let manifest = sizeless.as_ref().unwrap_or(&resource.manifest);
+        let right =
+            step.manifest_digest == Some(digest(meanwhile.unwrap_or(manifest))) && preview.digest == digest(manifest);
         self.expect(right, Invariant::Manifest, id, "its digest is not that of the manifest");
         let applied = match meanwhile {
             Some(meanwhile) => preview.meanwhile_as.as_ref().unwrap_or(meanwhile),
-            None => preview.applied_as.as_ref().unwrap_or(&resource.manifest),
+            None => preview.applied_as.as_ref().unwrap_or(manifest),
         };
         let expect = writes(step.action).then_some(applied);
         self.expect(
@@ -385,7 +389,7 @@ impl<'a> Checker<'a> {
         let id = &step.id;
         let live = self.live(id);
         let leftover = self.leftover(id).map(|(_, left)| left);
-        let replaced = step.causes.contains(&Cause::Overlap { over: true })
+        let replaced = (step.causes.contains(&Cause::Overlap { over: true }) || releases(step))
             && self.plan.steps().any(|one| one.id == *id && one.action == Action::Replace);
         // What is left behind was looked at last.
         let seen = leftover.map(|left| (left.uid.as_str(), left.resource_version.as_str()));
@@ -409,7 +413,7 @@ impl<'a> Checker<'a> {
             None => true,
             Some(Owner::This) => step.action != Action::Adopt,
             Some(Owner::Nobody) => {
-                let closing = step.causes.contains(&Cause::Overlap { over: true });
+                let closing = step.causes.contains(&Cause::Overlap { over: true }) || releases(step);
                 let taking = matches!(step.action, Action::Adopt | Action::Replace) || closing;
                 taking && self.adopts(id)
             }
@@ -417,7 +421,7 @@ impl<'a> Checker<'a> {
         };
         self.expect(ours, Invariant::Inside, id, "is touched and does not belong to the instance");
         let new = matches!(step.action, Action::Create | Action::Move);
-        let closing = step.causes.contains(&Cause::Overlap { over: true });
+        let closing = step.causes.contains(&Cause::Overlap { over: true }) || releases(step);
         let there = new != seen.is_some() || closing;
         self.expect(there, Invariant::Explained, id, "is created although it is there, or changed although it is not");
     }
@@ -448,6 +452,7 @@ impl<'a> Checker<'a> {
         self.expect(adopted, Invariant::Explained, id, "is adopted without being told as nobody's");
         if matches!(step.action, Action::Update | Action::Adopt | Action::Replace)
             && !causes.contains(&Cause::Overlap { over: true })
+            && !releases(step)
             && let Some(changes) = self.preview(id).and_then(changes)
         {
             let told: BTreeSet<&str> = causes.iter().filter_map(field).map(|(path, ..)| path).collect();
@@ -480,6 +485,7 @@ impl<'a> Checker<'a> {
             | Cause::MovedFrom { .. }
             | Cause::MovedTo { .. }
             | Cause::Overlap { .. }
+            | Cause::Released { .. }
             | Cause::LeftBy { .. }
             | Cause::Left { .. }
             | Cause::HandedOver { .. }
@@ -500,7 +506,7 @@ impl<'a> Checker<'a> {
         let opens = *cause == Cause::Overlap { over: false };
         match step.action {
             Action::Create => *cause == Cause::Absent || opens,
-            Action::Update => changes || left_alone || matches!(cause, Cause::Overlap { .. }),
+            Action::Update => changes || left_alone || matches!(cause, Cause::Overlap { .. } | Cause::Released { .. }),
             Action::Replace => {
                 changes || opens || left_alone || matches!(cause, Cause::Immutable { .. } | Cause::NotOurs)
             }
@@ -528,6 +534,7 @@ impl<'a> Checker<'a> {
         };
         match cause {
             Cause::Absent => live.is_none(),
+            Cause::Stack { .. } if releases(step) => self.changes(step, cause),
             Cause::Stack { .. } => self.changes(step, cause) && !drifted(),
             Cause::Drift { .. } => self.changes(step, cause) && drifted(),
             Cause::Ownership => preview.and_then(changes).is_some_and(<[FieldChange]>::is_empty),
@@ -561,6 +568,10 @@ impl<'a> Checker<'a> {
             }
             Cause::MovedTo { id } => live.is_some_and(|live| self.renamed(live).iter().any(|one| one.id == *id)),
             Cause::Overlap { .. } => self.resources.get(&step.id).is_some_and(|resource| resource.meanwhile.is_some()),
+            Cause::Released { by } => {
+                preview.and_then(|preview| preview.autoscaled.as_ref()).is_some_and(|one| one.by == *by)
+                    && self.live(by).is_some_and(|live| live.owner == Owner::This)
+            }
             Cause::LeftBy { what } => {
                 let earlier = live.is_some_and(|live| live.left_by.as_ref() == Some(what));
                 earlier || self.leftover(&step.id).is_some_and(|(by, _)| by.id.to_string() == *what)
@@ -568,7 +579,12 @@ impl<'a> Checker<'a> {
             Cause::Guarded { .. } => {
                 let replaced = matches!(outcome, Some(Previewed::Replace { .. }));
                 let doubted = self.live(&step.id).is_some() && !self.policy.allow_prune;
-                replaced || doubted || self.services.is_some() || self.forgotten(&step.id)
+                let by = preview.and_then(|preview| preview.autoscaled.as_ref()).map(|autoscaled| &autoscaled.by);
+                replaced
+                    || doubted
+                    || by.is_some_and(|by| self.forgotten(by))
+                    || self.services.is_some()
+                    || self.forgotten(&step.id)
             }
             Cause::Refused { reason } => match outcome {
                 Some(Previewed::Refused { reason: told } | Previewed::Replace { reason: told, .. }) => told == reason,
@@ -581,7 +597,10 @@ impl<'a> Checker<'a> {
 
     /// Whether a cause tells a field as the preview has it.
     fn changes(&self, step: &Step, cause: &Cause) -> bool {
-        let Some(changes) = self.preview(&step.id).and_then(changes) else { return false };
+        let preview = self.preview(&step.id);
+        let released = preview.filter(|_| releases(step)).and_then(|preview| preview.autoscaled.as_ref());
+        let released = released.map(|autoscaled| autoscaled.changes.as_slice());
+        let Some(changes) = released.or_else(|| preview.and_then(changes)) else { return false };
         field(cause).is_some_and(|(path, before, after)| {
             changes.iter().any(|one| one.path == path && one.before.as_ref() == before && one.after.as_ref() == after)
         })
@@ -609,6 +628,20 @@ impl<'a> Checker<'a> {
 /// Whether a step of this action applies a manifest.
 fn writes(action: Action) -> bool {
     matches!(action, Action::Create | Action::Update | Action::Replace | Action::Adopt | Action::Move)
+}
+
+/// A manifest that says nothing of how many pods there are.
+fn without_size(manifest: &serde_json::Value) -> serde_json::Value {
+    let mut manifest = manifest.clone();
+    if let Some(spec) = manifest.get_mut("spec").and_then(serde_json::Value::as_object_mut) {
+        spec.remove("replicas");
+    }
+    manifest
+}
+
+/// Whether a step gives a workload its size back.
+fn releases(step: &Step) -> bool {
+    step.causes.iter().any(|cause| matches!(cause, Cause::Released { .. }))
 }
 
 /// The fields that a preview found to change.

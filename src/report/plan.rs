@@ -152,6 +152,7 @@ pub(super) fn cause_text(out: &mut String, cause: &Cause) {
         Cause::MovedTo { id } => say(&format!("has moved to {id}")),
         Cause::Overlap { over: false } => say("open to the old name and the new one while a service moves"),
         Cause::Overlap { over: true } => say("the service has moved: only the new name is left"),
+        Cause::Released { by } => say(&format!("its size is the stack's again when {by} is gone")),
         Cause::LeftBy { what } => {
             say(&format!("left behind by {what}, which is replaced; stays if that takes it over"))
         }

@@ -4,6 +4,7 @@
 //! its label must not look absent. What the merge proves unchanged from the LIST alone needs no further request;
 //! the rest is a dry run, many at once. Nothing is written.
 
+mod autoscaling;
 mod definitions;
 mod fixed;
 mod lists;
@@ -32,7 +33,7 @@ use crate::plan::field_manager;
 use crate::provider::ProviderError;
 use lists::{Listed, Scope};
 use namespaces::Namespaces;
-use preview::{State, autoscaler_floors};
+use preview::State;
 
 /// How long the first requests of a run are tried: a cluster that is not there should not be waited for as long as
 /// one that falters in the middle of something.
@@ -60,7 +61,7 @@ impl Cluster {
             tokio::try_join!(self.list_all(served, &scope), self.definitions(desired, served, &types))?;
         let Listed { live, unlisted, unreadable, suspicious } = listed;
 
-        let floors = autoscaler_floors(desired);
+        let (floors, leaving) = (autoscaling::floors(desired), autoscaling::leaving(desired, &live, &identity));
         let manager = field_manager(&desired.instance.stack);
         let rules = Rules::of(&desired.ownership);
         let namespaces = Namespaces::of(&live, desired);
@@ -74,6 +75,7 @@ impl Cluster {
             definitions: &definitions,
             manager: &manager,
             floors: &floors,
+            leaving: &leaving,
             rules: &rules,
             mode: look.preview,
             forbidden: OnceLock::new(),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use http::StatusCode;
 use serde_json::Value;
-use strata_components::desired::{Desired, Resource, ResourceId};
+use strata_components::desired::{Resource, ResourceId};
 use structured_merge::predict::{Prediction, predict};
 use structured_merge::schema::{Schema, TypeRef};
 
@@ -20,18 +20,16 @@ use super::super::readiness;
 use super::super::request::{Answer, Call};
 use super::super::truth;
 use super::super::webhooks::{MayHave, Webhooks, Write};
+use super::autoscaling::{self, Floors, Sized};
 use super::definitions::Definitions;
 use super::fixed;
 use super::lists::Live;
 use super::namespaces::Namespaces;
 use super::predicted;
 use super::replace::Refusal;
-use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed};
+use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed, Readiness};
 use crate::plan::digest;
 use crate::provider::ProviderError;
-
-/// The minimum of each autoscaler, by namespace and name of the workload it owns the size of.
-pub(super) type Floors = BTreeMap<(Option<String>, String), u32>;
 
 /// What every preview of one snapshot looks at.
 pub(super) struct State<'a> {
@@ -45,6 +43,7 @@ pub(super) struct State<'a> {
     pub(super) definitions: &'a Definitions<'a>,
     pub(super) manager: &'a str,
     pub(super) floors: &'a Floors,
+    pub(super) leaving: &'a Sized<ResourceId>,
     pub(super) rules: &'a Rules<'a>,
     pub(super) mode: PreviewMode,
     /// What the server said when it let something not be tried.
@@ -70,10 +69,13 @@ impl Cluster {
         let floor = floor.filter(|_| id.kind.kind == "Deployment");
         let live = state.live.get(id);
         let schema = state.definitions.of(&id.kind).ok();
+        let autoscaled = live.zip(schema.as_ref()).and_then(|(live, schema)| state.autoscaled(resource, live, schema));
+        let sizeless = autoscaled.as_ref().map(|_| autoscaling::without_size(&resource.manifest));
+        let wanted = sizeless.as_ref().unwrap_or(&resource.manifest);
         let held = live
-            .filter(|_| floor.is_some())
-            .and_then(|live| fields::with_held_replicas(&resource.manifest, live, state.manager));
-        let manifest = held.as_ref().unwrap_or(&resource.manifest);
+            .filter(|_| floor.is_some() || sizeless.is_some())
+            .and_then(|live| fields::with_held_replicas(wanted, live, state.manager));
+        let manifest = held.as_ref().unwrap_or(wanted);
         let leave = |manifest: &Value| {
             let (live, schema) = live.zip(schema.as_ref())?;
             state.rules.leave(schema, resource, manifest, live, state.manager)
@@ -83,25 +85,37 @@ impl Cluster {
             [&narrow, &wide].into_iter().flatten().flat_map(|left| left.fields.iter().cloned()).collect();
         left.sort();
         left.dedup();
-        let applied_as = narrow.map(|left| left.manifest).or(held);
-        let manifest = applied_as.as_ref().unwrap_or(&resource.manifest);
-        let dressed = state.identity.dress(manifest, digest(&resource.manifest));
+        let mut applied_as = narrow.map(|left| left.manifest).or(held);
+        let manifest = applied_as.as_ref().unwrap_or(wanted);
+        let dressed = state.identity.dress(manifest, digest(wanted));
         let mut hands_over = Vec::new();
         let altered = OnceLock::new();
         let mut outcome = self.outcome(resource, &dressed, (&mut hands_over, &altered), state).await?;
         if let (Previewed::Change { conflicts, .. }, Some(schema)) = (&mut outcome, &schema) {
             state.rules.mark_taken(schema, resource, manifest, conflicts);
+            if let Some(live) = live {
+                self.mark_abandoned(id, live, state.served, conflicts).await;
+            }
+        }
+        // A new object of a size that nobody says would have one pod until the autoscaler looks.
+        if let (Previewed::Replace { .. }, Some(live)) = (&outcome, live)
+            && (floor.is_some() || sizeless.is_some())
+        {
+            let sized = autoscaling::with_live_size(applied_as.as_ref().unwrap_or(wanted), live);
+            applied_as = sized.or(applied_as);
         }
         Ok(Preview {
             id: id.clone(),
             applied_as,
             meanwhile_as: wide.map(|left| left.manifest),
+            autoscaled,
             left,
             hands_over,
             altered: altered.into_inner().unwrap_or_default(),
             stage: readiness::stage(&id.kind.kind),
             gate: readiness::is_gate(&id.kind.kind),
-            readiness: readiness::rule(&resource.manifest, floor),
+            // As long as an autoscaler decides the size, the workload is ready at that.
+            readiness: if sizeless.is_some() { Readiness::RolledOut } else { readiness::rule(wanted, floor) },
             outcome,
             digest: dressed.digest,
         })
@@ -361,18 +375,4 @@ pub(super) fn message(id: &ResourceId, status: &Value) -> String {
         Some(message) if !message.is_empty() => message.to_owned(),
         _ => "the server gave no reason".to_owned(),
     }
-}
-
-pub(super) fn autoscaler_floors(desired: &Desired) -> Floors {
-    desired
-        .resources
-        .iter()
-        .filter(|resource| resource.id.kind.kind == "HorizontalPodAutoscaler")
-        .filter_map(|resource| {
-            let spec = &resource.manifest["spec"];
-            let floor = spec.get("minReplicas").and_then(Value::as_u64).unwrap_or(1);
-            let name = spec["scaleTargetRef"]["name"].as_str()?;
-            Some(((resource.id.namespace.clone(), name.to_owned()), u32::try_from(floor).ok()?))
-        })
-        .collect()
 }

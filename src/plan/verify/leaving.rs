@@ -8,7 +8,7 @@ use strata_components::desired::{Desired, Resource, ResourceId};
 use super::super::planner::digest;
 use super::super::policy::{Policy, named};
 use super::super::types::{Action, Cause, Order, Step};
-use super::{Checker, Invariant, writes};
+use super::{Checker, Invariant, releases, writes};
 use crate::observe::{Leftover, LiveObject, Owner, Previewed};
 
 /// The services that the targets reach, found by going on until nothing new is; `None` where all are meant.
@@ -82,7 +82,7 @@ impl<'a> Checker<'a> {
             let wide = overlap && resource.meanwhile.is_some() && writes(step.action);
             let told = step.causes.contains(&Cause::Overlap { over: false });
             self.expect(told == wide, Invariant::Moved, &step.id, "is open to two names, or not, as nothing asks for");
-            let ends = closed.iter().any(|one| one.id == step.id);
+            let ends = closed.iter().any(|one| one.id == step.id && !releases(one));
             self.expect(
                 ends == told,
                 Invariant::Moved,
@@ -132,12 +132,15 @@ impl<'a> Checker<'a> {
         self.leftovers().find(|(_, left)| left.id == *id)
     }
 
-    /// A step that closes what was open to two names.
+    /// A step of the phase that waits until something is gone.
     pub(super) fn closed(&mut self, step: &Step) {
         let id = &step.id;
         let Some(resource) = self.resources.get(id).copied() else {
             return self.report(Invariant::Complete, id, "is to be applied and not desired");
         };
+        if releases(step) {
+            return self.released(step, resource);
+        }
         let opened = self.plan.phases.iter().filter(|phase| phase.order == Order::Apply).flat_map(|phase| &phase.steps);
         let opened = opened.clone().any(|one| one.id == *id && one.causes.contains(&Cause::Overlap { over: false }));
         self.expect(opened, Invariant::Moved, id, "is closed and was never open");
@@ -152,5 +155,39 @@ impl<'a> Checker<'a> {
                 && step.manifest_digest.as_deref() == Some(digest(&resource.manifest).as_str());
             self.expect(right, Invariant::Manifest, id, "what is applied at the end is not what is desired");
         }
+    }
+
+    /// Every workload whose autoscaler is deleted gets its size afterwards, and no other.
+    pub(super) fn sizes(&mut self) {
+        let deletes = |id: &ResourceId| self.plan.steps().any(|step| step.id == *id && step.action == Action::Delete);
+        let steps = |order: Order| {
+            let phases = self.plan.phases.iter().filter(move |phase| phase.order == order);
+            phases.flat_map(|phase| &phase.steps)
+        };
+        let mut wrong = Vec::new();
+        for preview in &self.snapshot.previews {
+            let applied = steps(Order::Apply).any(|step| step.id == preview.id && step.action != Action::Blocked);
+            let due = preview.autoscaled.as_ref().is_some_and(|autoscaled| applied && deletes(&autoscaled.by));
+            let told = steps(Order::Close).any(|step| step.id == preview.id && releases(step));
+            if due != told {
+                wrong.push(&preview.id);
+            }
+        }
+        for id in wrong {
+            self.report(Invariant::Explained, id, "gets its size from nobody, or while an autoscaler decides it");
+        }
+    }
+
+    /// A step that gives a workload its size when its autoscaler is gone.
+    fn released(&mut self, step: &Step, resource: &Resource) {
+        let id = &step.id;
+        let is_update = step.action == Action::Update && step.condition.is_none() && step.hands_over.is_empty();
+        self.expect(is_update, Invariant::Explained, id, "does something else than get its size");
+        let Some(autoscaled) = self.preview(id).and_then(|preview| preview.autoscaled.as_ref()) else { return };
+        let ready = step.readiness.as_ref() == Some(&autoscaled.readiness);
+        self.expect(ready, Invariant::Ordered, id, "has another readiness than was observed");
+        let right = step.manifest.as_ref() == Some(&autoscaled.manifest)
+            && step.manifest_digest.as_deref() == Some(digest(&resource.manifest).as_str());
+        self.expect(right, Invariant::Manifest, id, "what is applied at the end is not what is desired");
     }
 }

@@ -12,7 +12,8 @@ use strata_components::model::Adoption;
 
 use super::*;
 use crate::observe::{
-    Confirmation, FieldOwner, Health, Leftover, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Target, UnlistedKind,
+    Autoscaled, Confirmation, FieldOwner, Health, Leftover, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Target,
+    UnlistedKind,
 };
 use crate::plan::plan;
 
@@ -168,6 +169,25 @@ fn left(made: &Made) -> Vec<FieldConflict> {
     if made.asked && made.live.is_some() { vec![left] } else { Vec::new() }
 }
 
+/// Its size is decided by the first object that leaves.
+fn autoscaled(made: &Made, all: &[Made]) -> Option<Autoscaled> {
+    let leaves = |made: &&LiveObject| made.owner == Owner::This && !made.controlled && made.left_by.is_none();
+    let by = all.iter().filter(|one| !one.wanted).filter_map(|one| one.live.as_ref()).find(leaves)?.id.clone();
+    let ours = made.live.as_ref().is_some_and(|live| live.owner == Owner::This);
+    let field = |after: u32| FieldChange {
+        path: ".spec.replicas".to_owned(),
+        before: Some(3.into()),
+        after: Some(after.into()),
+        owner: None,
+    };
+    (ours && made.asked && !made.wide).then(|| Autoscaled {
+        by,
+        manifest: json!({"sized": true}),
+        changes: made.held.then(|| field(2)).into_iter().collect(),
+        readiness: Readiness::Available(2),
+    })
+}
+
 /// Only what is nobody's is handed over.
 fn gives(made: &Made) -> Vec<String> {
     let nobodys = made.live.as_ref().is_some_and(|live| live.owner == Owner::Nobody);
@@ -188,6 +208,7 @@ fn adoptions(made: &[Made]) -> Vec<Adoption> {
 fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
     let mut resources = Vec::new();
     let mut previews = Vec::new();
+    let all = made;
     for (number, made) in (0_u32..).zip(made).filter(|(_, made)| made.wanted) {
         // A service's phase is one: a name stands for a service and the phase it starts in.
         let service = (made.phase > 0).then(|| format!("{}{}", SERVICES[number as usize % 3], made.phase));
@@ -211,6 +232,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
                 digest: digest(&manifest(number)),
                 applied_as: made.held.then(|| json!({"held": number})),
                 meanwhile_as: (made.wide && made.asked).then(|| json!({"wide": number})),
+                autoscaled: autoscaled(made, all),
                 left: left(made),
                 hands_over: gives(made),
                 altered: if made.held { made.changes.clone() } else { Vec::new() },

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod control_plane;
+mod counting;
 mod kubelet;
 mod redact;
 pub(crate) mod victim;
@@ -221,6 +222,26 @@ impl Story {
         stop.send(()).unwrap();
         renewing.join().unwrap();
         result
+    }
+
+    /// Counts the pods of a service that are ready and stay while something is done: each number that differs from the
+    /// one before. The embedded cluster has to be served meanwhile.
+    pub(crate) fn while_counting(
+        &mut self,
+        namespace: &'static str,
+        service: &'static str,
+        work: impl FnOnce(&mut Self),
+    ) -> Vec<usize> {
+        let (cluster, root) = (self.cluster, self.files.path().to_owned());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (begin, began) = std::sync::mpsc::channel();
+        let counting = std::thread::spawn(move || {
+            cluster.with(&root, async |client| counting::count(client, namespace, service, begin, stopped).await)
+        });
+        began.recv().unwrap();
+        work(self);
+        stop.send(()).unwrap();
+        counting.join().unwrap()
     }
 
     /// Runs another program, if it is on this machine, and writes down what it says.
