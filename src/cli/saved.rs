@@ -57,9 +57,11 @@ pub(super) async fn rest_of(session: &Session, saved: &Plan, ui: &mut Ui) -> Res
             now.name,
             now.identity
         );
-        return Err(
-            CommandError::new(exit::ERROR, error).hint("name the cluster as it was named when the plan was made")
-        );
+        let hint = match then.name == now.name {
+            true => "another cluster answers by that name, or it was made anew: look at a new plan, and save that",
+            false => "name the cluster as it was named when the plan was made",
+        };
+        return Err(CommandError::new(exit::ERROR, error).hint(hint));
     }
     match compare(saved, &fresh, &snapshot) {
         Ok(Rest { done: 0, left: _ }) => {}
@@ -87,21 +89,25 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, anyhow::Error> {
 /// Puts a file in the place of another, if there is one, in one step: it is written beside it and on the disk before it
 /// gets the name. A link is not followed and not replaced, because what it leads to was not named.
 fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), anyhow::Error> {
-    match fs::symlink_metadata(path) {
+    let found = match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => return Err(anyhow!("it is a symbolic link, which is not followed")),
         Ok(found) if !found.is_file() => return Err(anyhow!("it is there already and is no file")),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // Who may write a directory could put another file in its place, and is told not to.
+        Ok(found) if found.permissions().readonly() => return Err(anyhow!("it is there already and is read-only")),
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
-    }
-    let name = path.file_name().ok_or_else(|| anyhow!("it has no name"))?.to_string_lossy().into_owned();
+    };
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let beside = directory.join(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
+    let beside = directory.join(format!(".strata-plan.{}", uuid::Uuid::new_v4().simple()));
     let mut unnamed = Unnamed { path: Some(beside.clone()) };
     let mut file = private().open(&beside)?;
+    if found.is_some_and(|found| !is_of_one_owner(&found, &file)) {
+        return Err(anyhow!("it is there already and belongs to another user"));
+    }
     write(&mut file)?;
     file.sync_all()?;
     drop(file);
@@ -112,6 +118,18 @@ fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Resu
         directory.sync_all()?;
     }
     Ok(())
+}
+
+/// Whether a file that is there belongs to the one who made the new file.
+#[cfg(unix)]
+fn is_of_one_owner(found: &fs::Metadata, made: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    made.metadata().is_ok_and(|made| made.uid() == found.uid())
+}
+
+#[cfg(not(unix))]
+fn is_of_one_owner(_: &fs::Metadata, _: &File) -> bool {
+    true
 }
 
 /// How a new file is opened that only its owner may read or write.

@@ -72,7 +72,8 @@ impl Ui {
         let mut out = anstream::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
+            Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
+            Ok(()) => Ok(()),
         }
     }
 

@@ -57,6 +57,9 @@ pub enum SavedPlanError {
     /// It holds bytes that are no text.
     #[error("it is not text (UTF-8)")]
     NotText(#[source] std::str::Utf8Error),
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Empty,
     /// It is something else.
     #[error("it is not a saved plan")]
     Foreign,
@@ -161,7 +164,7 @@ impl SavedPlan {
 fn sealed(text: &str) -> Result<(), SavedPlanError> {
     if !text.starts_with(HEAD) {
         return Err(match text {
-            "" => SavedPlanError::Foreign,
+            "" => SavedPlanError::Empty,
             _ if HEAD.starts_with(text) => SavedPlanError::CutOff,
             _ if is_printed(text) => SavedPlanError::Printed,
             _ => SavedPlanError::Foreign,

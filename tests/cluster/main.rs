@@ -20,6 +20,7 @@ mod kubectl;
 mod lock;
 mod not_created;
 mod ownership;
+mod plan_files;
 mod plan_schema;
 mod planned;
 mod planning_faults;

@@ -67,7 +67,7 @@ fn no_end_can_be_cut_off_and_nothing_put_behind_it() {
     for length in 0..text.len() {
         let told = told(&text.as_bytes()[..length]);
         let cut = "it ends before its digest: it was cut off or altered";
-        assert_eq!(told, if length == 0 { "it is not a saved plan" } else { cut }, "{length}");
+        assert_eq!(told, if length == 0 { "it is empty" } else { cut }, "{length}");
     }
     for more in ["\n", " ", "x", "\0"] {
         assert_eq!(told((text.clone() + more).as_bytes()), "it ends before its digest: it was cut off or altered");
@@ -77,7 +77,7 @@ fn no_end_can_be_cut_off_and_nothing_put_behind_it() {
 #[test]
 fn what_is_no_saved_plan_is_told_as_what_it_is() {
     let check = |text: &[u8], expect: &str| assert_eq!(told(text), expect);
-    check(b"", "it is not a saved plan");
+    check(b"", "it is empty");
     check(b"stack: sophia\n", "it is not a saved plan");
     check(b"{\"format\": \"strata.saved-plan\", \"version\": 1}", "it is not a saved plan");
     check(b"\xff\xfe", "it is not text (UTF-8): invalid utf-8 sequence of 1 bytes from index 0");
