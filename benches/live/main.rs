@@ -151,7 +151,7 @@ impl Figures {
 
 async fn connect(kubeconfig: &Path) -> kube::Client {
     // The program's own way to a cluster, so that both sides of a ratio have the same client.
-    let choice = Choice::Kubeconfig(kubeconfig.to_owned());
+    let choice = Choice::Kubeconfig(kubeconfig.to_owned(), None);
     Connection::open(&choice, Path::new("unused")).await.unwrap().client
 }
 

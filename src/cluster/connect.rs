@@ -20,15 +20,18 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long an answer may stay away while a stream is open: longer than a watch of the API server lasts in silence.
 const READ_LIMIT: Duration = Duration::from_secs(295);
 
+/// The UIDs one of which the namespace `kube-system` of a cluster must have; any cluster will do where none are said.
+pub type Guards = Option<Vec<String>>;
+
 /// Which cluster is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// The cluster inside this program, as the environment describes it.
     Embedded(EmbeddedCluster),
-    /// A context of the user's kubeconfig, with the UID that its namespace `kube-system` must have.
-    Context(String, Option<String>),
-    /// The current context of a kubeconfig file.
-    Kubeconfig(PathBuf),
+    /// A context of the user's kubeconfig, and what the cluster behind it may be.
+    Context(String, Guards),
+    /// The current context of a kubeconfig file, and what the cluster behind it may be.
+    Kubeconfig(PathBuf, Guards),
 }
 
 /// A choice of cluster that cannot be followed.
@@ -90,7 +93,7 @@ impl Choice {
         let described = |cluster: &Described| match cluster {
             Described::Embedded(embedded) => Self::Embedded(embedded.clone()),
             Described::Context(context) => {
-                Self::Context(context.context.clone(), context.guard.as_ref().map(|guard| guard.uid.clone()))
+                Self::Context(context.context.clone(), context.guard.as_ref().map(|guard| vec![guard.uid.clone()]))
             }
         };
         let named = |name: &str| {
@@ -114,14 +117,15 @@ impl Choice {
             Some(given) => match given.split_once(':') {
                 Some(("context", name)) if !name.is_empty() => {
                     // The environment's guard goes with the context, however it was named.
-                    let guard = environment.clusters.values().find_map(|cluster| match cluster {
-                        Described::Context(context) if context.context == name => context.guard.clone(),
+                    let known = environment.clusters.values().find_map(|cluster| match cluster {
+                        Described::Context(context) if context.context == name => Some(described(cluster)),
                         _ => None,
                     });
-                    Ok((given.to_owned(), Self::Context(name.to_owned(), guard.map(|guard| guard.uid))))
+                    let other = || Self::Context(name.to_owned(), guards(environment));
+                    Ok((given.to_owned(), known.unwrap_or_else(other)))
                 }
                 Some(("kubeconfig", file)) if !file.is_empty() => {
-                    Ok((given.to_owned(), Self::Kubeconfig(PathBuf::from(file))))
+                    Ok((given.to_owned(), Self::Kubeconfig(PathBuf::from(file), guards(environment))))
                 }
                 _ => named(given).ok_or_else(|| unknown(given)),
             },
@@ -129,12 +133,22 @@ impl Choice {
     }
 }
 
+/// What a cluster may be that the environment does not name: one of those that it guards. Where it has a context that it
+/// does not guard, or none, any.
+fn guards(environment: &Environment) -> Guards {
+    let contexts = environment.clusters.values().filter_map(|cluster| match cluster {
+        Described::Context(context) => Some(context.guard.as_ref().map(|guard| guard.uid.clone())),
+        Described::Embedded(_) => None,
+    });
+    contexts.collect::<Guards>().filter(|guards| !guards.is_empty())
+}
+
 /// A client, and what has to live as long as it.
 pub struct Connection {
     /// The client.
     pub client: kube::Client,
-    /// The UID the cluster's namespace `kube-system` must have.
-    pub guard: Option<String>,
+    /// What the cluster may be.
+    pub guard: Guards,
     /// Makes a client with fresh credentials, where there can be any.
     pub renew: Option<Renew>,
     embedded: Option<kube_embedded::Cluster>,
@@ -155,11 +169,11 @@ impl Connection {
                 let config = Source::Context(name.clone()).read().await;
                 Self::from_config(format!("context {name}"), config, guard.clone(), Some(renew))
             }
-            Choice::Kubeconfig(file) => {
+            Choice::Kubeconfig(file, guard) => {
                 let renewed = file.clone();
                 let renew: Renew = Arc::new(move || fresh(Source::File(renewed.clone())));
                 let config = Source::File(file.clone()).read().await;
-                Self::from_config(format!("file {}", file.display()), config, None, Some(renew))
+                Self::from_config(format!("file {}", file.display()), config, guard.clone(), Some(renew))
             }
         }
     }
@@ -167,7 +181,7 @@ impl Connection {
     fn from_config(
         what: String,
         config: Result<kube::Config, KubeconfigError>,
-        guard: Option<String>,
+        guard: Guards,
         renew: Option<Renew>,
     ) -> Result<Self, ConnectError> {
         let config = config.map_err(|source| ConnectError::Kubeconfig { what: what.clone(), source })?;

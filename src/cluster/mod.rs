@@ -50,8 +50,8 @@ pub struct Settings {
     pub name: String,
     /// The namespace of inventory and lock.
     pub control_namespace: String,
-    /// The UID its namespace `kube-system` must have.
-    pub guard: Option<String>,
+    /// What it may be.
+    pub guard: connect::Guards,
     /// What tells this run from every other that may hold a lock.
     pub holder: String,
 }

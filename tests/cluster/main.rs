@@ -38,6 +38,7 @@ mod sophia;
 mod story;
 mod support;
 mod up_from_nothing;
+mod wrong_cluster;
 
 use std::io::Write;
 

@@ -120,11 +120,12 @@ impl Cluster {
         let version = told["gitVersion"].as_str().filter(|version| !version.is_empty()).ok_or_else(|| {
             ProviderError::Unexpected { doing: version.doing, detail: "it names no version".to_owned() }
         })?;
-        if let Some(guard) = self.settings.guard.as_ref().filter(|guard| **guard != identity) {
+        if let Some(guard) = self.settings.guard.as_ref().filter(|guard| !guard.contains(&identity)) {
             return Err(ProviderError::WrongTarget(format!(
                 "cluster {} is not the one the environment means: its identity (UID of the namespace kube-system) is \
-                 {identity}, expected {guard}",
-                self.settings.name
+                 {identity}, expected {}",
+                self.settings.name,
+                guard.join(" or ")
             )));
         }
         Ok(Target { name: self.settings.name.clone(), identity, version: version.to_owned() })

@@ -50,7 +50,7 @@ impl Cluster {
     pub(crate) fn with<T>(self, root: &Path, work: impl AsyncFnOnce(Client) -> T) -> T {
         match self {
             Self::Embedded => on_embedded(root, "testing", work),
-            Self::Real(real) => on_cluster(root, "testing", &Choice::Kubeconfig(real.kubeconfig.clone()), work),
+            Self::Real(real) => on_cluster(root, "testing", &Choice::Kubeconfig(real.kubeconfig.clone(), None), work),
         }
     }
 }
