@@ -6,7 +6,8 @@ pub const OK: u8 = 0;
 pub const ERROR: u8 = 1;
 /// `plan --detailed-exitcode` found changes.
 pub const CHANGES: u8 = 2;
-/// What a saved plan rests on has moved since it was made: `up --plan` has changed nothing.
+/// What a plan rests on has moved since somebody agreed to it, and nothing was changed: a saved plan, or one that was
+/// confirmed before another run was over.
 pub const STALE: u8 = 3;
 /// `check`, or the check that `plan` and `up` begin with, found errors.
 pub const CHECK: u8 = 4;

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use strata_components::desired::{Desired, Instance, ResourceId};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::history::pack::UnpackError;
 use crate::history::{Draft, Ending, Entry, Head, Record};
@@ -24,12 +25,26 @@ pub trait Provider: Send + Sync {
     /// Makes sure, before anything is written, that all of `plan` may be done. Writes nothing.
     fn permitted<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
 
-    /// Makes sure that no other run works on the instance, until the guard is released.
+    /// A mark of the instance's lock that is another one once any run has taken it, renewed it or given it back; none
+    /// where it was never taken. Writes nothing.
+    fn lock_mark<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Option<String>, ProviderError>>;
+
+    /// Makes sure that no other run works on the instance, until the guard is released. Where that asks for patience and
+    /// there is an interrupt meanwhile, there is no guard, and nothing is locked.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError::Locked`] where another run works on it for longer than there is patience.
     fn lock<'a>(
         &'a self,
         instance: &'a Instance,
+        patience: Patience,
         heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
-    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>>;
+    ) -> BoxFuture<'a, Result<Option<Box<dyn LockGuard>>, ProviderError>>;
+
+    /// Takes the lock away from a run that is known to be over, if it is this one's. Should that run live after all, it
+    /// notices and stops.
+    fn unlock<'a>(&'a self, instance: &'a Instance, holder: &'a str) -> BoxFuture<'a, Result<Unlock, ProviderError>>;
 
     /// Opens the record of a run that carries `plan` out, under the lock and before anything is changed: it says
     /// `unfinished` until it is closed. Returns its head.
@@ -80,8 +95,44 @@ pub trait Provider: Send + Sync {
     fn finished<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<bool, ProviderError>>;
 }
 
+/// How a lock that another run holds is waited for.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// How long a run is waited for that is heard of. One that is silent is always waited for until it is taken over.
+    pub limit: Duration,
+    /// Turns true to end the waiting.
+    pub interrupt: watch::Receiver<bool>,
+}
+
+impl Default for Patience {
+    /// Nobody who is heard of is waited for, and nothing interrupts.
+    fn default() -> Self {
+        Self { limit: Duration::ZERO, interrupt: watch::channel(false).1 }
+    }
+}
+
+/// What came of taking a lock away from a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlock {
+    /// It was that run's, and is nobody's now.
+    Released,
+    /// Nobody holds it.
+    Free,
+    /// It is another run's, and stays so.
+    Other {
+        /// Who holds it.
+        holder: String,
+        /// When the holder renewed last, as it wrote it.
+        renewed: String,
+    },
+}
+
 /// A lock that is held.
 pub trait LockGuard: Send + Sync {
+    /// What [`Provider::lock_mark`] would have said right before the lock was taken. Where it is what was said before a plan
+    /// was made, no run has worked on the instance between the two.
+    fn mark(&self) -> Option<&str>;
+
     /// Resolves if the lock is lost, with what happened; nothing may be written afterwards.
     fn lost<'a>(&'a self) -> BoxFuture<'a, String>;
 
@@ -92,7 +143,7 @@ pub trait LockGuard: Send + Sync {
 /// What is heard while waiting for a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockNotice {
-    /// Another run holds it, or held it and is gone: it will be taken over if it stays silent this long.
+    /// Another run holds it, or held it and is gone: it is taken over if it stays silent this long.
     Waiting {
         /// Who holds it.
         holder: String,
@@ -265,6 +316,15 @@ pub enum ProviderError {
         holder: String,
         /// When the holder renewed last, as it wrote it.
         renewed: String,
+    },
+    /// The lock was not renewed in time, so nothing more is written: this process was stopped for a while, or its
+    /// renewals do not get through.
+    #[error("{doing}: not sent, because the lock was not renewed for {} s and may be another run's by now", silent.as_secs())]
+    Unsure {
+        /// What was being done.
+        doing: String,
+        /// How long ago the lock was renewed last.
+        silent: Duration,
     },
     /// A record is there, and is not what was written.
     #[error("revision {revision} of {instance} cannot be read")]

@@ -13,7 +13,7 @@ use super::outcome::{Event, Failure, NotTried, Outcome, StepDone};
 use crate::history::{Draft, Ending, Head};
 use crate::observe::Readiness;
 use crate::plan::{Action, Order, Plan, PlanPhase, Step};
-use crate::provider::{Done, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
+use crate::provider::{Done, LockGuard, Patience, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,22 +22,54 @@ pub struct Settings {
     pub parallel: usize,
     /// How long one object is waited for at the most.
     pub wait_limit: Duration,
+    /// How long another run that is at work on the instance is waited for.
+    pub lock_limit: Duration,
 }
 
 impl Default for Settings {
-    /// 16 steps at once, and ten minutes of waiting: the progress deadline that Kubernetes gives a Deployment.
+    /// 16 steps at once, ten minutes of waiting (the progress deadline that Kubernetes gives a Deployment), and no waiting
+    /// for another run that is heard of.
     fn default() -> Self {
-        Self { parallel: 16, wait_limit: Duration::from_secs(600) }
+        Self { parallel: 16, wait_limit: Duration::from_secs(600), lock_limit: Duration::ZERO }
     }
 }
 
 type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Carries the plan out. `tell` hears everything that happens, in order; `interrupt` turns true to make it stop
-/// once what is in flight is finished.
+/// The turn of a run at its instance.
+pub enum Turn {
+    /// There is nothing to write, so nothing is locked.
+    Unneeded,
+    /// The instance is locked for this run.
+    Taken(Box<dyn LockGuard>),
+    /// There was an interrupt while another run was waited for.
+    Interrupted,
+}
+
+/// Makes sure that a plan may be carried out, and that no other run works on the instance until it is.
 ///
-/// A plan with blocked steps is not carried out at all. One that changes something leaves a record: it is opened before
-/// anything is changed, with what `draft` says, and closed at the end.
+/// Whether the plan still holds then is not looked at: see [`LockGuard::mark`].
+///
+/// # Errors
+///
+/// Where rights are missing, another run holds the lock, or the provider does not answer.
+pub async fn take_turn(
+    provider: &dyn Provider,
+    plan: &Plan,
+    settings: &Settings,
+    tell: Tell,
+    interrupt: watch::Receiver<bool>,
+) -> Result<Turn, ProviderError> {
+    if plan.is_empty() && provider.finished(plan).await? {
+        return Ok(Turn::Unneeded);
+    }
+    provider.permitted(plan).await?;
+    let patience = Patience { limit: settings.lock_limit, interrupt };
+    let guard = provider.lock(&plan.instance, patience, Arc::new(move |notice| tell(Event::Lock(notice)))).await?;
+    Ok(guard.map_or(Turn::Interrupted, Turn::Taken))
+}
+
+/// Takes the turn and carries the plan out: [`take_turn`], then [`carry_out`].
 ///
 /// # Errors
 ///
@@ -51,15 +83,34 @@ pub async fn apply(
     tell: Tell,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Outcome, ProviderError> {
-    if plan.is_empty() && provider.finished(plan).await? {
-        // Nothing is written, so nothing is locked; what an earlier run left unready is still waited for.
+    let turn = take_turn(provider, plan, settings, tell.clone(), interrupt.clone()).await?;
+    carry_out(turn, provider, plan, draft, settings, tell, interrupt).await
+}
+
+/// Carries the plan out, and gives the lock back. `tell` hears everything that happens, in order; `interrupt` turns true
+/// to make it stop once what is in flight is finished.
+///
+/// A plan with blocked steps is not carried out at all. One that changes something leaves a record: it is opened before
+/// anything is changed, with what `draft` says, and closed at the end.
+///
+/// # Errors
+///
+/// Where nothing could be begun. What happens afterwards is in the [`Outcome`].
+pub async fn carry_out(
+    turn: Turn,
+    provider: &dyn Provider,
+    plan: &Plan,
+    draft: &Draft,
+    settings: &Settings,
+    tell: Tell,
+    interrupt: watch::Receiver<bool>,
+) -> Result<Outcome, ProviderError> {
+    let Turn::Taken(guard) = turn else {
+        // What an earlier run left unready is still waited for; after an interrupt, nothing is.
         let mut run = Run::new(provider, plan, settings, tell, interrupt);
         run.until_the_end().await;
         return Ok(run.outcome);
-    }
-    provider.permitted(plan).await?;
-    let hear = tell.clone();
-    let guard = provider.lock(&plan.instance, Arc::new(move |notice| hear(Event::Lock(notice)))).await?;
+    };
     let head = match open(provider, plan, draft, &tell).await {
         Ok(head) => head,
         Err(error) => {

@@ -6,7 +6,7 @@
 mod executor;
 mod outcome;
 
-pub use executor::{Settings, apply};
+pub use executor::{Settings, Turn, apply, carry_out, take_turn};
 pub use outcome::{Event, Failure, NotTried, Outcome, StepDone};
 
 #[cfg(test)]

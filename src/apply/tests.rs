@@ -11,7 +11,9 @@ use super::*;
 use crate::history::{Command, Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Readiness, Snapshot, Target};
 use crate::plan::{Action, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
-use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
+use crate::provider::{
+    Done, LockGuard, LockNotice, Patience, Provider, ProviderError, Unlock, Until, Wait, WaitError, WaitNotice,
+};
 
 /// Writes down what it is asked.
 #[derive(Default)]
@@ -36,6 +38,10 @@ impl Scribe {
 struct Held(Arc<Scribe>);
 
 impl LockGuard for Held {
+    fn mark(&self) -> Option<&str> {
+        None
+    }
+
     fn lost<'a>(&'a self) -> BoxFuture<'a, String> {
         Box::pin(std::future::pending())
     }
@@ -58,18 +64,30 @@ impl Provider for Fake {
         Box::pin(async { Ok(()) })
     }
 
+    fn lock_mark<'a>(&'a self, _: &'a Instance) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn unlock<'a>(&'a self, _: &'a Instance, _: &'a str) -> BoxFuture<'a, Result<Unlock, ProviderError>> {
+        Box::pin(async { Ok(Unlock::Free) })
+    }
+
     fn lock<'a>(
         &'a self,
         instance: &'a Instance,
+        patience: Patience,
         _: Arc<dyn Fn(LockNotice) + Send + Sync>,
-    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn LockGuard>>, ProviderError>> {
         Box::pin(async move {
+            if *patience.interrupt.borrow() {
+                return Ok(None);
+            }
             if self.0.locked {
                 let (holder, renewed) = ("another".to_owned(), "now".to_owned());
                 return Err(ProviderError::Locked { instance: instance.name(), holder, renewed });
             }
             self.0.note("lock".to_owned());
-            Ok(Box::new(Held(self.0.clone())) as Box<dyn LockGuard>)
+            Ok(Some(Box::new(Held(self.0.clone())) as Box<dyn LockGuard>))
         })
     }
 
@@ -452,4 +470,13 @@ fn a_lock_that_another_holds_lets_nothing_begin() {
     let scribe = Scribe { locked: true, ..Scribe::default() };
     let (log, outcome) = run(scribe, vec![(Order::Apply, vec![create("a")])]);
     assert!(log.is_empty() && matches!(outcome, Err(ProviderError::Locked { .. })));
+}
+
+#[test]
+fn an_interrupt_while_another_run_is_waited_for_leaves_everything_untried() {
+    let (interrupt, _) = watch::channel(true);
+    let scribe = Scribe { interrupts: Some(("nothing", interrupt)), ..Scribe::default() };
+    let outcome = check(scribe, vec![(Order::Apply, vec![create("a"), create("b")])], &[]);
+    assert!(outcome.interrupted);
+    assert_eq!(not_tried(&outcome), BTreeMap::from([("a", "interrupted"), ("b", "interrupted")]));
 }

@@ -28,6 +28,7 @@ pub mod schema;
 mod session;
 pub mod status;
 pub mod ui;
+pub mod unlock;
 pub mod up;
 
 pub use error::{CommandError, CommandResult};
@@ -83,6 +84,7 @@ enum Command {
     Destroy(up::DestroyArgs),
     Status(status::Args),
     History(history::Args),
+    Unlock(unlock::Args),
     Graph(graph::Args),
     Reach(reach::Args),
     Schema(schema::Args),
@@ -128,6 +130,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
         Command::Destroy(args) => up::destroy(args, &context, &mut ui),
         Command::Status(args) => status::run(args, &context, &mut ui),
         Command::History(args) => history::run(args, &context, &mut ui),
+        Command::Unlock(args) => unlock::run(args, &context, &mut ui),
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Reach(args) => reach::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),

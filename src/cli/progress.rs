@@ -53,6 +53,11 @@ impl Progress {
         Self { began: Instant::now(), form }
     }
 
+    /// The same, shown anew after something else was.
+    pub(super) fn anew(&self, ui: &Ui) -> Self {
+        Self { began: self.began, ..Self::new(ui) }
+    }
+
     /// How long it has been going on.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()

@@ -47,7 +47,7 @@ pub(super) async fn rest_of(session: &Session, saved: &Plan, ui: &mut Ui) -> Res
             CommandError::new(exit::ERROR, error).hint("name the stack, environment and instance it was made for")
         );
     }
-    let (fresh, snapshot) = session.plan_again(saved, ui).await?;
+    let (fresh, snapshot) = session.plan_again(desired, saved, ui).await?;
     let (then, now) = (&saved.target, &fresh.target);
     if (&then.name, &then.identity) != (&now.name, &now.identity) {
         let error = anyhow!(

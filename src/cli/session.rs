@@ -111,10 +111,20 @@ impl Session {
 
     /// The same for a plan that was made before, with what was observed: what it names may be gone because it was
     /// carried out.
-    pub(super) async fn plan_again(&self, saved: &Plan, ui: &mut Ui) -> Result<(Plan, Snapshot), CommandError> {
-        let look = Look { preview: saved.previews.mode };
-        let snapshot = self.provider().observe(&self.desired, &look).await?;
-        Ok((sound(&self.desired, &snapshot, &saved.policy, ui)?, snapshot))
+    pub(super) async fn plan_again(
+        &self,
+        desired: &Desired,
+        made: &Plan,
+        ui: &mut Ui,
+    ) -> Result<(Plan, Snapshot), CommandError> {
+        let look = Look { preview: made.previews.mode };
+        let snapshot = self.provider().observe(desired, &look).await?;
+        Ok((sound(desired, &snapshot, &made.policy, ui)?, snapshot))
+    }
+
+    /// The mark of the instance's lock: whether it is another one under the lock tells whether a plan has to be made again.
+    pub(super) async fn lock_mark(&self) -> Result<Option<String>, CommandError> {
+        Ok(self.provider().lock_mark(&self.desired.instance).await?)
     }
 
     pub(super) fn provider(&self) -> &dyn Provider {

@@ -12,10 +12,11 @@ use super::look::LookArgs;
 use super::progress::Progress;
 use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
-use crate::apply::{Event, Outcome, Settings, apply};
+use crate::apply::{self, Event, Outcome, Settings, Turn, take_turn};
 use crate::exit;
 use crate::history::{Command, Draft};
 use crate::observe::Look;
+use crate::plan::stale::compare;
 use crate::plan::{Plan, Policy};
 use crate::provider::ProviderError;
 use crate::report;
@@ -74,6 +75,10 @@ struct RunArgs {
     /// How to print what happens; json is one event a line
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: Format,
+    /// Seconds that another run at work on the instance is waited for; one that has fallen silent is always waited for
+    /// until it can be taken over
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    lock_timeout: u64,
 }
 
 impl RunArgs {
@@ -95,12 +100,15 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
         let file = args.plan.as_deref().map(saved::read).transpose()?;
         Session::run(context, &args.stack, ui, async |session, ui| {
             let desired = session.desired();
+            let mark = session.lock_mark().await?;
             let plan = match &file {
                 Some(saved) => saved::rest_of(session, saved, ui).await?,
                 None => session.plan(desired, &args.policy.policy(), &args.look.look(), ui).await?,
             };
             let draft = session.draft(Command::Up, desired.clone());
-            carry_out(session, &plan, &draft, &args.run, events, ui).await
+            let bound = file.is_some() || !args.run.yes;
+            let run = Run { session, draft: &draft, args: &args.run, events };
+            run.carry_out(Reviewed { plan, bound, mark }, ui).await
         })
     })
 }
@@ -111,58 +119,128 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
         Session::run(context, &args.stack, ui, async |session, ui| {
             let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
             let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
+            let mark = session.lock_mark().await?;
             let nothing = session.nothing();
             let plan = session.plan(&nothing, &policy, &Look::default(), ui).await?;
-            carry_out(session, &plan, &session.draft(Command::Destroy, nothing), &args.run, events, ui).await
+            let draft = session.draft(Command::Destroy, nothing);
+            let run = Run { session, draft: &draft, args: &args.run, events };
+            run.carry_out(Reviewed { plan, bound: !args.run.yes, mark }, ui).await
         })
     })
 }
 
-async fn carry_out(
-    session: &Session,
-    plan: &Plan,
-    draft: &Draft,
-    args: &RunArgs,
-    events: &Arc<Events>,
-    ui: &mut Ui,
-) -> CommandResult {
-    events.tell(|| RunEvent::plan(plan, draft));
-    if !plan.is_empty() {
-        let text = report::plan::terminal(plan);
-        // What is refused, or asked about, is shown however little is wanted.
-        if plan.summary.blocked > 0 || !args.yes { ui.warn(&text) } else { ui.status(&text) }
+/// A plan that may be carried out.
+struct Reviewed {
+    plan: Plan,
+    /// Whether somebody has agreed to this one, so that no other may take its place.
+    bound: bool,
+    /// The mark of the lock before the plan was made.
+    mark: Option<String>,
+}
+
+/// One run, from a plan to its end.
+struct Run<'a> {
+    session: &'a Session,
+    draft: &'a Draft,
+    args: &'a RunArgs,
+    events: &'a Arc<Events>,
+}
+
+impl Run<'_> {
+    async fn carry_out(&self, reviewed: Reviewed, ui: &mut Ui) -> CommandResult {
+        let Reviewed { mut plan, bound, mark } = reviewed;
+        self.show(&plan, ui)?;
+        if !plan.is_empty() && !self.args.yes {
+            confirm(&plan, ui)?;
+        }
+        let settings = Settings {
+            parallel: self.args.parallel.into(),
+            wait_limit: Duration::from_secs(self.args.timeout),
+            lock_limit: Duration::from_secs(self.args.lock_timeout),
+        };
+        let interrupt = listen();
+        let mut progress = Arc::new(Progress::new(ui));
+        let provider = self.session.provider();
+        let turn = take_turn(provider, &plan, &settings, self.tell(&progress), interrupt.clone()).await;
+        let turn = turn.inspect_err(|_| progress.end()).map_err(locked)?;
+        if let Turn::Taken(guard) = &turn
+            && guard.mark() != mark.as_deref()
+        {
+            progress.end();
+            match self.again(&plan, bound, ui).await {
+                Ok(fresh) => plan = fresh,
+                Err(error) => {
+                    if let Turn::Taken(guard) = turn {
+                        // It runs out by itself where it cannot be given back.
+                        let _ = guard.release(false).await;
+                    }
+                    return Err(error);
+                }
+            }
+            progress = Arc::new(progress.anew(ui));
+        }
+        let tell = self.tell(&progress);
+        let result = apply::carry_out(turn, provider, &plan, self.draft, &settings, tell, interrupt).await;
+        progress.end();
+        let outcome = result?;
+        let (code, took) = (code(&outcome), progress.elapsed());
+        let text = report::outcome::terminal(&plan, &outcome, took);
+        match self.args.output {
+            Format::Terminal => ui.data(&text)?,
+            Format::Json => {
+                self.events.tell(|| RunEvent::outcome(&outcome, code, took));
+                ui.status(text.trim_end());
+            }
+        }
+        Ok(code)
     }
-    if plan.summary.blocked > 0 {
+
+    fn tell(&self, progress: &Arc<Progress>) -> Arc<dyn Fn(Event) + Send + Sync> {
+        let (heard, told) = (progress.clone(), self.events.clone());
+        Arc::new(move |event: Event| {
+            told.tell(|| RunEvent::happened(&event));
+            heard.hear(&event);
+        })
+    }
+
+    /// Shows a plan that is about to be carried out; an error where it is blocked.
+    fn show(&self, plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
+        self.events.tell(|| RunEvent::plan(plan, self.draft));
+        if !plan.is_empty() {
+            let text = report::plan::terminal(plan);
+            // What is refused, or asked about, is shown however little is wanted.
+            if plan.summary.blocked > 0 || !self.args.yes { ui.warn(&text) } else { ui.status(&text) }
+        }
         let blocked = match plan.summary.blocked {
+            0 => return Ok(()),
             1 => "a step is".to_owned(),
             steps => format!("{steps} steps are"),
         };
-        return Err(CommandError::new(exit::ERROR, anyhow!("{blocked} blocked, so nothing was changed"))
-            .hint("see the steps marked ! above"));
+        Err(CommandError::new(exit::ERROR, anyhow!("{blocked} blocked, so nothing was changed"))
+            .hint("see the steps marked ! above"))
     }
-    if !plan.is_empty() && !args.yes {
-        confirm(plan, ui)?;
-    }
-    let settings = Settings { parallel: usize::from(args.parallel), wait_limit: Duration::from_secs(args.timeout) };
-    let progress = Arc::new(Progress::new(ui));
-    let (heard, told) = (progress.clone(), events.clone());
-    let tell = move |event: Event| {
-        told.tell(|| RunEvent::happened(&event));
-        heard.hear(&event);
-    };
-    let result = apply(session.provider(), plan, draft, &settings, Arc::new(tell), listen()).await;
-    progress.end();
-    let outcome = result.map_err(locked)?;
-    let (code, took) = (code(&outcome), progress.elapsed());
-    let text = report::outcome::terminal(plan, &outcome, took);
-    match args.output {
-        Format::Terminal => ui.data(&text)?,
-        Format::Json => {
-            events.tell(|| RunEvent::outcome(&outcome, code, took));
-            ui.status(text.trim_end());
+
+    /// Plans once more under the lock, because another run has worked on the instance since the plan was made. What the
+    /// two have in common may be carried out; where they differ, only what nobody has agreed to may be replaced.
+    async fn again(&self, plan: &Plan, bound: bool, ui: &mut Ui) -> Result<Plan, CommandError> {
+        let (fresh, snapshot) = self.session.plan_again(&self.draft.desired, plan, ui).await?;
+        let meanwhile = format!("another run has worked on {} meanwhile", plan.instance.name());
+        match compare(plan, &fresh, &snapshot) {
+            Ok(_) => ui.status(&format!("{meanwhile}; what is left of the plan holds")),
+            Err(moved) if bound => {
+                ui.warn(report::stale::terminal(&moved).trim_end());
+                let error =
+                    anyhow!("{meanwhile}, and what the plan rests on has moved (see above), so nothing was changed");
+                return Err(CommandError::new(exit::STALE, error).hint("look at a new plan"));
+            }
+            Err(_) => {
+                ui.status(&format!("{meanwhile}; this is the plan now:"));
+                self.show(&fresh, ui)?;
+            }
         }
+        self.session.provider().permitted(&fresh).await?;
+        Ok(fresh)
     }
-    Ok(code)
 }
 
 fn code(outcome: &Outcome) -> u8 {
@@ -177,9 +255,8 @@ fn code(outcome: &Outcome) -> u8 {
 
 fn locked(error: ProviderError) -> CommandError {
     match error {
-        ProviderError::Locked { .. } => {
-            CommandError::new(exit::LOCKED, error).hint("wait until that run is over, and run this again")
-        }
+        ProviderError::Locked { .. } => CommandError::new(exit::LOCKED, error)
+            .hint("wait until that run is over, with --lock-timeout; `strata unlock` is for one that is surely gone"),
         error => error.into(),
     }
 }

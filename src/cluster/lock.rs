@@ -2,8 +2,10 @@
 //!
 //! A Lease that another run holds is taken over only after it was seen unchanged for its whole duration, measured
 //! on this process's own monotonic clock; what the other clock wrote is never compared. The holder renews at a
-//! third of the duration and stops working when it could not renew in time. A request that was sent just before
-//! and reaches the server late is the one write that can still come from a run that has lost its lock.
+//! third of the duration and stops working when it could not renew in time. Before each write
+//! it is made sure that the last renewal is recent enough, because a process that was stopped for a while goes on where it
+//! was. Requests that were sent just before and reach the server late are the writes that can still come from a run that
+//! has lost its lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +18,28 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::identity::Identity;
-use super::request::{Call, Requests};
-use crate::provider::{LockGuard, LockNotice, ProviderError};
+use super::request::{Call, Held, Requests};
+use crate::provider::{LockGuard, LockNotice, Patience, ProviderError, Unlock};
 
 /// How long a Lease stands without being renewed.
 pub(super) const DURATION: Duration = Duration::from_secs(15);
-/// How often a holder renews, and how often one who waits looks.
+/// How often a holder renews.
 const PERIOD: Duration = Duration::from_secs(5);
 /// How long a renewal may take: it ends, with the pause before it, well before the Lease could be taken.
 const RENEWAL_LIMIT: Duration = Duration::from_secs(5);
+/// How long after a renewal the holder still writes: what is on its way then has this much less to arrive.
+const GOOD_FOR: Duration = Duration::from_secs(13);
+/// How often one who waits looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often the Lease is looked at to take it from a run that goes on renewing it.
+const UNLOCK_TRIES: u32 = 5;
 
 /// The Lease of one instance.
 #[derive(Clone)]
 pub(super) struct Lease {
     requests: Requests,
+    /// Tells the requests of the run how sure the lock is.
+    held: Held,
     namespace: String,
     name: String,
     instance: String,
@@ -38,9 +48,11 @@ pub(super) struct Lease {
 
 impl Lease {
     /// `holder` tells this run from every other.
-    pub(super) fn new(requests: Requests, identity: &Identity, holder: String) -> Self {
+    pub(super) fn new(requests: &Requests, identity: &Identity, holder: String) -> Self {
+        let (requests, held) = requests.of_lock();
         Self {
             requests,
+            held,
             namespace: identity.control_namespace.clone(),
             name: identity.control_name(),
             instance: identity.instance.clone(),
@@ -65,18 +77,33 @@ impl Lease {
         self.requests.find(&Call::get(self.path(), self.doing("reading"))).await
     }
 
-    /// Takes the Lease, waiting for a silent holder's time to run out.
+    /// What is another one after each write of the Lease; none where it must not be read, which is said with all else that
+    /// a run must not do.
+    pub(super) async fn mark(&self) -> Result<Option<String>, ProviderError> {
+        match self.find().await {
+            Err(ProviderError::Refused { code: 403, .. }) => Ok(None),
+            found => Ok(found?.map(|lease| mark(&lease))),
+        }
+    }
+
+    /// Takes the Lease, waiting for a silent holder's time to run out; `None` where the waiting was interrupted.
     ///
     /// # Errors
     ///
-    /// [`ProviderError::Locked`] as soon as the holder is heard of again.
+    /// [`ProviderError::Locked`] once the holder is heard of again and the limit is over.
     pub(super) async fn acquire(
         self,
+        mut patience: Patience,
         heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
-    ) -> Result<Box<dyn LockGuard>, ProviderError> {
+    ) -> Result<Option<Box<dyn LockGuard>>, ProviderError> {
+        let begun = Instant::now();
         let mut watched: Option<(String, Instant)> = None;
+        let mut told = String::new();
         loop {
-            let taken = match self.find().await? {
+            let asked = Instant::now();
+            let found = self.find().await?;
+            let before = found.as_ref().map(mark);
+            let taken = match found {
                 None => self.create().await?,
                 Some(lease) if holder(&lease).is_empty() || holder(&lease) == self.holder => self.take(&lease).await?,
                 Some(lease) => {
@@ -91,26 +118,58 @@ impl Lease {
                             taken
                         }
                         Some((seen, _)) if *seen == version => None,
-                        Some(_) => {
+                        Some(_) if begun.elapsed() >= patience.limit => {
                             return Err(ProviderError::Locked {
                                 instance: self.instance.clone(),
                                 holder: holder(&lease).to_owned(),
                                 renewed: text(&lease, "/spec/renewTime"),
                             });
                         }
-                        None => {
-                            heard(LockNotice::Waiting { holder: holder(&lease).to_owned(), silence });
+                        _ => {
+                            if told != holder(&lease) {
+                                holder(&lease).clone_into(&mut told);
+                                heard(LockNotice::Waiting { holder: told.clone(), silence });
+                            }
+                            // Not from before the answer: the Lease was like this at its end.
                             watched = Some((version, Instant::now()));
                             None
                         }
                     }
                 }
             };
-            match taken {
-                Some(lease) => return Ok(Box::new(Guard::start(self, lease))),
-                None => sleep(Duration::from_millis(500)).await,
+            if let Some(lease) = taken {
+                return Ok(Some(Box::new(Guard::start(self, before, lease, asked))));
+            }
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                Ok(_) = patience.interrupt.wait_for(|stop| *stop) => return Ok(None),
             }
         }
+    }
+
+    /// Takes the Lease away from this holder.
+    pub(super) async fn take_from(&self, held_by: &str) -> Result<Unlock, ProviderError> {
+        for _ in 0..UNLOCK_TRIES {
+            let Some(lease) = self.find().await? else { return Ok(Unlock::Free) };
+            match holder(&lease) {
+                "" => return Ok(Unlock::Free),
+                other if other != held_by => {
+                    let (holder, renewed) = (other.to_owned(), text(&lease, "/spec/renewTime"));
+                    return Ok(Unlock::Other { holder, renewed });
+                }
+                _ => {}
+            }
+            let call = Call::put(self.path(), self.doing("releasing"), &self.free(&lease));
+            let answer = self.requests.send(&call).await?;
+            match answer.status {
+                // Somebody has written it meanwhile: perhaps this very run, in a try of which the answer was lost.
+                StatusCode::CONFLICT => {}
+                StatusCode::NOT_FOUND => return Ok(Unlock::Free),
+                _ => return answer.ok(&call.doing).map(|_| Unlock::Released),
+            }
+        }
+        let detail = format!("{held_by} goes on renewing it, and so is at work");
+        Err(ProviderError::Unexpected { doing: self.doing("releasing"), detail })
     }
 
     fn body(&self, lease: Option<&Value>, holder: &str) -> Value {
@@ -176,26 +235,36 @@ impl Lease {
             let call = Call::delete(self.path(), self.doing("deleting"), &only).within(RENEWAL_LIMIT);
             return self.requests.find(&call).await.map(|_| ());
         }
-        let mut body = self.body(Some(lease), &self.holder);
-        body["spec"]["holderIdentity"] = "".into();
-        let call = Call::put(self.path(), self.doing("giving back"), &body).within(RENEWAL_LIMIT);
+        let call = Call::put(self.path(), self.doing("giving back"), &self.free(lease)).within(RENEWAL_LIMIT);
         self.requests.ok(&call).await.map(|_| ())
+    }
+
+    /// The Lease as nobody's.
+    fn free(&self, lease: &Value) -> Value {
+        let mut body = self.body(Some(lease), holder(lease));
+        body["spec"]["holderIdentity"] = "".into();
+        body
     }
 }
 
 /// A Lease that is held, and the task that renews it.
 struct Guard {
+    before: Option<String>,
+    held: Held,
     stop: oneshot::Sender<bool>,
     task: JoinHandle<Result<(), ProviderError>>,
     lost: watch::Receiver<Option<String>>,
 }
 
 impl Guard {
-    fn start(lease: Lease, current: Value) -> Self {
+    /// `asked` is when the Lease cannot have been taken yet.
+    fn start(lease: Lease, before: Option<String>, current: Value, asked: Instant) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (tell, lost) = watch::channel(None);
-        let task = tokio::spawn(renew(lease, current, stopped, tell));
-        Self { stop, task, lost }
+        let held = lease.held.clone();
+        held.renewed(asked, GOOD_FOR);
+        let task = tokio::spawn(renew(lease, current, asked, stopped, tell));
+        Self { before, held, stop, task, lost }
     }
 }
 
@@ -203,10 +272,10 @@ impl Guard {
 async fn renew(
     lease: Lease,
     mut current: Value,
+    mut renewed: Instant,
     mut stopped: oneshot::Receiver<bool>,
     tell: watch::Sender<Option<String>>,
 ) -> Result<(), ProviderError> {
-    let mut renewed = Instant::now();
     loop {
         tokio::select! {
             forget = &mut stopped => return lease.give_back(&current, forget.unwrap_or(false)).await,
@@ -216,6 +285,7 @@ async fn renew(
         let trouble = match lease.take(&current).await {
             Ok(Some(next)) => {
                 (current, renewed) = (next, began);
+                lease.held.renewed(began, GOOD_FOR);
                 continue;
             }
             Ok(None) => "another run has taken it".to_owned(),
@@ -225,12 +295,17 @@ async fn renew(
             }
             Err(error) => error.to_string(),
         };
+        lease.held.renewed(renewed, Duration::ZERO);
         tell.send_replace(Some(format!("the lock Lease {}/{} is lost: {trouble}", lease.namespace, lease.name)));
         return Ok(());
     }
 }
 
 impl LockGuard for Guard {
+    fn mark(&self) -> Option<&str> {
+        self.before.as_deref()
+    }
+
     fn lost<'a>(&'a self) -> BoxFuture<'a, String> {
         let mut lost = self.lost.clone();
         Box::pin(async move {
@@ -247,9 +322,18 @@ impl LockGuard for Guard {
         Box::pin(async move {
             // A task that has ended already has lost the Lease: there is nothing to give back.
             let _ = self.stop.send(forget);
-            self.task.await.unwrap_or(Ok(()))
+            let result = self.task.await.unwrap_or(Ok(()));
+            if self.lost.borrow().is_none() {
+                self.held.given_back();
+            }
+            result
         })
     }
+}
+
+/// What is another one after each write, and for each Lease of this name.
+fn mark(lease: &Value) -> String {
+    format!("{}/{}", text(lease, "/metadata/uid"), text(lease, "/metadata/resourceVersion"))
 }
 
 fn holder(lease: &Value) -> &str {

@@ -34,7 +34,9 @@ use tokio::sync::Mutex;
 use crate::history::{Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Snapshot};
 use crate::plan::{Plan, Step};
-use crate::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
+use crate::provider::{
+    Done, LockGuard, LockNotice, Patience, Provider, ProviderError, Unlock, Wait, WaitError, WaitNotice,
+};
 use discovery::ServedKinds;
 use request::Requests;
 pub use request::{BoxError, Renew};
@@ -102,7 +104,7 @@ impl Cluster {
 
     /// The lock of an instance, for this run.
     fn lease(&self, instance: &Instance) -> lock::Lease {
-        lock::Lease::new(self.requests.clone(), &self.identity(instance), self.settings.holder.clone())
+        lock::Lease::new(&self.requests, &self.identity(instance), self.settings.holder.clone())
     }
 
     /// The types of the version that the cluster of a plan serves, looked up once.
@@ -120,15 +122,24 @@ impl Provider for Cluster {
         Box::pin(self.check_permissions(plan))
     }
 
+    fn lock_mark<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+        Box::pin(async move { self.lease(instance).mark().await })
+    }
+
     fn lock<'a>(
         &'a self,
         instance: &'a Instance,
+        patience: Patience,
         heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
-    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn LockGuard>>, ProviderError>> {
         Box::pin(async move {
             self.ensure_control_namespace().await?;
-            self.lease(instance).acquire(heard).await
+            self.lease(instance).acquire(patience, heard).await
         })
+    }
+
+    fn unlock<'a>(&'a self, instance: &'a Instance, holder: &'a str) -> BoxFuture<'a, Result<Unlock, ProviderError>> {
+        Box::pin(async move { self.lease(instance).take_from(holder).await })
     }
 
     fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>> {

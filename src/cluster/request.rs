@@ -164,6 +164,29 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Requests {
     shared: Arc<Shared>,
+    held: Held,
+}
+
+/// How sure it is that a lock is still held. Without a lock, nothing is said.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<RwLock<Option<(Instant, Duration)>>>);
+
+impl Held {
+    /// It was renewed then, and is good for that long.
+    pub(crate) fn renewed(&self, at: Instant, good_for: Duration) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((at, good_for));
+    }
+
+    /// There is none any more, and none is needed.
+    pub(crate) fn given_back(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// How long ago it was renewed, where that is too long.
+    fn silent(&self) -> Option<Duration> {
+        let held = *self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.map(|(at, good_for)| (at.elapsed(), good_for)).filter(|(age, good)| age >= good).map(|(age, _)| age)
+    }
 }
 
 struct Shared {
@@ -185,7 +208,13 @@ struct Credentials {
 impl Requests {
     pub(crate) fn new(client: kube::Client, renew: Option<Renew>) -> Self {
         let current = RwLock::new(Credentials { client, number: 0, accepted: false });
-        Self { shared: Arc::new(Shared { current, renew, turn: tokio::sync::Mutex::new(()) }) }
+        let shared = Arc::new(Shared { current, renew, turn: tokio::sync::Mutex::new(()) });
+        Self { shared, held: Held::default() }
+    }
+
+    /// The same, for the requests about the lock itself, and what says to all others how sure the lock is.
+    pub(crate) fn of_lock(&self) -> (Self, Held) {
+        (Self { shared: self.shared.clone(), held: Held::default() }, self.held.clone())
     }
 
     /// The same cluster with another way to fresh credentials.
@@ -294,6 +323,12 @@ impl Requests {
         let mut left = call.tries;
         loop {
             left = left.saturating_sub(1);
+            // A process that was stopped for a while goes on in the middle of its work, and may not be alone any more.
+            if call.method != Method::GET
+                && let Some(silent) = self.held.silent()
+            {
+                return Err(ProviderError::Unsure { doing: call.doing.clone(), silent });
+            }
             let request = call.request()?;
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
             tracing::debug!(method = %call.method, target = %call.target, "request");

@@ -13,7 +13,9 @@ use strata::components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Re
 use strata::history::{Draft, Ending, Entry, Head, Record};
 use strata::observe::{Confirmation, Look, PreviewMode, Snapshot};
 use strata::plan::{Action, Plan, Policy, Step, plan};
-use strata::provider::{Done, LockGuard, LockNotice, Provider, ProviderError, Wait, WaitError, WaitNotice};
+use strata::provider::{
+    Done, LockGuard, LockNotice, Patience, Provider, ProviderError, Unlock, Wait, WaitError, WaitNotice,
+};
 use tokio::sync::watch;
 
 use super::support::{Cluster, draft_of};
@@ -209,12 +211,21 @@ impl Provider for Killed {
         self.0.permitted(plan)
     }
 
+    fn lock_mark<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+        self.0.lock_mark(instance)
+    }
+
     fn lock<'a>(
         &'a self,
         instance: &'a Instance,
+        patience: Patience,
         heard: Arc<dyn Fn(LockNotice) + Send + Sync>,
-    ) -> BoxFuture<'a, Result<Box<dyn LockGuard>, ProviderError>> {
-        self.0.lock(instance, heard)
+    ) -> BoxFuture<'a, Result<Option<Box<dyn LockGuard>>, ProviderError>> {
+        self.0.lock(instance, patience, heard)
+    }
+
+    fn unlock<'a>(&'a self, instance: &'a Instance, holder: &'a str) -> BoxFuture<'a, Result<Unlock, ProviderError>> {
+        self.0.unlock(instance, holder)
     }
 
     fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>> {

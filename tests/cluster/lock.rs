@@ -1,5 +1,5 @@
-//! One run at a time: who comes second while the first is at work is told so, and what a dead run has left is taken
-//! over.
+//! One run at a time: who comes second while the first is at work is told so, what a dead run has left is taken over, and
+//! who cannot wait for that takes it away by name.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
@@ -22,7 +22,13 @@ pub(crate) fn story(cluster: Cluster) {
     story.tell("A plan needs no lock.");
     story.strata("plan lock -e testing --detailed-exitcode");
 
-    story.tell("That run has died, and a second is all that its lock was good for.");
+    story.tell("It is known to be gone. Nobody else's lock is taken away by mistake.");
+    story.meanwhile(async |client| hold(client, 3600).await);
+    story.strata("unlock lock -e testing some-run");
+    story.strata("unlock lock -e testing another-run");
+    story.strata("unlock lock -e testing another-run");
+
+    story.tell("Another run has died, and a second is all that its lock was good for.");
     story.meanwhile(async |client| hold(client, 1).await);
     story.up("");
     let left = story.meanwhile(async |client| leases(client).get(LEASE).await.unwrap());

@@ -37,6 +37,7 @@ mod sophia;
 #[path = "../story/mod.rs"]
 mod story;
 mod support;
+mod turns;
 mod up_from_nothing;
 mod wrong_cluster;
 

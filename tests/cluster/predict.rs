@@ -24,7 +24,7 @@ use strata::components::desired::{Desired, Kind, Resource, ResourceId};
 use strata::load::Root;
 use strata::observe::{Confirmation, Look, PreviewMode};
 use strata::plan::{Action, Cause, Plan, Policy, Step, plan};
-use strata::provider::Provider;
+use strata::provider::{Patience, Provider};
 
 use super::say;
 use super::support::{ENVIRONMENT, NAME, STACK, draft_of};
@@ -349,7 +349,8 @@ fn compare(predicted: &Plan, tried: &Plan, counts: &mut Counts) -> Result<(), St
 async fn carry_out(client: &Client, desired: &Desired) {
     let provider = Cluster::new(client.clone(), settings());
     let whole = planned(client, desired, PreviewMode::Auto, &Policy::default()).await;
-    provider.lock(&desired.instance, Arc::new(|_| ())).await.unwrap().release(true).await.unwrap();
+    let guard = provider.lock(&desired.instance, Patience::default(), Arc::new(|_| ())).await.unwrap().unwrap();
+    guard.release(true).await.unwrap();
     provider.begin(&whole).await.unwrap();
     for step in whole.steps().filter(|step| step.action == Action::Create) {
         provider.carry_out(&whole, step).await.unwrap();
