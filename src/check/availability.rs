@@ -91,7 +91,7 @@ impl Promise<'_> {
         let pod = PodSpec::deserialize(self.workload.pod).ok()?;
         let able = nodes.map(|nodes| nodes.iter().filter(|node| admits(node, &pod).is_ok()).count());
         // Beside another node, unless there is none.
-        if floor >= 2 && apart(&pod, &self.workload.labels, floor, able.unwrap_or(2).max(2)).most >= floor {
+        if floor >= 2 && apart(&pod, &self.workload.labels).most(floor, able.unwrap_or(2).max(2)) >= floor {
             let help = "insist on a spread over `kubernetes.io/hostname`: `whenUnsatisfiable: DoNotSchedule`";
             return Some(self.broken(&rules::ONE_HOST, "does not insist that its pods are on several nodes", help));
         }

@@ -108,14 +108,18 @@ pub(super) fn shop() -> (Loaded, Desired) {
     composed(SHOP, PRODUCTION)
 }
 
-/// Puts the good stack with one change on these nodes, and compares all that is found.
-#[track_caller]
-pub(super) fn check_nodes(nodes: &str, more: &str, shop: (&str, &str), expect: Inline) {
+/// The good environment with these nodes in its cluster, and more text.
+pub(super) fn with_nodes(nodes: &str, more: &str) -> String {
     let nodes: String = nodes.lines().map(|line| format!("        {line}\n")).collect();
     let described = format!("clusters:\n  local:\n    embedded:\n      provides: [istio]\n      nodes:\n{nodes}");
     let clusters = "clusters: {local: {embedded: {provides: [istio, prometheus-operator]}}}\n";
-    let production = PRODUCTION.replace(clusters, &described);
-    compare(&proven(&SHOP.replace(shop.0, shop.1), &format!("{production}{more}"), None, None), expect);
+    PRODUCTION.replace(clusters, &described) + more
+}
+
+/// Puts the good stack with one change on these nodes, and compares all that is found.
+#[track_caller]
+pub(super) fn check_nodes(nodes: &str, more: &str, shop: (&str, &str), expect: Inline) {
+    compare(&proven(&SHOP.replace(shop.0, shop.1), &with_nodes(nodes, more), None, None), expect);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use strata_components::labels::NAME_LABEL;
 
 use super::Cluster;
 use super::discovery::collection;
-use crate::check::capacity::placement::{quantity, requests};
+use crate::check::capacity::placement::{add, quantity, requests};
 use crate::observe::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings, Unread};
 use crate::provider::ProviderError;
 
@@ -92,11 +92,12 @@ fn live_node(node: Node, pods: &[Pod]) -> LiveNode {
     let name = node.metadata.name.unwrap_or_default();
     let spec = node.spec.unwrap_or_default();
     let status = node.status.unwrap_or_default();
-    let mut taken: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut taken, mut daemons) = (BTreeMap::new(), BTreeMap::new());
     for pod in pods.iter().filter(|pod| runs_on(pod, &name)) {
-        for (resource, amount) in pod.spec.as_ref().map(requests).unwrap_or_default() {
-            let sum = taken.entry(resource).or_default();
-            *sum = sum.saturating_add(amount);
+        let asks = pod.spec.as_ref().map(requests).unwrap_or_default();
+        add(&mut taken, &asks);
+        if comes_with_the_node(pod) {
+            add(&mut daemons, &asks);
         }
     }
     let allocatable = status.allocatable.unwrap_or_default();
@@ -109,6 +110,7 @@ fn live_node(node: Node, pods: &[Pod]) -> LiveNode {
         name,
         allocatable: allocatable.iter().map(|(name, amount)| (name.clone(), quantity(name, amount))).collect(),
         taken,
+        daemons,
         labels: node.metadata.labels.unwrap_or_default(),
         taints: taints.collect(),
         unschedulable: spec.unschedulable.unwrap_or_default(),
@@ -121,6 +123,15 @@ fn runs_on(pod: &Pod, node: &str) -> bool {
     let placed = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     placed && !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Whether every node like the one that a pod is on has such a pod: that of a DaemonSet, or one that the kubelet starts
+/// by itself, which shows its Node as the owner.
+fn comes_with_the_node(pod: &Pod) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners
+        .filter(|owner| owner.controller == Some(true))
+        .any(|owner| matches!(owner.kind.as_str(), "DaemonSet" | "Node"))
 }
 
 #[cfg(test)]
@@ -153,20 +164,28 @@ mod tests {
                 "nodeInfo": {"kernelVersion": "6.8.0-1013-nvidia-64k"},
             },
         });
-        let pod = |node: &str, phase: &str| {
+        let pod = |node: &str, phase: &str, owner: &str| {
             let resources = json!({"requests": {"cpu": "1500m", "nvidia.com/gpu": "1"}});
+            let owner = json!({"apiVersion": "apps/v1", "kind": owner, "name": "a", "uid": "1", "controller": true});
             json!({
+                "metadata": {"ownerReferences": [owner]},
                 "spec": {"nodeName": node, "containers": [{"name": "a", "resources": resources}]},
                 "status": {"phase": phase},
             })
         };
-        let pods =
-            [pod("gh200", "Running"), pod("gh200", "Succeeded"), pod("other", "Running"), pod("gh200", "Pending")];
+        let pods = [
+            pod("gh200", "Running", "ReplicaSet"),
+            pod("gh200", "Succeeded", "DaemonSet"),
+            pod("other", "Running", "DaemonSet"),
+            pod("gh200", "Pending", "DaemonSet"),
+            pod("gh200", "Running", "Node"),
+        ];
         let pods: Vec<Pod> = pods.iter().map(|pod| Pod::deserialize(pod).unwrap()).collect();
         let live = live_node(Node::deserialize(&node).unwrap(), &pods);
         let amounts =
             |pairs: &[(&str, u64)]| pairs.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
-        assert_eq!(live.taken, amounts(&[("cpu", 3000), ("nvidia.com/gpu", 2), ("pods", 2)]));
+        assert_eq!(live.taken, amounts(&[("cpu", 4500), ("nvidia.com/gpu", 3), ("pods", 3)]));
+        assert_eq!(live.daemons, amounts(&[("cpu", 3000), ("nvidia.com/gpu", 2), ("pods", 2)]));
         assert_eq!(
             live.allocatable,
             amounts(&[("cpu", 64_000), ("memory", 420 << 30), ("nvidia.com/gpu", 8), ("pods", 110)])

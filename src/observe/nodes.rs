@@ -44,6 +44,10 @@ pub struct LiveNode {
     pub allocatable: BTreeMap<String, u64>,
     /// What the pods of others ask of it, in the same units.
     pub taken: BTreeMap<String, u64>,
+    /// The share of that which a new node like it would carry as well: what the pods of DaemonSets ask, and those that
+    /// a node starts by itself.
+    #[serde(default)]
+    pub daemons: BTreeMap<String, u64>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its taints.

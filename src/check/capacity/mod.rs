@@ -4,7 +4,9 @@
 pub(super) mod nodes;
 mod packing;
 pub(crate) mod placement;
+mod room;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::PodSpec;
@@ -14,15 +16,14 @@ use strata_components::desired::Desired;
 
 use self::nodes::Node;
 use self::packing::{Answer, Demand, Free, add, pack};
+use self::placement::Apart;
+use self::room::{Fresh, Room, fewest};
 use super::place::at_service;
-use super::rules;
 use super::workloads::{Workload, workloads};
+use super::{in_words, rules};
 use crate::finding::{Finding, Location, Rule};
 use crate::load::Loaded;
 use crate::load::spans::field;
-
-/// How many nodes more are tried before it is said that more would not help.
-const MORE_NODES: usize = 64;
 
 /// Workloads that want to be on nodes, and the nodes.
 struct Fleet<'a> {
@@ -33,6 +34,10 @@ struct Fleet<'a> {
     wants: Vec<Want<'a>>,
     /// Pods that every node gets which admits them, and what they ask.
     daemons: Vec<(PodSpec, BTreeMap<String, u64>)>,
+    /// What the nodes have for the workloads.
+    room: Room,
+    /// New nodes like those that are there, made when they are asked for.
+    kinds: OnceCell<Vec<Fresh>>,
 }
 
 /// A workload that wants to be on nodes.
@@ -40,14 +45,22 @@ struct Want<'a> {
     workload: Workload<'a>,
     pod: PodSpec,
     asks: BTreeMap<String, u64>,
+    apart: Apart,
     priority: i64,
+}
+
+/// More nodes with which everything fits that more nodes can help.
+struct Suggestion {
+    /// How many, and like which.
+    nodes: Vec<(usize, String)>,
+    /// The places, among the workloads, of those that no more nodes help.
+    helpless: BTreeSet<usize>,
 }
 
 /// Everything that is found when a stack is held against nodes.
 pub(super) fn check(desired: &Desired, loaded: &Loaded, nodes: &[Node]) -> Vec<Finding> {
     let fleet = Fleet::new(desired, loaded, nodes);
-    let floor = |want: &Want<'_>| want.workload.floor;
-    match pack(&fleet.demands(floor), &fleet.free(nodes)) {
+    match pack(&fleet.demands(floor), &fleet.room.free) {
         Answer::Fits(left) => {
             let mut findings = fleet.rollouts(&left);
             findings.extend(fleet.ceiling(&left));
@@ -76,7 +89,8 @@ impl<'a> Fleet<'a> {
             }
             let class = workload.pod.get("priorityClassName").and_then(Value::as_str);
             let priority = class.and_then(|class| priorities.get(class)).copied().unwrap_or(0);
-            wants.push(Want { asks, workload, pod, priority });
+            let apart = placement::apart(&pod, &workload.labels);
+            wants.push(Want { asks, workload, pod, apart, priority });
         }
         // The scheduler serves those of higher priority first.
         wants.sort_by_key(|want| std::cmp::Reverse(want.priority));
@@ -84,35 +98,35 @@ impl<'a> Fleet<'a> {
         let asked: BTreeSet<&str> = wants.iter().flat_map(|want| want.asks.keys().map(String::as_str)).collect();
         let rare = asked.into_iter().filter(|resource| !common.contains(resource));
         let dimensions = common.into_iter().chain(rare).map(str::to_owned).collect();
-        Self { loaded, nodes, dimensions, wants, daemons }
+        let room = Room::default();
+        let mut fleet = Self { loaded, nodes, dimensions, wants, daemons, room, kinds: OnceCell::new() };
+        fleet.room = Room::of(&fleet, nodes);
+        fleet
     }
 
-    fn free(&self, nodes: &[Node]) -> Free {
-        let of = |node: &Node| {
-            let here = |(pod, _): &&(PodSpec, BTreeMap<String, u64>)| placement::admits(node, pod).is_ok();
-            let daemons: Vec<_> = self.daemons.iter().filter(here).map(|(_, asks)| asks).collect();
-            let left = |one: &String| {
-                let taken =
-                    daemons.iter().filter_map(|asks| asks.get(one)).fold(0, |sum: u64, ask| sum.saturating_add(*ask));
-                node.free.get(one).copied().unwrap_or(0).saturating_sub(taken)
-            };
-            self.dimensions.iter().map(left).collect()
-        };
-        nodes.iter().map(of).collect()
-    }
-
-    fn demand(&self, want: &Want<'_>, count: u32, nodes: &[Node]) -> Demand {
-        let eligible: Vec<bool> = nodes.iter().map(|node| placement::admits(node, &want.pod).is_ok()).collect();
-        Demand {
-            count,
-            need: self.dimensions.iter().map(|one| want.asks.get(one).copied().unwrap_or(0)).collect(),
-            per_node: apart(want, count, &eligible).most,
-            eligible,
+    /// What the pods that every node gets leave of one, one figure a dimension.
+    fn left_by_daemons(&self, node: &Node) -> Vec<u64> {
+        let mut taken = BTreeMap::new();
+        for (_, asks) in self.daemons.iter().filter(|(pod, _)| placement::admits(node, pod).is_ok()) {
+            placement::add(&mut taken, asks);
         }
+        let left = |one: &String| {
+            let taken = taken.get(one).copied().unwrap_or(0);
+            node.free.get(one).copied().unwrap_or(0).saturating_sub(taken)
+        };
+        self.dimensions.iter().map(left).collect()
+    }
+
+    fn demand(&self, at: usize, count: u32) -> Demand {
+        self.room.demand(self, at, count)
     }
 
     fn demands(&self, count: impl Fn(&Want<'_>) -> u32) -> Vec<Demand> {
-        self.wants.iter().map(|want| self.demand(want, count(want), self.nodes)).collect()
+        self.wants.iter().enumerate().map(|(at, want)| self.demand(at, count(want))).collect()
+    }
+
+    fn kinds(&self) -> &[Fresh] {
+        self.kinds.get_or_init(|| Fresh::kinds(self, self.nodes))
     }
 
     fn finding(&self, rule: &Rule, want: &Want<'_>, message: String, help: String) -> Finding {
@@ -140,27 +154,78 @@ impl<'a> Fleet<'a> {
 
     /// The services that do not fit, beginning with those that the scheduler places first.
     fn too_much(&self) -> Vec<Finding> {
+        let suggestion = self.suggest(floor);
         let mut findings = Vec::new();
         let mut placed: Vec<Demand> = Vec::new();
-        for want in &self.wants {
-            let demand = self.demand(want, want.workload.floor, self.nodes);
+        // What those that were placed have left, as long as it is known.
+        let mut left = Some(self.room.free.clone());
+        for (at, want) in self.wants.iter().enumerate() {
+            let count = want.workload.floor;
+            let demand = self.demand(at, count);
             placed.push(demand.clone());
-            let answer = pack(&placed, &self.free(self.nodes));
-            if matches!(answer, Answer::Fits(_) | Answer::Undecided) {
+            if left.as_mut().is_some_and(|left| add(&demand, count, left)) {
                 continue;
             }
-            placed.pop();
-            let count = want.workload.floor;
-            let pods = if count == 1 { "its pod does".to_owned() } else { format!("its {count} pods do") };
-            let why = self.why(want, &demand, &answer);
-            let message = format!("{pods} not fit: {why}");
-            findings.push(self.finding(&rules::TOO_MUCH, want, message, self.help(want, &placed, count)));
+            let answer = pack(&placed, &self.room.free);
+            match answer {
+                Answer::Fits(now) => left = Some(now),
+                Answer::Undecided => left = None,
+                Answer::No | Answer::Short(_) => {
+                    placed.pop();
+                    let pods = if count == 1 { "its pod does".to_owned() } else { format!("its {count} pods do") };
+                    let message = format!("{pods} not fit: {}", self.why(want, &demand, &answer));
+                    let more =
+                        if suggestion.helpless.contains(&at) { "" } else { "; or ask for less, or run fewer pods" };
+                    let help = format!("{}{more}", suggestion.for_one(at));
+                    findings.push(self.finding(&rules::TOO_MUCH, want, message, help));
+                }
+            }
         }
         if findings.is_empty() {
             // Every beginning of the list fits or is not decided: then the whole is not decided either.
             findings.push(self.undecided("all pods"));
         }
         findings
+    }
+
+    /// More nodes with which `count` pods of each workload fit, those that the scheduler places first being helped first.
+    fn suggest(&self, count: impl Fn(&Want<'_>) -> u32) -> Suggestion {
+        let mut suggestion = Suggestion { nodes: Vec::new(), helpless: BTreeSet::new() };
+        let mut room = self.room.clone();
+        let mut left = room.free.clone();
+        let mut placed: Vec<(usize, u32)> = Vec::new();
+        for (at, want) in self.wants.iter().enumerate() {
+            let pods = (at, count(want));
+            let fits = |room: &Room, left: &Free, anew: bool| {
+                let demand = room.demand(self, at, pods.1);
+                let mut rest = left.clone();
+                if !anew && add(&demand, pods.1, &mut rest) {
+                    return Some(rest);
+                }
+                let others = placed.iter().map(|(at, count)| room.demand(self, *at, *count));
+                match pack(&others.chain([demand]).collect::<Vec<_>>(), &room.free) {
+                    Answer::Fits(left) => Some(left),
+                    _ => None,
+                }
+            };
+            // On more nodes pods that lie evenly have to lie otherwise.
+            let anew = self.wants.iter().any(|want| want.apart.even.is_some());
+            if let Some(rest) = fits(&room, &left, false) {
+                left = rest;
+            } else if let Some((more, kind)) = fewest(self.kinds(), at, &room, |grown, kind, more| {
+                fits(grown, &kind.beside(&left, more), anew).is_some()
+            }) {
+                let grown = room.with(kind, more);
+                left = fits(&grown, &kind.beside(&left, more), anew).unwrap_or_default();
+                room = grown;
+                suggestion.add(more, &kind.like);
+            } else {
+                suggestion.helpless.insert(at);
+                continue;
+            }
+            placed.push(pods);
+        }
+        suggestion
     }
 
     /// What is missing, in words.
@@ -200,51 +265,6 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Which more nodes would do.
-    fn help(&self, want: &Want<'_>, others: &[Demand], count: u32) -> String {
-        let mut kinds: Vec<&Node> = Vec::new();
-        for node in self.nodes.iter().filter(|node| placement::admits(node, &want.pod).is_ok()) {
-            if !kinds.iter().any(|kind| kind.whole == node.whole && kind.taints == node.taints) {
-                kinds.push(node);
-            }
-        }
-        let enough = |kind: &Node, more: usize| {
-            let fresh = Node { free: kind.whole.clone(), ..kind.clone() };
-            let all: Vec<Node> = self.nodes.iter().cloned().chain(std::iter::repeat_n(fresh, more)).collect();
-            let stretch = |demand: &Demand| Demand {
-                // What may go to a node may go to another like it.
-                eligible: demand
-                    .eligible
-                    .iter()
-                    .copied()
-                    .chain(std::iter::repeat_n(self.like(demand, kind), more))
-                    .collect(),
-                ..demand.clone()
-            };
-            let mut demands: Vec<Demand> = others.iter().map(stretch).collect();
-            demands.push(self.demand(want, count, &all));
-            matches!(pack(&demands, &self.free(&all)), Answer::Fits(_))
-        };
-        let cheapest = kinds.iter().filter_map(|kind| {
-            // More nodes never fit less.
-            let most = (1..=7).map(|power| 1_usize << power).map(|more| more.min(MORE_NODES));
-            let most = std::iter::once(1).chain(most).find(|more| enough(kind, *more))?;
-            let range: Vec<usize> = (most / 2..=most).filter(|more| *more > 0).collect();
-            let at = range.partition_point(|more| !enough(kind, *more));
-            Some((range.get(at).copied().unwrap_or(most), kind.name.as_str()))
-        });
-        match cheapest.min() {
-            Some((1, node)) => format!("one more node like {node} would do; or ask for less, or run fewer pods"),
-            Some((more, node)) => format!("{more} more nodes like {node} would do; or ask for less, or run fewer pods"),
-            None => "no more nodes of these kinds would help: ask for less, or describe larger nodes".to_owned(),
-        }
-    }
-
-    fn like(&self, demand: &Demand, kind: &Node) -> bool {
-        let at = self.nodes.iter().position(|node| node.name == kind.name);
-        at.and_then(|at| demand.eligible.get(at)).copied().unwrap_or(false)
-    }
-
     /// Whether the pods that a rollout starts in addition fit beside everything else, service by service. Services
     /// that are rolled out at once take turns where room is short, because each that finishes gives its room back.
     fn rollouts(&self, left: &Free) -> Vec<Finding> {
@@ -259,10 +279,9 @@ impl<'a> Fleet<'a> {
             return None;
         }
         let smaller = (1..surge).rev().find(|more| matches!(self.with_more(left, at, *more), Answer::Fits(_)));
-        let others = self.demands(|want| want.workload.floor);
         if let Some(smaller) = smaller {
             let message = format!("a rollout starts {surge} pods in addition, and there is room for {smaller}");
-            let help = format!("a surge of {smaller} would do; {}", self.more_nodes(want, &others, surge));
+            let help = format!("a surge of {smaller} would do; {}", self.nodes_for_more(left, at, surge));
             return Some(self.finding(&rules::SLOW_ROLLOUT, want, message, help));
         }
         let answer = self.with_more(left, at, 1);
@@ -273,84 +292,114 @@ impl<'a> Fleet<'a> {
             // It stops a pod first.
             return None;
         }
-        let why = self.why(want, &self.demand(want, 1, self.nodes), &answer);
+        let why = self.why(want, &self.demand(at, 1), &answer);
         let message = format!("a rollout starts a pod before it stops one, and there is no room for it: {why}");
-        let help = format!("a surge of 0 with one pod unavailable would do; {}", self.more_nodes(want, &others, 1));
+        let help = format!("a surge of 0 with one pod unavailable would do; {}", self.nodes_for_more(left, at, surge));
         Some(self.finding(&rules::STUCK_ROLLOUT, want, message, help))
     }
 
-    fn more_nodes(&self, want: &Want<'_>, others: &[Demand], count: u32) -> String {
-        self.help(want, others, count).split(';').next().unwrap_or_default().to_owned()
+    /// Which more nodes would do for `more` pods of the workload at `at` beside what was placed.
+    fn nodes_for_more(&self, left: &Free, at: usize, more: u32) -> String {
+        let enough = |grown: &Room, kind: &Fresh, nodes: usize| {
+            matches!(self.with_more_in(grown, &kind.beside(left, nodes), at, more), Answer::Fits(_))
+        };
+        match fewest(self.kinds(), at, &self.room, enough) {
+            Some((nodes, kind)) => format!("{} would do", more_nodes(nodes, &kind.like)),
+            None => NO_HELP.to_owned(),
+        }
     }
 
     /// Whether `more` pods of the workload at `at` fit beside what was placed: into what was left, or else with
     /// everything placed anew.
     fn with_more(&self, left: &Free, at: usize, more: u32) -> Answer {
-        let floor = |want: &Want<'_>| want.workload.floor;
-        let added = self.wants.get(at).map(|want| self.demand(want, more, self.nodes));
-        let anew = self.wants.get(at).zip(added).filter(|(want, added)| apart(want, more, &added.eligible).by_revision);
-        let Some((_, added)) = anew else {
-            let count = |(place, want): (usize, &Want<'_>)| {
-                let count = want.workload.floor + if place == at { more } else { 0 };
-                self.demand(want, count, self.nodes)
-            };
-            return pack(&self.wants.iter().enumerate().map(count).collect::<Vec<_>>(), &self.free(self.nodes));
+        self.with_more_in(&self.room, left, at, more)
+    }
+
+    fn with_more_in(&self, room: &Room, left: &Free, at: usize, more: u32) -> Answer {
+        let added = room.demand(self, at, more);
+        let by_revision = self.wants.get(at).is_some_and(|want| want.apart.by_revision);
+        let count = |(place, want): (usize, &Want<'_>)| {
+            let together = if place == at && !by_revision { more } else { 0 };
+            room.demand(self, place, want.workload.floor + together)
         };
-        let mut room = left.clone();
-        if add(&added, more, &mut room) {
-            return Answer::Fits(room);
+        let mut rest = left.clone();
+        // On other nodes than these, pods that lie evenly have to lie otherwise.
+        let as_they_lie = std::ptr::eq(room, &self.room) || self.wants.iter().all(|want| want.apart.even.is_none());
+        if by_revision && as_they_lie && add(&added, more, &mut rest) {
+            return Answer::Fits(rest);
         }
-        pack(&self.demands(floor).into_iter().chain([added]).collect::<Vec<_>>(), &self.free(self.nodes))
+        let demands = self.wants.iter().enumerate().map(count).chain(by_revision.then_some(added));
+        pack(&demands.collect::<Vec<_>>(), &room.free)
     }
 
     /// Whether autoscalers can start all the pods that they may.
     fn ceiling(&self, left: &Free) -> Option<Finding> {
         let grows = |want: &&Want<'_>| want.workload.ceiling > want.workload.floor;
         let mut room = left.clone();
-        let more = |want: &Want<'_>| want.workload.ceiling - want.workload.floor;
-        let growing: Vec<&Want<'_>> = self.wants.iter().filter(grows).collect();
+        let growing = || self.wants.iter().enumerate().filter(|(_, want)| grows(want));
         // Where pods keep apart, those that are added are not free to go beside those that are there.
-        let fits = |want: &Want<'_>, room: &mut Free| {
-            let demand = self.demand(want, more(want), self.nodes);
-            demand.per_node == u32::MAX && add(&demand, more(want), room)
+        let fits = |at: usize, want: &Want<'_>, room: &mut Free| {
+            let more = want.workload.ceiling - want.workload.floor;
+            let free = !want.apart.alone && want.apart.even.is_none();
+            free && add(&self.demand(at, more), more, room)
         };
-        if growing.iter().all(|want| fits(want, &mut room)) {
+        if growing().all(|(at, want)| fits(at, want, &mut room)) {
             return None;
         }
-        let answer = pack(&self.demands(|want| want.workload.ceiling), &self.free(self.nodes));
-        let first = growing.first()?;
+        let answer = pack(&self.demands(|want| want.workload.ceiling), &self.room.free);
         match answer {
             Answer::Fits(_) => None,
             Answer::Undecided => Some(self.undecided("all pods that autoscalers may start")),
             Answer::No | Answer::Short(_) => {
                 // The first of them, in the order of the scheduler, that cannot grow beside those before it.
-                let mut want = *first;
-                for (last, one) in self.wants.iter().enumerate().filter(|(_, want)| grows(want)) {
+                let (mut at, mut want) = growing().next()?;
+                for (last, one) in growing() {
                     let grown = |(at, other): (usize, &Want<'_>)| {
-                        let count = if at <= last { other.workload.ceiling } else { other.workload.floor };
-                        self.demand(other, count, self.nodes)
+                        self.demand(at, if at <= last { other.workload.ceiling } else { other.workload.floor })
                     };
                     let demands: Vec<Demand> = self.wants.iter().enumerate().map(grown).collect();
-                    if matches!(pack(&demands, &self.free(self.nodes)), Answer::No | Answer::Short(_)) {
-                        want = one;
+                    if matches!(pack(&demands, &self.room.free), Answer::No | Answer::Short(_)) {
+                        (at, want) = (last, one);
                         break;
                     }
                 }
-                let demand = self.demand(want, 1, self.nodes);
-                let why = self.why(want, &demand, &answer);
+                let why = self.why(want, &self.demand(at, 1), &answer);
                 let message =
                     format!("its autoscaler may start {} pods, and they do not fit: {why}", want.workload.ceiling);
-                let others = self.demands(|other| other.workload.floor);
-                let help = format!("{}, or lower its `max`", self.more_nodes(want, &others, more(want)));
+                let help = format!("{}, or lower its `max`", self.suggest(|want| want.workload.ceiling).for_one(at));
                 Some(self.finding(&rules::NO_ROOM_TO_GROW, want, message, help))
             }
         }
     }
 }
 
-/// How `count` pods of a workload keep apart on the nodes that may take them.
-fn apart(want: &Want<'_>, count: u32, eligible: &[bool]) -> placement::Apart {
-    placement::apart(&want.pod, &want.workload.labels, count, eligible.iter().filter(|may| **may).count())
+/// The fewest pods of a workload.
+fn floor(want: &Want<'_>) -> u32 {
+    want.workload.floor
+}
+
+const NO_HELP: &str = "no more nodes of these kinds would help: ask for less, or describe larger nodes";
+
+impl Suggestion {
+    fn add(&mut self, more: usize, like: &str) {
+        match self.nodes.iter_mut().find(|(_, name)| name == like) {
+            Some((count, _)) => *count += more,
+            None => self.nodes.push((more, like.to_owned())),
+        }
+    }
+
+    /// In words, for the workload at `at`.
+    fn for_one(&self, at: usize) -> String {
+        if self.helpless.contains(&at) || self.nodes.is_empty() {
+            return NO_HELP.to_owned();
+        }
+        let nodes: Vec<String> = self.nodes.iter().map(|(count, like)| more_nodes(*count, like)).collect();
+        format!("{} would do", in_words(&nodes))
+    }
+}
+
+fn more_nodes(count: usize, like: &str) -> String {
+    if count == 1 { format!("one more node like {like}") } else { format!("{count} more nodes like {like}") }
 }
 
 /// An amount of a resource as people write it.
@@ -367,5 +416,7 @@ fn amount(resource: &str, amount: u64) -> String {
     }
 }
 
+#[cfg(test)]
+mod advice_tests;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ pub(in crate::check) struct Node {
     pub(in crate::check) name: String,
     /// What is free of each resource, by its Kubernetes name: CPU in thousandths of a core, memory in bytes.
     pub(in crate::check) free: BTreeMap<String, u64>,
-    /// The same of a node like it on which nothing runs.
+    /// The same of a new node like it: with nothing on it but what comes with every such node.
     pub(in crate::check) whole: BTreeMap<String, u64>,
     pub(in crate::check) labels: Labels,
     /// Keys, values and effects of taints that keep pods away; those that only prefer other nodes are left out.
@@ -30,6 +30,15 @@ pub(in crate::check) struct Node {
 impl Node {
     pub(in crate::check) fn architecture(&self) -> &str {
         self.labels.get(ARCHITECTURE).map_or("", String::as_str)
+    }
+
+    /// A new node like it.
+    pub(super) fn fresh(&self) -> Self {
+        // No node has a name in capital letters, so that nothing asks for this one.
+        let name = format!("NEW-{}", self.name);
+        let mut labels = self.labels.clone();
+        labels.insert(HOSTNAME.to_owned(), name.clone());
+        Self { name, labels, free: self.whole.clone(), ..self.clone() }
     }
 }
 
@@ -76,15 +85,17 @@ fn of_group(group: &NodeGroup) -> Vec<Node> {
 /// The nodes of a live cluster that take pods, with what others have left of them.
 pub(in crate::check) fn live(nodes: &[LiveNode]) -> Vec<Node> {
     let node = |node: &LiveNode| {
-        let free = node.allocatable.iter().map(|(resource, amount)| {
-            let taken = node.taken.get(resource).copied().unwrap_or(0);
-            (resource.clone(), amount.saturating_sub(taken))
-        });
+        let less = |taken: &BTreeMap<String, u64>| {
+            let left = |(resource, amount): (&String, &u64)| {
+                (resource.clone(), amount.saturating_sub(taken.get(resource).copied().unwrap_or(0)))
+            };
+            node.allocatable.iter().map(left).collect()
+        };
         let taints = node.taints.iter().filter(|taint| taint.effect != "PreferNoSchedule");
         Node {
             name: node.name.clone(),
-            free: free.collect(),
-            whole: node.allocatable.clone(),
+            free: less(&node.taken),
+            whole: less(&node.daemons),
             labels: node.labels.clone(),
             taints: taints.map(|taint| (taint.key.clone(), taint.value.clone(), taint.effect.clone())).collect(),
             // Kernels with large pages are called so: 6.8.0-1013-nvidia-64k.

@@ -16,6 +16,24 @@ pub(super) struct Demand {
     pub(super) eligible: Vec<bool>,
     /// The most that may share a node.
     pub(super) per_node: u32,
+    /// How evenly they must lie.
+    pub(super) spread: Option<Spread>,
+}
+
+/// How evenly pods must lie: no node has more than `skew` pods more than any of the nodes in `over`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spread {
+    pub(super) skew: u32,
+    pub(super) over: Vec<bool>,
+}
+
+impl Demand {
+    /// The most that a node may have while they lie so.
+    fn most(&self, placed: &[u32]) -> u32 {
+        let Some(spread) = &self.spread else { return self.per_node };
+        let fewest = placed.iter().zip(&spread.over).filter(|(_, counts)| **counts).map(|(count, _)| *count).min();
+        self.per_node.min(fewest.unwrap_or(0).saturating_add(spread.skew))
+    }
 }
 
 /// What is free on each node, one figure a dimension.
@@ -130,9 +148,10 @@ fn sorted<'a>(demands: &[&'a Demand], order: Order, free: &Free) -> Vec<&'a Dema
     sorted
 }
 
-fn room(demand: &Demand, at: usize, left: &Free, placed: &[u32]) -> bool {
+/// Whether a node that may have `most` of them takes one more.
+fn room(demand: &Demand, most: u32, at: usize, left: &Free, placed: &[u32]) -> bool {
     demand.eligible.get(at) == Some(&true)
-        && placed.get(at).is_some_and(|count| *count < demand.per_node)
+        && placed.get(at).is_some_and(|count| *count < most)
         && left.get(at).is_some_and(|node| node.iter().zip(&demand.need).all(|(has, need)| has >= need))
 }
 
@@ -142,7 +161,8 @@ fn rest(demand: &Demand, node: &[u64]) -> Vec<u64> {
 }
 
 fn best(demand: &Demand, left: &Free, placed: &[u32], choice: Choice) -> Option<usize> {
-    let mut candidates = (0..left.len()).filter(|at| room(demand, *at, left, placed));
+    let most = demand.most(placed);
+    let mut candidates = (0..left.len()).filter(|at| room(demand, most, *at, left, placed));
     match choice {
         Choice::First => candidates.next(),
         Choice::Tightest => candidates.min_by_key(|at| left.get(*at).map(|node| rest(demand, node))),
@@ -191,14 +211,27 @@ fn shortage(demands: &[&Demand], free: &Free) -> Option<Shortage> {
         single.chain([union(&sets, |_| true, free.len())]).collect()
     };
     let dimensions = free.first().map_or(0, Vec::len);
+    // What the pods of each set ask for.
+    let mut asks = vec![vec![0_u64; dimensions]; sets.len()];
+    for demand in demands {
+        let set = sets.binary_search(&demand.eligible.as_slice()).ok().and_then(|at| asks.get_mut(at));
+        for (sum, need) in set.into_iter().flatten().zip(&demand.need) {
+            *sum = sum.saturating_add(need.saturating_mul(demand.count.into()));
+        }
+    }
+    let within = |nodes: &[bool], set: &[bool]| set.iter().zip(nodes).all(|(may, node)| !may || *node);
+    let unions: Vec<(Vec<bool>, Vec<usize>)> = unions
+        .into_iter()
+        .map(|nodes| {
+            let inside = sets.iter().enumerate().filter(|(_, set)| within(&nodes, set)).map(|(at, _)| at).collect();
+            (nodes, inside)
+        })
+        .collect();
     // Rare things are last; what is short of them is said first.
     (0..dimensions).rev().find_map(|dimension| {
-        unions.iter().find_map(|nodes| {
-            let within = |demand: &&&Demand| demand.eligible.iter().zip(nodes).all(|(may, node)| !may || *node);
-            let asked = demands.iter().filter(within).fold(0_u64, |sum, demand| {
-                let need = demand.need.get(dimension).copied().unwrap_or(0);
-                sum.saturating_add(need.saturating_mul(demand.count.into()))
-            });
+        unions.iter().find_map(|(nodes, inside)| {
+            let asked = inside.iter().filter_map(|set| asks.get(*set)?.get(dimension));
+            let asked = asked.fold(0_u64, |sum, one| sum.saturating_add(*one));
             let there = free.iter().zip(nodes).filter(|(_, node)| **node).filter_map(|(node, _)| node.get(dimension));
             let there = there.fold(0_u64, |sum, one| sum.saturating_add(*one));
             (asked > there).then_some(Shortage { dimension, asked, there })
@@ -233,11 +266,17 @@ impl Search<'_> {
     fn place(&mut self, which: usize, number: u32, from: usize, placed: &mut Vec<u32>) -> Found {
         let Some(demand) = self.orders.get(which).copied() else { return Found::Yes };
         if number == demand.count {
+            // An even end is reached evenly: by giving each node its first pod, then its second, and so on.
+            if placed.iter().any(|count| *count > demand.most(placed)) {
+                return Found::No;
+            }
             return self.place(which + 1, 0, 0, &mut vec![0; self.free.len()]);
         }
         let mut tried: Vec<usize> = Vec::new();
         for at in from..self.free.len() {
-            if !room(demand, at, &self.free, placed) || tried.iter().any(|other| self.alike(*other, at, placed)) {
+            if !room(demand, demand.per_node, at, &self.free, placed)
+                || tried.iter().any(|other| self.alike(*other, at, placed))
+            {
                 continue;
             }
             tried.push(at);
@@ -258,7 +297,11 @@ impl Search<'_> {
     fn alike(&self, one: usize, other: usize, placed: &[u32]) -> bool {
         self.free.get(one) == self.free.get(other)
             && placed.get(one) == placed.get(other)
-            && self.orders.iter().all(|demand| demand.eligible.get(one) == demand.eligible.get(other))
+            && self.orders.iter().all(|demand| {
+                let over = demand.spread.as_ref().map(|spread| &spread.over);
+                demand.eligible.get(one) == demand.eligible.get(other)
+                    && over.and_then(|over| over.get(one)) == over.and_then(|over| over.get(other))
+            })
     }
 }
 
@@ -269,18 +312,23 @@ mod tests {
     use super::*;
 
     fn demand(count: u32, need: &[u64], eligible: &[bool]) -> Demand {
-        Demand { count, need: need.to_vec(), eligible: eligible.to_vec(), per_node: u32::MAX }
+        Demand { count, need: need.to_vec(), eligible: eligible.to_vec(), per_node: u32::MAX, spread: None }
     }
 
-    /// Every pod on every node, one after the other.
+    /// Every pod on every node, one after the other, as a scheduler would let it.
     fn oracle(demands: &[Demand], free: &Free) -> bool {
         fn place(pods: &[&Demand], left: &Free, on: &mut Vec<(usize, usize)>, demands: &[Demand]) -> bool {
             let Some((pod, rest)) = pods.split_first() else { return true };
             let kind = demands.iter().position(|demand| std::ptr::eq(demand, *pod)).unwrap_or(0);
             for at in 0..left.len() {
                 let fits = left[at].iter().zip(&pod.need).all(|(has, need)| has >= need);
-                let beside = on.iter().filter(|one| **one == (kind, at)).count();
-                if pod.eligible[at] && fits && beside < pod.per_node as usize {
+                let on_node = |at: usize| on.iter().filter(|one| **one == (kind, at)).count();
+                let beside = on_node(at);
+                let even = pod.spread.as_ref().is_none_or(|spread| {
+                    let fewest = (0..left.len()).filter(|at| spread.over[*at]).map(on_node).min().unwrap_or(0);
+                    beside < fewest + spread.skew as usize
+                });
+                if pod.eligible[at] && fits && even && beside < pod.per_node as usize {
                     let mut after = left.clone();
                     after[at].iter_mut().zip(&pod.need).for_each(|(has, need)| *has -= need);
                     on.push((kind, at));
@@ -300,13 +348,18 @@ mod tests {
         #[test]
         fn the_answer_is_that_of_trying_everything(
             nodes in prop::collection::vec((1_u64..8, 1_u64..8, 0_u64..3), 1..4),
-            kinds in prop::collection::vec((1_u32..4, 1_u64..5, 1_u64..5, 0_u64..2, prop::collection::vec(any::<bool>(), 3), 1_u32..4), 1..4),
+            kinds in prop::collection::vec((1_u32..4, 1_u64..5, 1_u64..5, 0_u64..2, prop::collection::vec(any::<bool>(), 3), 1_u32..4, prop::option::of(1_u32..3)), 1..4),
+            tainted in any::<bool>(),
         ) {
             let free: Free = nodes.iter().map(|(cpu, memory, gpus)| vec![*cpu, *memory, *gpus]).collect();
             let demands: Vec<Demand> = kinds
                 .iter()
-                .map(|(count, cpu, memory, gpus, may, per_node)| Demand {
+                .map(|(count, cpu, memory, gpus, may, per_node, skew)| Demand {
                     per_node: *per_node,
+                    spread: skew.map(|skew| Spread {
+                        skew,
+                        over: may[..free.len()].iter().map(|may| *may || tainted).collect(),
+                    }),
                     ..demand(*count, &[*cpu, *memory, *gpus], &may[..free.len()])
                 })
                 .collect();

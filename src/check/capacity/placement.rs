@@ -13,6 +13,12 @@ use super::nodes::Node;
 
 /// Whether a pod may go to a node, room aside; otherwise why not.
 pub(in crate::check) fn admits(node: &Node, pod: &PodSpec) -> Result<(), String> {
+    selects(node, pod)?;
+    tolerates(node, pod)
+}
+
+/// Whether a node has the labels that a pod asks for.
+fn selects(node: &Node, pod: &PodSpec) -> Result<(), String> {
     for (key, value) in pod.node_selector.iter().flatten() {
         if node.labels.get(key) != Some(value) {
             return Err(format!("lacks the label {key}={value}"));
@@ -24,9 +30,14 @@ pub(in crate::check) fn admits(node: &Node, pod: &PodSpec) -> Result<(), String>
     {
         return Err("does not match the node affinity".to_owned());
     }
+    Ok(())
+}
+
+/// Whether a pod puts up with what a node keeps others away by.
+fn tolerates(node: &Node, pod: &PodSpec) -> Result<(), String> {
     let tolerations = pod.tolerations.as_deref().unwrap_or_default();
     for (key, value, effect) in &node.taints {
-        if !tolerations.iter().any(|toleration| tolerates(toleration, key, value, effect)) {
+        if !tolerations.iter().any(|toleration| covers(toleration, key, value, effect)) {
             let value = if value.is_empty() { String::new() } else { format!("={value}") };
             return Err(format!("has the taint {key}{value}:{effect}"));
         }
@@ -60,7 +71,7 @@ fn requirement_holds(requirement: &NodeSelectorRequirement, value: Option<&Strin
     }
 }
 
-fn tolerates(toleration: &Toleration, key: &str, value: &str, effect: &str) -> bool {
+fn covers(toleration: &Toleration, key: &str, value: &str, effect: &str) -> bool {
     let of = |field: &Option<String>| field.as_deref().unwrap_or_default().to_owned();
     let (wanted, operator) = (of(&toleration.effect), of(&toleration.operator));
     if !wanted.is_empty() && wanted != effect {
@@ -78,12 +89,6 @@ fn tolerates(toleration: &Toleration, key: &str, value: &str, effect: &str) -> b
 pub(crate) fn requests(pod: &PodSpec) -> BTreeMap<String, u64> {
     let mut sum: BTreeMap<String, u64> = BTreeMap::new();
     let mut most = BTreeMap::new();
-    let add = |total: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>| {
-        for (resource, amount) in more {
-            let one = total.entry(resource.clone()).or_default();
-            *one = one.saturating_add(*amount);
-        }
-    };
     // First containers run one after the other, beside those among them that are kept.
     for first in pod.init_containers.iter().flatten() {
         if first.restart_policy.as_deref() == Some("Always") {
@@ -98,6 +103,17 @@ pub(crate) fn requests(pod: &PodSpec) -> BTreeMap<String, u64> {
         add(&mut sum, &of_container(container));
     }
     raise(&mut sum, &most);
+    // What is asked for the pod as a whole stands instead of what its containers ask together
+    // (https://kubernetes.io/docs/concepts/workloads/pods/pod-level-resources/).
+    if let Some(whole) = &pod.resources {
+        let of_whole = |name: &String| matches!(name.as_str(), "cpu" | "memory") || name.starts_with("hugepages-");
+        for (name, amount) in whole.limits.iter().flatten().filter(|(name, _)| of_whole(name)) {
+            sum.entry(name.clone()).or_insert_with(|| quantity(name, amount));
+        }
+        for (name, amount) in whole.requests.iter().flatten().filter(|(name, _)| of_whole(name)) {
+            sum.insert(name.clone(), quantity(name, amount));
+        }
+    }
     let overhead = pod.overhead.iter().flatten().map(|(name, amount)| (name.clone(), quantity(name, amount))).collect();
     add(&mut sum, &overhead);
     sum.insert("pods".to_owned(), 1);
@@ -120,6 +136,14 @@ pub(super) fn requests_with_proxy(pod: &PodSpec, workload: &Workload<'_>) -> BTr
     asks
 }
 
+/// Adds amounts to amounts.
+pub(crate) fn add(total: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (resource, amount) in more {
+        let one = total.entry(resource.clone()).or_default();
+        *one = one.saturating_add(*amount);
+    }
+}
+
 fn raise(total: &mut BTreeMap<String, u64>, least: &BTreeMap<String, u64>) {
     for (resource, amount) in least {
         let one = total.entry(resource.clone()).or_default();
@@ -135,71 +159,95 @@ fn of_container(container: &Container) -> BTreeMap<String, u64> {
     limits.chain(requests).map(|(name, amount)| (name.clone(), quantity(name, amount))).collect()
 }
 
-/// An amount in the unit of its resource, rounded up: thousandths of a core for CPU, whole ones otherwise.
+/// An amount in the unit of its resource, rounded up: thousandths of a core for CPU, whole ones otherwise. What is no
+/// amount, or less than nothing, asks for nothing; a cluster refuses it.
 pub(crate) fn quantity(resource: &str, amount: &Quantity) -> u64 {
-    let text = amount.0.trim();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    // Thousandths hold every amount that a cluster deals in.
-    let thousandths = |text: &str| format!("{text:0<3}").get(..3).and_then(|part| part.parse::<u128>().ok());
-    let (Ok(whole), Some(part)) = (whole.parse::<u128>(), thousandths(part)) else { return 0 };
-    let milli = whole.saturating_mul(1000).saturating_add(part);
-    let (times, over): (u128, u128) = match unit {
-        "n" => (1, 1_000_000_000),
-        "u" => (1, 1_000_000),
-        "m" => (1, 1000),
-        "k" => (1000, 1),
-        "M" => (1_000_000, 1),
-        "G" => (1_000_000_000, 1),
-        "T" => (1_000_000_000_000, 1),
-        "P" => (1_000_000_000_000_000, 1),
-        "Ki" => (1 << 10, 1),
-        "Mi" => (1 << 20, 1),
-        "Gi" => (1 << 30, 1),
-        "Ti" => (1 << 40, 1),
-        "Pi" => (1 << 50, 1),
-        _ => (1, 1),
-    };
-    let per = if resource == "cpu" { 1 } else { 1000 };
-    u64::try_from(milli.saturating_mul(times).div_ceil(over.saturating_mul(per))).unwrap_or(u64::MAX)
+    let nano = structured_merge::quantity::Quantity::parse(&amount.0).map_or(0, |amount| amount.nano());
+    let unit = if resource == "cpu" { 1_000_000 } else { 1_000_000_000 };
+    u64::try_from(nano.max(0).unsigned_abs().div_ceil(unit)).unwrap_or(u64::MAX)
 }
 
-/// How pods of one kind keep apart.
+/// How pods of one kind keep apart on nodes: by a required anti-affinity, or by a spread that must be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::check) struct Apart {
-    /// The most that may share a node.
-    pub(in crate::check) most: u32,
+    /// Whether no two may share a node.
+    pub(in crate::check) alone: bool,
+    /// The spread that must be kept.
+    pub(in crate::check) even: Option<Even>,
     /// Whether that is counted for each revision of the pods by itself, so that a rollout's new pods begin anew.
     pub(in crate::check) by_revision: bool,
+}
+
+/// A spread over nodes that must be kept
+/// (<https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::check) struct Even {
+    /// How many more pods a node may have than the one with the fewest.
+    pub(in crate::check) skew: u32,
+    /// With fewer nodes than this, one without pods is thought to be among them.
+    pub(in crate::check) least: usize,
+    /// Whether nodes count that the pods may not go to for their labels, and for their taints.
+    pub(in crate::check) others: (bool, bool),
 }
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
 /// The label by which the pods of a Deployment's revision are told apart.
 const REVISION: &str = "pod-template-hash";
 
-/// How `count` pods keep apart on as many nodes as may take them: by a required anti-affinity, or by a spread that must
-/// be kept. A spread of skew 1 fills every node once before any takes a second pod.
-pub(in crate::check) fn apart(pod: &PodSpec, labels: &Labels, count: u32, nodes: usize) -> Apart {
+/// How pods keep apart on nodes.
+pub(in crate::check) fn apart(pod: &PodSpec, labels: &Labels) -> Apart {
     let own = |selector: &Option<LabelSelector>| {
         selector.clone().is_some_and(|selector| Selector::from(selector).matches(labels))
     };
+    let by_revision = |keys: &Option<Vec<String>>| keys.iter().flatten().any(|key| key == REVISION);
     let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.pod_anti_affinity.as_ref());
     let terms = affinity.and_then(|anti| anti.required_during_scheduling_ignored_during_execution.as_ref());
-    if terms.into_iter().flatten().any(|term| term.topology_key == HOSTNAME && own(&term.label_selector)) {
-        return Apart { most: 1, by_revision: false };
-    }
-    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX).max(1);
+    let terms = terms.into_iter().flatten().filter(|term| term.topology_key == HOSTNAME && own(&term.label_selector));
+    let terms: Vec<bool> = terms.map(|term| by_revision(&term.match_label_keys)).collect();
     let kept = pod.topology_spread_constraints.iter().flatten().filter(|spread| {
         spread.when_unsatisfiable == "DoNotSchedule" && spread.topology_key == HOSTNAME && own(&spread.label_selector)
     });
-    let strictest = kept.map(|spread| {
-        let more = u32::try_from(spread.max_skew - 1).unwrap_or(0);
-        let keys = spread.match_label_keys.as_deref().unwrap_or_default();
-        let by_revision = keys.iter().any(|key| key == REVISION);
-        Apart { most: count.div_ceil(nodes).max(1).saturating_add(more), by_revision }
+    let strictest = kept.min_by_key(|spread| spread.max_skew);
+    let even = strictest.map(|spread| Even {
+        skew: u32::try_from(spread.max_skew).unwrap_or(1).max(1),
+        least: spread.min_domains.and_then(|least| usize::try_from(least).ok()).unwrap_or(1),
+        others: (
+            spread.node_affinity_policy.as_deref() == Some("Ignore"),
+            spread.node_taints_policy.as_deref() != Some("Honor"),
+        ),
     });
-    strictest.min_by_key(|apart| apart.most).unwrap_or(Apart { most: u32::MAX, by_revision: true })
+    Apart {
+        alone: !terms.is_empty(),
+        even,
+        by_revision: terms.iter().all(|own| *own)
+            && strictest.is_none_or(|spread| by_revision(&spread.match_label_keys)),
+    }
+}
+
+impl Apart {
+    /// The most of `count` pods that may share one of `nodes`.
+    pub(in crate::check) fn most(&self, count: u32, nodes: usize) -> u32 {
+        let nodes = u64::try_from(nodes).unwrap_or(u64::MAX).max(1);
+        match self.even {
+            _ if self.alone => 1,
+            // With the most on one node, each of the others has that less the skew.
+            Some(even) => {
+                let most = u64::from(count).saturating_add((nodes - 1).saturating_mul(even.skew.into())) / nodes;
+                u32::try_from(most).unwrap_or(u32::MAX).max(1)
+            }
+            None => u32::MAX,
+        }
+    }
+}
+
+impl Even {
+    /// Whether a node counts as one that the pods could be on.
+    pub(in crate::check) fn counts(&self, node: &Node, pod: &PodSpec) -> bool {
+        let (by_labels, by_taints) = self.others;
+        node.labels.contains_key(HOSTNAME)
+            && (by_labels || selects(node, pod).is_ok())
+            && (by_taints || tolerates(node, pod).is_ok())
+    }
 }
 
 #[cfg(test)]
@@ -223,7 +271,10 @@ mod tests {
             ("memory", "128974848000m", 128_974_848),
             ("nvidia.com/gpu", "8", 8),
             ("pods", "110", 110),
+            ("cpu", "2e1", 20_000),
+            ("memory", "1Ei", 1 << 60),
             ("cpu", "many", 0),
+            ("cpu", "-1", 0),
         ] {
             assert_eq!(quantity(resource, &Quantity(amount.to_owned())), expect, "{resource} {amount}");
         }
@@ -253,6 +304,16 @@ mod tests {
             (json!([asks("500m", true), asks("2", false)]), 2500),
         ] {
             assert_eq!(requests(&pod(json!({"initContainers": first})))["cpu"], expect, "{first}");
+        }
+        for (whole, cpu, memory) in [
+            (json!({"requests": {"cpu": "3"}}), 3000, 1024),
+            (json!({"limits": {"cpu": "3", "memory": "1Mi"}}), 1000, 1024),
+            (json!({"requests": {"memory": "1Mi", "nvidia.com/gpu": "1"}}), 1000, 1 << 20),
+        ] {
+            let limits = json!({"limits": {"memory": "1Ki"}, "requests": {"cpu": "1"}});
+            let asks = requests(&pod(json!({"containers": [{"name": "a", "resources": limits}], "resources": whole})));
+            let expect = [("cpu", cpu), ("memory", memory), ("pods", 1)];
+            assert_eq!(asks, expect.map(|(name, amount)| (name.to_owned(), amount)).into(), "{whole}");
         }
         let limited = json!({"containers": [{"name": "a", "resources": {"limits": {"memory": "1Ki"}}}]});
         assert_eq!(requests(&pod(limited)), BTreeMap::from([("memory".into(), 1024), ("pods".into(), 1)]));
@@ -322,13 +383,16 @@ mod tests {
             json!({"topologySpreadConstraints": [one]})
         };
         let check = |more: Value, count: u32, nodes: usize, most: u32, by_revision: bool| {
-            assert_eq!(apart(&pod(more.clone()), &own, count, nodes), Apart { most, by_revision }, "{more}");
+            let apart = apart(&pod(more.clone()), &own);
+            assert_eq!((apart.most(count, nodes), apart.by_revision), (most, by_revision), "{more}");
         };
         check(json!({}), 3, 2, u32::MAX, true);
         check(spread(json!({})), 3, 2, 2, false);
         check(spread(json!({})), 3, 18, 1, false);
         check(spread(json!({})), 3, 0, 3, false);
         check(spread(json!({"maxSkew": 2})), 4, 2, 3, false);
+        check(spread(json!({"maxSkew": 2})), 3, 2, 2, false);
+        check(spread(json!({"maxSkew": 3})), 3, 2, 3, false);
         check(spread(json!({"matchLabelKeys": [REVISION]})), 4, 2, 2, true);
         for free in [
             json!({"whenUnsatisfiable": "ScheduleAnyway"}),
@@ -337,8 +401,46 @@ mod tests {
         ] {
             check(spread(free), 3, 2, u32::MAX, true);
         }
-        let required = json!([{"topologyKey": host, "labelSelector": selects("cart")}]);
-        let anti = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}});
-        check(json!({"affinity": anti}), 3, 2, 1, false);
+        let anti = |more: Value| {
+            let mut one = json!({"topologyKey": host, "labelSelector": selects("cart")});
+            one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [one]}}})
+        };
+        check(anti(json!({})), 3, 2, 1, false);
+        check(anti(json!({"matchLabelKeys": [REVISION]})), 3, 2, 1, true);
+    }
+
+    #[test]
+    fn a_spread_counts_the_nodes_that_its_policies_say() {
+        let node = |labels: Value, tainted: bool| Node {
+            name: "a".to_owned(),
+            free: BTreeMap::new(),
+            whole: BTreeMap::new(),
+            labels: serde_json::from_value(labels).unwrap(),
+            taints: tainted
+                .then(|| ("team".to_owned(), "ops".to_owned(), "NoSchedule".to_owned()))
+                .into_iter()
+                .collect(),
+            large_pages: false,
+        };
+        let check = |policies: Value, expect: [bool; 4]| {
+            let mut one = json!({
+                "maxSkew": 1, "topologyKey": HOSTNAME, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {},
+            });
+            one.as_object_mut().unwrap().extend(policies.as_object().unwrap().clone());
+            let pod = pod(json!({"nodeSelector": {"gpu": "true"}, "topologySpreadConstraints": [one]}));
+            let even = apart(&pod, &Labels::new()).even.unwrap();
+            let nodes = [
+                node(json!({HOSTNAME: "a", "gpu": "true"}), false),
+                node(json!({HOSTNAME: "a", "gpu": "true"}), true),
+                node(json!({HOSTNAME: "a"}), false),
+                node(json!({"gpu": "true"}), false),
+            ];
+            assert_eq!(nodes.map(|node| even.counts(&node, &pod)), expect, "{policies}");
+        };
+        check(json!({}), [true, true, false, false]);
+        check(json!({"nodeTaintsPolicy": "Honor"}), [true, false, false, false]);
+        check(json!({"nodeAffinityPolicy": "Ignore"}), [true, true, true, false]);
+        check(json!({"nodeAffinityPolicy": "Ignore", "nodeTaintsPolicy": "Honor"}), [true, false, true, false]);
     }
 }

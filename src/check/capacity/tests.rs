@@ -226,6 +226,67 @@ error S-capacity-001 shop:10:3 cart: its 4 pods do not fit: there is enough of e
     );
 }
 
+/// A node with no room keeps the others from taking more than one pod more than it has.
+#[test]
+fn pods_that_must_be_spread_wait_for_the_fullest_node() {
+    let promised = |replicas: u32| {
+        format!(
+            "cart: {{critical: true, replicas: {replicas}, resources: {{requests: {{cpu: 1, memory: 1Gi}}, limits: {{cpu: 1, memory: 1Gi}}}}, tier: back, port: 9000"
+        )
+    };
+    let nodes = "- {name: large, count: 2, cpu: 8, memory: 16Gi}\n- {name: small, cpu: 0.5, memory: 4Gi}";
+    check_nodes(nodes, "availability: 99.9%\n", (CART, &promised(2)), str![]);
+    check_nodes(nodes, "", (CART, &promised(4)), str![]);
+    check_nodes(
+        nodes,
+        "availability: 99.9%\n",
+        (CART, &promised(4)),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 4 pods do not fit: there is enough of everything in all, but not together on single nodes [2 more nodes like large-1 would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+}
+
+/// What more nodes have is what DaemonSets leave of them, be these of the stack or of others.
+#[test]
+fn more_nodes_carry_daemons_too() {
+    let (loaded, desired) = shop();
+    let amounts = |cpu: u64| [("cpu", cpu), ("memory", 8 << 30), ("pods", 110)];
+    let node = |cpu: u64, taken: u64, daemons: u64| LiveNode {
+        name: "a".to_owned(),
+        allocatable: amounts(cpu).map(|(name, amount)| (name.to_owned(), amount)).into(),
+        taken: [("cpu".to_owned(), taken)].into(),
+        daemons: [("cpu".to_owned(), daemons)].into(),
+        ..LiveNode::default()
+    };
+    let check = |node: LiveNode, expect: &str| {
+        let findings = super::check(&desired, &loaded, &super::nodes::live(&[node]));
+        let last = findings.last().and_then(|finding| finding.help.clone());
+        assert_eq!(last.as_deref(), Some(expect));
+    };
+    // Three pods of a quarter of a core.
+    check(node(500, 500, 0), "2 more nodes like a would do; or ask for less, or run fewer pods");
+    check(node(500, 500, 200), "3 more nodes like a would do; or ask for less, or run fewer pods");
+    check(node(500, 500, 300), "no more nodes of these kinds would help: ask for less, or describe larger nodes");
+}
+
+/// Services that need nodes of several kinds are told of all of them.
+#[test]
+fn nodes_of_several_kinds_are_asked_for_together() {
+    let gpus = "cart: {gpu: 1, replicas: 3, tier: back, port: 9000";
+    check_nodes(
+        "- {name: a, cpu: 0.25, memory: 8Gi}\n- {name: gpu, cpu: 1, memory: 8Gi, gpus: 1, taints: [{key: nvidia.com/gpu, effect: NoSchedule}]}",
+        "",
+        (CART, gpus),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: its 3 pods do not fit: beside what else is there, 3 of nvidia.com/gpu are asked of nodes that have 1, 2 too few [2 more nodes like gpu and one more node like a would do; or ask for less, or run fewer pods]
+error S-capacity-001 shop:12:3 web: its pod does not fit: beside what else is there, 500m of cpu are asked of nodes that have 250m, 250m too few [2 more nodes like gpu and one more node like a would do; or ask for less, or run fewer pods]
+
+"#]],
+    );
+}
+
 #[test]
 fn proxies_of_a_mesh_ask_for_room_too() {
     let nodes = "- {name: a, cpu: 1.2, memory: 8Gi}";
