@@ -7,6 +7,7 @@
 mod autoscaler;
 mod chosen;
 mod config_rolls;
+mod critical_path;
 mod destroy;
 mod drift;
 mod events;
@@ -19,6 +20,7 @@ mod killed;
 mod kubectl;
 mod lock;
 mod not_created;
+mod order;
 mod ownership;
 mod plan_files;
 mod plan_schema;

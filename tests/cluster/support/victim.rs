@@ -211,5 +211,7 @@ impl State {
 /// Whether a request changes what is stored.
 pub(crate) fn is_write(request: &Request) -> bool {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    request.method() != "GET" && !query.contains("dryRun=All") && !path.contains("/apis/authorization.k8s.io/")
+    let asks =
+        ["/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/"].iter().any(|group| path.starts_with(group));
+    request.method() != "GET" && !query.contains("dryRun=All") && !asks
 }
