@@ -27,13 +27,20 @@ impl Cluster {
         Identity::new(instance, &self.settings.control_namespace)
     }
 
+    /// Whether the namespace of the control objects exists.
+    pub(super) async fn control_namespace_exists(&self) -> Result<bool, ProviderError> {
+        let name = &self.settings.control_namespace;
+        let call = Call::get(format!("/api/v1/namespaces/{name}"), format!("reading namespace {name}"));
+        Ok(self.requests.find(&call).await?.is_some())
+    }
+
     /// Makes sure that the namespace of the control objects exists.
     pub(super) async fn ensure_control_namespace(&self) -> Result<(), ProviderError> {
-        let name = &self.settings.control_namespace;
-        let path = format!("/api/v1/namespaces/{name}");
-        if self.requests.find(&Call::get(&path, format!("reading namespace {name}"))).await?.is_some() {
+        if self.control_namespace_exists().await? {
             return Ok(());
         }
+        let name = &self.settings.control_namespace;
+        let path = format!("/api/v1/namespaces/{name}");
         let namespace = json!({
             "apiVersion": "v1",
             "kind": "Namespace",

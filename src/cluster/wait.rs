@@ -80,7 +80,7 @@ impl Cluster {
             _ => watcher::Config::default().labels(&format!("{PART_OF_LABEL}={}", identity.set)),
         };
         let objects = self.watch(kind, place, namespace, config);
-        let has_pods = matches!(kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job");
+        let has_pods = has_pods(kind);
         let pods = match namespace.filter(|_| has_pods).and_then(|ns| Some((ns, pod_place(&served)?))) {
             Some((ns, (kind, place))) => {
                 let label = format!("{}={}", strata_components::desired::INSTANCE_LABEL, identity.instance);
@@ -151,6 +151,11 @@ impl Cluster {
             })
             .boxed()
     }
+}
+
+/// Whether objects of a kind are ready when their pods are.
+pub(super) fn has_pods(kind: &Kind) -> bool {
+    matches!(kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job")
 }
 
 fn pod_place(served: &ServedKinds) -> Option<(&Kind, &Served)> {

@@ -22,6 +22,7 @@ mod lock;
 mod not_created;
 mod order;
 mod ownership;
+mod permissions;
 mod plan_files;
 mod plan_schema;
 mod planned;
@@ -100,6 +101,7 @@ stories! {
     lock,
     not_created,
     ownership,
+    permissions,
     read_only,
     refusals,
     renamed,

@@ -9,6 +9,7 @@ mod redact;
 pub(crate) mod victim;
 
 use std::fmt::Write;
+use std::path::Path;
 
 use std::process::Command;
 use std::time::Duration;
@@ -63,6 +64,11 @@ impl Story {
     pub(crate) fn shipped(name: &'static str, stack: &'static str, environment: &'static str) -> Self {
         let files = story::Story::shipped();
         Self { name, stack, environment, cluster: Cluster::Embedded, files, transcript: String::new() }
+    }
+
+    /// The directory that holds the story's files.
+    pub(crate) fn path(&self) -> &Path {
+        self.files.path()
     }
 
     /// The stack's file.
