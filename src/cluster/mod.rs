@@ -123,7 +123,11 @@ impl Provider for Cluster {
     }
 
     fn lock_mark<'a>(&'a self, instance: &'a Instance) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
-        Box::pin(async move { self.lease(instance).mark().await })
+        Box::pin(async move {
+            // A cluster that is not the one that is meant is asked nothing more.
+            self.target().await?;
+            self.lease(instance).mark().await
+        })
     }
 
     fn lock<'a>(
@@ -139,7 +143,10 @@ impl Provider for Cluster {
     }
 
     fn unlock<'a>(&'a self, instance: &'a Instance, holder: &'a str) -> BoxFuture<'a, Result<Unlock, ProviderError>> {
-        Box::pin(async move { self.lease(instance).take_from(holder).await })
+        Box::pin(async move {
+            self.target().await?;
+            self.lease(instance).take_from(holder).await
+        })
     }
 
     fn open_record<'a>(&'a self, plan: &'a Plan, draft: &'a Draft) -> BoxFuture<'a, Result<Head, ProviderError>> {

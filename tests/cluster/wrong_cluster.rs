@@ -20,13 +20,14 @@ const FOUND: &str = "11111111-2222-3333-4444-555555555555";
 const MEANT: &str = "66666666-7777-8888-9999-000000000000";
 
 /// Each command that can be told a cluster, and how it is called so that it talks to one; none where it never does.
-const COMMANDS: [(&str, Option<&str>); 9] = [
-    ("check", Some("--live")),
-    ("plan", Some("--quiet")),
-    ("up", Some("--yes")),
-    ("destroy", Some("--yes")),
-    ("status", Some("--quiet")),
-    ("history", Some("--quiet")),
+const COMMANDS: [(&str, Option<&[&str]>); 10] = [
+    ("check", Some(&["--live"])),
+    ("plan", Some(&[])),
+    ("up", Some(&["--yes"])),
+    ("destroy", Some(&["--yes"])),
+    ("status", Some(&[])),
+    ("history", Some(&[])),
+    ("unlock", Some(&["somebody"])),
     ("render", None),
     ("graph", None),
     ("reach", None),
@@ -102,7 +103,7 @@ fn every_command_says_so_and_asks_nothing_more() {
     );
     for (command, talks) in COMMANDS {
         let words = [command, WHERE, "-e", "testing", "--cluster", "kubeconfig:fleet.json"];
-        let (code, out, err) = story.run(&words.into_iter().chain(talks).collect::<Vec<_>>());
+        let (code, out, err) = story.run(&words.iter().chain(talks.unwrap_or_default()).copied().collect::<Vec<_>>());
         match talks {
             Some(_) => {
                 assert_eq!((code, out.as_str(), err.as_str()), (1, "", reason.as_str()), "{command}");
