@@ -145,8 +145,8 @@ fn desired(story: &Story) -> Desired {
 pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new(WHERE, cluster);
     story.write("environments/testing.yaml", &format!("{ENVIRONMENT}control_namespace: {CONTROL}\n"));
-    let served = story.serve();
     let first = planned(&story, &Policy::default());
+    let served = story.serve();
     let needed = check(&story, "first", &first, |each| each.to_vec());
     let lines = needed.join("\n# ");
     story.tell(&format!(
@@ -155,9 +155,9 @@ pub(crate) fn story(cluster: Cluster) {
     drop(served);
 
     story.succeed("up", "--yes --quiet");
-    let _served = story.serve();
     let policy = Policy { destroy: true, delete: vec![format!("Namespace/{WHERE}")], ..Policy::default() };
     let last = planned(&story, &policy);
+    let _served = story.serve();
     // Of a Namespace that goes, everything is listed that it may hold.
     let some = |verb: &str, group: &str, resource: &str| {
         let (group, resource) = (group.to_owned(), resource.to_owned());

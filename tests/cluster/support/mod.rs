@@ -172,17 +172,16 @@ impl Story {
     /// Serves the cluster, until what is given back is dropped, to more than one program at once; a real API server
     /// always does.
     pub(crate) fn serve(&self) -> Option<Served> {
-        self.cluster.is_embedded().then(|| Served::start(self.files.path()))
+        let served = self.cluster.is_embedded().then(|| Served::start(self.files.path()));
+        // Whoever serves it says so a moment before its address can be read.
+        while served.is_some() && self.output("cluster kubeconfig -e testing").is_empty() {}
+        served
     }
 
     /// A kubeconfig for the story's cluster, while it is served, with this token and nothing else to show.
     pub(crate) fn kubeconfig_of(&self, token: &str) -> String {
         let mut config = match self.cluster {
-            // Whoever serves it says so a moment before its address can be read.
-            Cluster::Embedded => (0..50)
-                .map(|_| Kubeconfig::from_yaml(&self.output("cluster kubeconfig -e testing")).unwrap_or_default())
-                .find(|config| !config.clusters.is_empty())
-                .unwrap(),
+            Cluster::Embedded => Kubeconfig::from_yaml(&self.output("cluster kubeconfig -e testing")).unwrap(),
             Cluster::Real(real) => Kubeconfig::read_from(&real.kubeconfig).unwrap(),
         };
         for server in config.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()?.server.as_mut()) {
