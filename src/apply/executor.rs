@@ -1,7 +1,7 @@
 //! The executor: phases in order, stages inside a phase, everything of a stage at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
@@ -186,6 +186,18 @@ struct Run<'a> {
     settled: BTreeSet<(Order, ResourceId)>,
     /// The order of the phase that is being carried out.
     order: Order,
+    /// What is known of steps that were begun, for when the run ends in the middle of a stage.
+    begun: Mutex<BTreeMap<(Order, ResourceId), Begun>>,
+}
+
+/// What is known of a step that was begun.
+enum Begun {
+    /// It was sent.
+    Sent,
+    /// The provider has acknowledged it; this is the UID of what then exists.
+    Acknowledged(Option<String>),
+    /// The provider has refused it, for this reason.
+    Refused(String),
 }
 
 impl<'a> Run<'a> {
@@ -206,7 +218,13 @@ impl<'a> Run<'a> {
             stopped: BTreeMap::new(),
             settled: BTreeSet::new(),
             order: Order::Apply,
+            begun: Mutex::default(),
         }
+    }
+
+    /// Notes what is known of a step.
+    fn note(begun: &Mutex<BTreeMap<(Order, ResourceId), Begun>>, order: Order, step: &Step, known: Begun) {
+        begun.lock().unwrap_or_else(PoisonError::into_inner).insert((order, step.id.clone()), known);
     }
 
     /// Carries out all phases. An interrupt is told as soon as it is heard.
@@ -292,16 +310,24 @@ impl<'a> Run<'a> {
         }
         let (provider, plan, tell, interrupt) = (self.provider, self.plan, &self.tell, &self.interrupt);
         let limit = self.settings.wait_limit;
+        let (begun, order) = (&self.begun, phase.order);
         let results: Vec<_> = stream::iter(ready)
             .map(|step| async move {
                 if *interrupt.borrow() {
                     return (step, None);
                 }
                 tell(Event::Started { action: step.action, id: step.id.clone() });
+                Self::note(begun, order, step, Begun::Sent);
                 let result = match step.action {
                     Action::Replace => replace(provider, plan, step, limit, tell).await,
                     _ => provider.carry_out(plan, step).await.map_err(Trouble::from),
                 };
+                let known = match &result {
+                    Ok(done) => Begun::Acknowledged(done.uid.clone()),
+                    Err(Trouble::Refused(error)) => Begun::Refused(reason(step, error)),
+                    Err(Trouble::StillThere(error)) => Begun::Refused(error.to_string()),
+                };
+                Self::note(begun, order, step, known);
                 if let Ok(done) = &result {
                     let (action, id, warnings) = (what(step, &done.uid), step.id.clone(), done.warnings.clone());
                     tell(Event::Acknowledged { action, id, warnings });
@@ -443,9 +469,25 @@ impl<'a> Run<'a> {
     /// Ends the run where nothing more may be written.
     fn abort(&mut self, reason: &str) {
         let plan = self.plan;
+        let mut begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
         for phase in &plan.phases {
             self.order = phase.order;
-            phase.steps.iter().for_each(|step| self.not_tried(step, reason));
+            for step in &phase.steps {
+                let place = (phase.order, step.id.clone());
+                let known = begun.remove(&place).filter(|_| !self.settled.contains(&place));
+                match known {
+                    Some(Begun::Acknowledged(uid)) if until(step).is_none() => self.done(phase, step, what(step, &uid)),
+                    Some(Begun::Acknowledged(_)) => {
+                        self.not_tried(step, &format!("carried out, and not waited for: {reason}"));
+                    }
+                    Some(Begun::Refused(error)) => self.failed(step, error, Vec::new()),
+                    Some(Begun::Sent) => {
+                        let reason = format!("it is not known whether it was carried out: {reason}");
+                        self.failed(step, reason, Vec::new());
+                    }
+                    None => self.not_tried(step, reason),
+                }
+            }
         }
         self.outcome.aborted = Some(reason.to_owned());
     }

@@ -155,6 +155,9 @@ impl Cluster {
             return Err(ProviderError::Moved { id: step.id.to_string(), what: "appeared".to_owned() });
         }
         let warnings = answer.warnings.clone();
+        if answer.status == StatusCode::CONFLICT && !new {
+            self.still_the_same(step).await?;
+        }
         let after = answer.ok(&call.doing)?;
         let fields = otherwise(step, self.types(plan), &object, &after, &plan.field_manager);
         if !fields.is_empty() {
@@ -162,6 +165,19 @@ impl Cluster {
         }
         let uid = after.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
         Ok(Done { uid, warnings })
+    }
+
+    /// An error where the object of a step is not there any more, or is another one.
+    async fn still_the_same(&self, step: &Step) -> Result<(), ProviderError> {
+        let call = Call::get(self.path(step).await?, format!("reading {}", step.id));
+        let live = self.requests.find(&call).await?;
+        let uid = live.as_ref().and_then(|live| live.pointer("/metadata/uid")?.as_str());
+        let what = match (uid, step.uid.as_deref()) {
+            (None, Some(_)) => "was deleted",
+            (Some(uid), Some(planned)) if uid != planned => "was replaced",
+            _ => return Ok(()),
+        };
+        Err(ProviderError::Moved { id: step.id.to_string(), what: what.to_owned() })
     }
 
     /// Makes fields of client-side managers the instance's, where the plan says so: an applier could not remove what

@@ -170,7 +170,7 @@ fn an_interrupt_is_told_and_the_end_as_well() {
     let schema = schema(&story);
     let hook: Hook = std::sync::Arc::new(|passing, running| {
         Box::pin(async move {
-            if !passing.committed && passing.number == 8 {
+            if !passing.committed && passing.number == 7 {
                 running.interrupt();
                 running.says("interrupted: finishing what is in flight").await;
             }
