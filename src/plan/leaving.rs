@@ -178,6 +178,8 @@ impl Leave<'_> {
             action: if self.snapshot.unlisted.is_empty() { Action::Delete } else { Action::Blocked },
             replace: None,
             leaves: Vec::new(),
+            from: None,
+            gate: false,
             hands_over: Vec::new(),
             altered: Vec::new(),
             condition: Some(Condition::Unowned),

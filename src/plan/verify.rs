@@ -14,7 +14,9 @@ use strata_components::model::Ownership;
 use super::planner::{digest, field_manager};
 use super::policy::{Policy, named};
 use super::types::{Action, Cause, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
-use crate::observe::{FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, ReplaceOrder, Snapshot};
+use crate::observe::{
+    FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Readiness, ReplaceOrder, Snapshot,
+};
 
 /// What must hold of every plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -205,6 +207,11 @@ impl<'a> Checker<'a> {
             self.expect(!(told && is_kept), Invariant::Complete, &live.id, "is kept and has a step");
             self.expect(!(told && is_left_out), Invariant::Complete, &live.id, "is left out and has a step");
         }
+        let leftovers: Vec<_> = self.leftovers().collect();
+        for (_, left) in leftovers {
+            let goes = seen.contains_key(&(Order::Delete, &left.id));
+            self.expect(goes, Invariant::Complete, &left.id, "is left behind and not told");
+        }
         for id in kept {
             let guarded = self.live(id).is_some_and(|live| live.owner == Owner::This && live.guarded.is_some());
             self.expect(guarded, Invariant::Complete, id, "is told as kept and is nothing that would be");
@@ -250,8 +257,7 @@ impl<'a> Checker<'a> {
             "stands in another phase than it belongs to",
         );
         self.expect(self.within(resource), Invariant::Targets, id, "is no target and has a step");
-        let same = step.address == resource.address && step.service == resource.service && step.tier == resource.tier;
-        self.expect(same, Invariant::Complete, id, "has another address, service or tier than what is desired");
+        self.addressed(step, resource);
         self.expect(step.waits_for == resource.depends_on, Invariant::Dependencies, id, "waits for something else");
         for service in &step.waits_for {
             let in_time = self.phases.get(service.as_str()).is_some_and(|needed| *needed <= phase.number);
@@ -259,27 +265,44 @@ impl<'a> Checker<'a> {
             self.expect(in_time, Invariant::Dependencies, id, &detail);
         }
         let Some(preview) = self.preview(id) else {
-            let idle = step.action == Action::Blocked && step.manifest.is_none() && !step.force;
-            return self.expect(idle, Invariant::Explained, id, "was never previewed");
+            let idle = step.action == Action::Blocked && step.manifest.is_none() && step.manifest_digest.is_none();
+            let unknown = step.stage == 0 && step.readiness.is_none() && step.confirmation.is_none();
+            self.expect(idle && unknown && is_plain(step), Invariant::Explained, id, "was never previewed");
+            let unasked = !step.force && !step.gate && step.condition.is_none();
+            return self.expect(unasked, Invariant::Explained, id, "asks for something although it is blocked");
         };
-        let placed = step.stage == preview.stage
-            && step.gate == preview.gate
-            && step.readiness.as_ref() == Some(&preview.readiness);
-        self.expect(placed, Invariant::Ordered, id, "has another stage or readiness than was observed");
+        self.placed(step, preview, &preview.readiness);
         let wide = step.causes.contains(&Cause::Overlap { over: false });
         self.manifest(step, resource, preview, wide);
         self.fits_outcome(step, preview);
         let order = match (&preview.outcome, step.action) {
             (Previewed::Replace { order, leaves, .. }, Action::Replace) => {
-                Some((*order, leaves.iter().map(|left| &left.id).collect::<Vec<_>>()))
+                (Some(*order), leaves.iter().map(|left| &left.id).collect::<Vec<_>>())
             }
-            _ => None,
+            _ => (None, Vec::new()),
         };
-        let told = step.replace.map(|order| (order, step.leaves.iter().collect::<Vec<_>>()));
+        let told = (step.replace, step.leaves.iter().collect::<Vec<_>>());
         self.expect(told == order, Invariant::Explained, id, "is replaced in another order than was observed");
         let left = step.replace != Some(ReplaceOrder::DeleteFirst) || step.leaves.is_empty();
         self.expect(left, Invariant::Explained, id, "leaves something behind although it goes with all it owns");
         self.expect(step.condition.is_none(), Invariant::Explained, id, "is applied on a condition");
+    }
+
+    /// A step says where what it is about belongs, as what is desired does.
+    pub(super) fn addressed(&mut self, step: &Step, resource: &Resource) {
+        let same = step.address == resource.address
+            && step.service == resource.service
+            && step.tier == resource.tier
+            && step.ready_within == resource.ready_within;
+        let detail = "has another address, service, tier or limit than what is desired";
+        self.expect(same, Invariant::Complete, &step.id, detail);
+    }
+
+    /// A step comes within its phase where it was observed to belong, and is waited for as that says.
+    pub(super) fn placed(&mut self, step: &Step, preview: &Preview, readiness: &Readiness) {
+        let placed =
+            step.stage == preview.stage && step.gate == preview.gate && step.readiness.as_ref() == Some(readiness);
+        self.expect(placed, Invariant::Ordered, &step.id, "has another stage or readiness than was observed");
     }
 
     fn manifest(&mut self, step: &Step, resource: &Resource, preview: &Preview, wide: bool) {
@@ -359,7 +382,19 @@ impl<'a> Checker<'a> {
         let listed = step.action != Action::Delete || self.snapshot.unlisted.is_empty();
         self.expect(listed, Invariant::Listed, id, "is deleted while a kind could not be listed");
         let bare = step.manifest.is_none() && step.manifest_digest.is_none() && !step.force;
-        self.expect(bare, Invariant::Manifest, id, "is deleted and would be applied");
+        self.expect(bare && is_plain(step), Invariant::Manifest, id, "is deleted and would be applied");
+        let unsure = step.confirmation.is_none() && step.readiness.is_none() && step.ready_within.is_none();
+        let unasked = unsure && !step.gate && step.waits_for.is_empty();
+        self.expect(unasked, Invariant::Ordered, id, "is deleted and waited for as if it were applied");
+        let (address, stage) = match (self.leftover(id), self.live(id)) {
+            (Some((by, _)), _) => (by.address.clone(), 0),
+            (None, Some(live)) => {
+                (live.address.clone().unwrap_or_else(|| id.to_string()), u32::from(live.guarded.is_some()))
+            }
+            (None, None) => (step.address.clone(), step.stage),
+        };
+        self.expect(step.stage == stage, Invariant::Ordered, id, "goes earlier or later than it should");
+        self.expect(step.address == address, Invariant::Complete, id, "has another address than was observed");
         let left_by = self.live(id).is_some_and(|live| live.left_by.is_some()) || self.leftover(id).is_some();
         let condition = (left_by && step.action != Action::Forget).then_some(Condition::Unowned);
         let right = step.condition == condition;
@@ -623,6 +658,12 @@ impl<'a> Checker<'a> {
         let bare = Plan { digest: String::new(), ..self.plan.clone() };
         self.of_all(digest(&bare) == self.plan.digest, Invariant::Sealed, "its digest is not its own");
     }
+}
+
+/// Whether a step replaces nothing, moves nothing, takes nothing over and expects nothing else of the server.
+fn is_plain(step: &Step) -> bool {
+    let Step { replace, leaves, from, hands_over, altered, .. } = step;
+    replace.is_none() && leaves.is_empty() && from.is_none() && hands_over.is_empty() && altered.is_empty()
 }
 
 /// Whether a step of this action applies a manifest.

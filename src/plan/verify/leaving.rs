@@ -8,8 +8,8 @@ use strata_components::desired::{Desired, Resource, ResourceId};
 use super::super::planner::digest;
 use super::super::policy::{Policy, named};
 use super::super::types::{Action, Cause, Order, Step};
-use super::{Checker, Invariant, releases, writes};
-use crate::observe::{Leftover, LiveObject, Owner, Previewed};
+use super::{Checker, Invariant, is_plain, releases, writes};
+use crate::observe::{Confirmation, Leftover, LiveObject, Owner, Previewed};
 
 /// The services that the targets reach, found by going on until nothing new is; `None` where all are meant.
 pub(super) fn services_within<'a>(desired: &'a Desired, policy: &'a Policy) -> Option<BTreeSet<&'a str>> {
@@ -94,7 +94,15 @@ impl<'a> Checker<'a> {
             let from = step.from.as_ref().and_then(|from| self.live(from));
             let right = match step.action {
                 Action::Move => from.is_some_and(|from| self.renamed(from).iter().any(|one| one.id == step.id)),
-                _ => step.from.is_none() || step.action == Action::Blocked,
+                // A move that is blocked still says what it was about.
+                Action::Blocked => {
+                    step.from.is_none()
+                        || step
+                            .from
+                            .as_ref()
+                            .is_some_and(|from| step.causes.contains(&Cause::MovedFrom { id: from.clone() }))
+                }
+                _ => step.from.is_none(),
             };
             self.expect(right, Invariant::Moved, &step.id, "moves from something that it never was");
         }
@@ -138,6 +146,9 @@ impl<'a> Checker<'a> {
         let Some(resource) = self.resources.get(id).copied() else {
             return self.report(Invariant::Complete, id, "is to be applied and not desired");
         };
+        self.addressed(step, resource);
+        let bare = is_plain(step) && step.condition.is_none();
+        self.expect(bare, Invariant::Explained, id, "does something else than to close");
         if releases(step) {
             return self.released(step, resource);
         }
@@ -146,9 +157,14 @@ impl<'a> Checker<'a> {
         self.expect(opened, Invariant::Moved, id, "is closed and was never open");
         let is_update = step.action == Action::Update && step.causes == [Cause::Overlap { over: true }];
         self.expect(is_update, Invariant::Moved, id, "is something else than closed at the end");
+        let renamed = self.snapshot.objects.iter().flat_map(|live| self.renamed(live));
+        let renamed: BTreeSet<&String> = renamed.filter_map(|resource| resource.service.as_ref()).collect();
+        let waits = step.waits_for.iter().eq(renamed);
+        self.expect(waits, Invariant::Dependencies, id, "waits for something else than what moves");
         if let Some(preview) = self.preview(id) {
-            let placed = step.stage == preview.stage && step.readiness.as_ref() == Some(&preview.readiness);
-            self.expect(placed, Invariant::Ordered, id, "has another stage or readiness than was observed");
+            self.placed(step, preview, &preview.readiness);
+            let sure = step.confirmation.as_ref() == preview.outcome.confirmation().as_ref();
+            self.expect(sure, Invariant::Explained, id, "is as sure as its preview was not");
             self.expect(!step.force, Invariant::Manifest, id, "fields are taken by force at the end");
             let applied = preview.applied_as.as_ref().unwrap_or(&resource.manifest);
             let right = step.manifest.as_ref() == Some(applied)
@@ -181,11 +197,13 @@ impl<'a> Checker<'a> {
     /// A step that gives a workload its size when its autoscaler is gone.
     fn released(&mut self, step: &Step, resource: &Resource) {
         let id = &step.id;
-        let is_update = step.action == Action::Update && step.condition.is_none() && step.hands_over.is_empty();
+        let is_update = step.action == Action::Update && step.force && step.waits_for.is_empty();
         self.expect(is_update, Invariant::Explained, id, "does something else than get its size");
-        let Some(autoscaled) = self.preview(id).and_then(|preview| preview.autoscaled.as_ref()) else { return };
-        let ready = step.readiness.as_ref() == Some(&autoscaled.readiness);
-        self.expect(ready, Invariant::Ordered, id, "has another readiness than was observed");
+        let sure = step.confirmation == Some(Confirmation::Predicted);
+        self.expect(sure, Invariant::Explained, id, "is as sure as nobody can be");
+        let Some(preview) = self.preview(id) else { return };
+        let Some(autoscaled) = &preview.autoscaled else { return };
+        self.placed(step, preview, &autoscaled.readiness);
         let right = step.manifest.as_ref() == Some(&autoscaled.manifest)
             && step.manifest_digest.as_deref() == Some(digest(&resource.manifest).as_str());
         self.expect(right, Invariant::Manifest, id, "what is applied at the end is not what is desired");
