@@ -80,7 +80,7 @@ pub fn compare(saved: &Plan, fresh: &Plan, snapshot: &Snapshot) -> Result<Rest, 
         match (then.get(place), now.get(place)) {
             (Some(step), Some(live)) if is_same(step, live) => rest.left += usize::from(is_change(step)),
             (Some(step), live) => match progress.of(place, step) {
-                Some(true) => rest.done += 1,
+                Some(true) => rest.done += usize::from(is_change(step)),
                 Some(false) => rest.left += 1,
                 None => match live {
                     Some(live) => moved.extend(of_step(step, live)),

@@ -38,9 +38,14 @@ fn desired() -> Desired {
 
 /// What a stack asks of a cluster.
 pub(crate) fn desired_of(stack: &str) -> Desired {
+    desired_in(stack, ENVIRONMENT)
+}
+
+/// What a stack asks of the cluster of an environment.
+pub(crate) fn desired_in(stack: &str, environment: &str) -> Desired {
     let files = story::Story::new();
     files.file(&format!("stacks/{WHERE}.yaml"), stack.replace(NAME, WHERE));
-    files.file("environments/testing.yaml", ENVIRONMENT);
+    files.file("environments/testing.yaml", environment);
     let loaded = Root::open(files.path()).unwrap().load(WHERE, "testing").unwrap();
     compose(&loaded.stack, &loaded.environment, "local", None).unwrap()
 }

@@ -16,7 +16,7 @@ use kube_embedded::faults::Faults;
 use kube_embedded::{WebhookAnswer, Webhooks};
 use serde_json::json;
 use strata::apply::{self, Event, Outcome, apply};
-use strata::components::desired::Desired;
+use strata::components::desired::{Desired, Resource};
 use strata::observe::{Look, PreviewMode, Snapshot};
 use strata::plan::saved::SavedPlan;
 use strata::plan::stale::compare;
@@ -25,8 +25,8 @@ use strata::plan::{Action, Plan, Policy, plan};
 use strata::provider::Provider;
 use tokio::sync::watch;
 
-use super::faults::{cluster_with, desired_of, provider, while_time_stands_still};
-use super::support::{STACK, draft_of};
+use super::faults::{cluster_with, desired_in, desired_of, provider, while_time_stands_still};
+use super::support::{ENVIRONMENT, STACK, draft_of};
 
 /// The two services, and what an edit makes of them.
 fn stack(edit: impl Fn(String) -> String) -> Desired {
@@ -150,6 +150,23 @@ fn what_moves_is_taken_up_again_and_closed() {
     is_taken_up_again(&stack(|text| text), &renamed(), &[Action::Move, Action::Update, Action::Delete]);
 }
 
+#[test]
+fn a_size_that_an_autoscaler_gives_back_is_taken_up_again() {
+    let autoscaled = "    purpose: Core AI memory and vector storage\n    autoscale: {min: 2, max: 5, cpu: 70}\n";
+    let grows = STACK.replace("    purpose: Core AI memory and vector storage\n", autoscaled);
+    let environment = ENVIRONMENT.replace("image:", "autoscaling: true\n\nimage:");
+    let (before, after) = (desired_in(&grows, &environment), desired_in(STACK, &environment));
+    // It differs in more than the size, so that its step changes it twice.
+    let after = Desired { resources: after.resources.into_iter().map(labelled).collect(), ..after };
+    is_taken_up_again(&before, &after, &[Action::Update, Action::Delete]);
+}
+
+/// The resource with a label more.
+fn labelled(mut resource: Resource) -> Resource {
+    resource.manifest["metadata"]["labels"]["team"] = json!("memory");
+    resource
+}
+
 /// A webhook that the server asks about every Deployment.
 fn webhook() -> MutatingWebhookConfiguration {
     let hook = json!({
@@ -160,6 +177,17 @@ fn webhook() -> MutatingWebhookConfiguration {
         "rules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["deployments"]}],
     });
     serde_json::from_value(json!({"metadata": {"name": "scale"}, "webhooks": [hook]})).unwrap()
+}
+
+/// A cluster that holds this, and then asks a webhook about every Deployment; and a provider for it.
+async fn with_webhook(webhooks: Webhooks, before: &Desired) -> (kube_embedded::Cluster, impl Provider) {
+    let cluster = cluster_with(webhooks).await;
+    let provider = provider(&cluster, &Faults::seeded(0), "one");
+    let first = planned(&provider, before).await;
+    assert!(carried_out(&provider, &first, usize::MAX).await.is_complete());
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(kube::Client::new(cluster.router(), "default"));
+    configurations.create(&PostParams::default(), &webhook()).await.unwrap();
+    (cluster, provider)
 }
 
 #[test]
@@ -176,13 +204,7 @@ fn an_answer_that_is_another_than_planned_fails_its_step_and_shows_both() {
             }
             _ => WebhookAnswer::allow(),
         });
-        let cluster = cluster_with(webhooks).await;
-        let provider = provider(&cluster, &Faults::seeded(0), "one");
-        let first = planned(&provider, &before).await;
-        assert!(carried_out(&provider, &first, usize::MAX).await.is_complete());
-        let client = kube::Client::new(cluster.router(), "default");
-        let configurations: Api<MutatingWebhookConfiguration> = Api::all(client);
-        configurations.create(&PostParams::default(), &webhook()).await.unwrap();
+        let (_cluster, provider) = with_webhook(webhooks, &before).await;
         let plan = planned(&provider, &after).await;
         carried_out(&provider, &plan, usize::MAX).await
     });
@@ -210,13 +232,7 @@ fn what_the_server_has_shown_to_make_of_it_is_told_and_no_surprise() {
             }
             _ => WebhookAnswer::allow(),
         });
-        let cluster = cluster_with(webhooks).await;
-        let provider = provider(&cluster, &Faults::seeded(0), "one");
-        let first = planned(&provider, &before).await;
-        assert!(carried_out(&provider, &first, usize::MAX).await.is_complete());
-        let client = kube::Client::new(cluster.router(), "default");
-        let configurations: Api<MutatingWebhookConfiguration> = Api::all(client);
-        configurations.create(&PostParams::default(), &webhook()).await.unwrap();
+        let (_cluster, provider) = with_webhook(webhooks, &before).await;
         let plan = planned(&provider, &after).await;
         let altered: Vec<_> = plan.steps().flat_map(|step| &step.altered).map(|one| one.after.clone()).collect();
         assert_eq!(altered, [Some(json!("mirror.example/image:1")), Some(json!("mirror.example/image:1"))]);

@@ -26,7 +26,7 @@ use super::fixed;
 use super::lists::Live;
 use super::namespaces::Namespaces;
 use super::predicted;
-use super::replace::Refusal;
+use super::replace::{Refusal, Refused};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed, Readiness};
 use crate::plan::digest;
 use crate::provider::ProviderError;
@@ -85,7 +85,7 @@ impl Cluster {
             [&narrow, &wide].into_iter().flatten().flat_map(|left| left.fields.iter().cloned()).collect();
         left.sort();
         left.dedup();
-        let mut applied_as = narrow.map(|left| left.manifest).or(held);
+        let mut applied_as = narrow.map(|left| left.manifest).or(held).or_else(|| sizeless.clone());
         let manifest = applied_as.as_ref().unwrap_or(wanted);
         let dressed = state.identity.dress(manifest, digest(wanted));
         let mut hands_over = Vec::new();
@@ -273,9 +273,15 @@ impl Cluster {
         }
         let reason = format!("the server takes no change of {} in an object that exists", paths.join(", "));
         let unconfirmed = "the server was not asked whether it would take the object new".to_owned();
-        let (refusal, change) = (Refusal { reason, paths }, (changes.clone(), conflicts.clone()));
-        let confirmation = Confirmation::Unconfirmed(unconfirmed);
-        self.replacement(id, &dressed.object, live, refusal, change, confirmation, state).await
+        let refused = Refused {
+            id,
+            wanted: &dressed.object,
+            live,
+            refusal: Refusal { reason, paths },
+            changes: changes.clone(),
+            conflicts: conflicts.clone(),
+        };
+        self.replacement(refused, Confirmation::Unconfirmed(unconfirmed), state).await
     }
 
     /// A change that the server refuses to make: a replacement, where it would take the object new.
@@ -296,7 +302,8 @@ impl Cluster {
             Prediction::Changed { after, .. } => fields::predicted(&id.kind, &schema, object, &after, state.manager).0,
             Prediction::Unchanged | Prediction::Unknown { .. } => Vec::new(),
         };
-        self.preview_replace(id, &dressed.object, object, refusal, (changes, conflicts), state).await
+        let refused = Refused { id, wanted: &dressed.object, live: object, refusal, changes, conflicts };
+        self.preview_replace(refused, state).await
     }
 }
 

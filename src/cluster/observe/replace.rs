@@ -26,6 +26,23 @@ pub(super) struct Refusal {
     pub(super) paths: Vec<String>,
 }
 
+/// The change that was refused.
+#[derive(Debug, Clone)]
+pub(super) struct Refused<'a> {
+    /// Of which object.
+    pub(super) id: &'a ResourceId,
+    /// The object as it would be applied.
+    pub(super) wanted: &'a Value,
+    /// The object as it is.
+    pub(super) live: &'a Value,
+    /// What the server says of it.
+    pub(super) refusal: Refusal,
+    /// The fields that would change.
+    pub(super) changes: Vec<FieldChange>,
+    /// Those of them that others hold.
+    pub(super) conflicts: Vec<FieldConflict>,
+}
+
 impl Refusal {
     /// Reads it from the answer to a dry run: 422 with causes that name fields. A refusal by admission names none, and
     /// is not gone round by deleting.
@@ -42,36 +59,26 @@ impl Refusal {
 
 impl Cluster {
     /// What becomes of a change that was refused: a replacement where the server would take the object new.
-    /// `wanted` is the object as it would be applied, `changes` the fields that would change.
     pub(super) async fn preview_replace(
         &self,
-        id: &ResourceId,
-        wanted: &Value,
-        live: &Value,
-        refusal: Refusal,
-        (changes, conflicts): (Vec<FieldChange>, Vec<FieldConflict>),
+        refused: Refused<'_>,
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
-        let confirmation = match self.try_new(id, wanted, state).await? {
-            Ok(confirmation) => confirmation,
+        match self.try_new(refused.id, refused.wanted, state).await? {
+            Ok(confirmation) => self.replacement(refused, confirmation, state).await,
             // It would not be taken new either: what is wrong is told by that answer.
-            Err(reason) => return Ok(Previewed::Refused { reason }),
-        };
-        self.replacement(id, wanted, live, refusal, (changes, conflicts), confirmation, state).await
+            Err(reason) => Ok(Previewed::Refused { reason }),
+        }
     }
 
     /// A replacement of which it is known how sure it is.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of what is put together here")]
     pub(super) async fn replacement(
         &self,
-        id: &ResourceId,
-        wanted: &Value,
-        live: &Value,
-        refusal: Refusal,
-        (changes, conflicts): (Vec<FieldChange>, Vec<FieldConflict>),
+        refused: Refused<'_>,
         confirmation: Confirmation,
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
+        let Refused { id, wanted, live, refusal, changes, conflicts } = refused;
         let way = way(&id.kind, live, wanted);
         let mut leaves = Vec::new();
         for (group, version, kind) in way.leaves {

@@ -28,6 +28,9 @@ impl Progress<'_> {
             Order::Apply => {
                 let (now, closing) = (now?, self.then.get(&(id, Order::Close)));
                 let done = match closing {
+                    Some(closing) if releases(closing) => {
+                        is_done(planned, now, &planned.manifest_digest) || is_sized(planned, closing, now)
+                    }
                     Some(closing) => self.is_open(planned, now) || is_done(planned, now, &closing.manifest_digest),
                     None => is_done(planned, now, &planned.manifest_digest),
                 };
@@ -37,6 +40,10 @@ impl Progress<'_> {
                 let opened = self.then.get(&(id, Order::Apply))?;
                 let applied = self.now.get(&(id, Order::Apply))?;
                 match now {
+                    Some(now) if releases(planned) => releases_the_same(opened, planned, now).then_some(false),
+                    None if releases(planned) => {
+                        is_sized(opened, planned, applied).then_some(applied.action == Action::Unchanged)
+                    }
                     Some(now) => closes_the_same(opened, planned, now).then_some(false),
                     // With the old name gone, what closes it is an ordinary change.
                     None if self.is_open(opened, applied) => Some(false),
@@ -68,9 +75,9 @@ fn is_done(planned: &Step, now: &Step, manifest: &Option<String>) -> bool {
 fn is_same_object(planned: &Step, now: &Step) -> bool {
     let same = match planned.action {
         Action::Create | Action::Move => planned.uid.is_none(),
-        Action::Update | Action::Adopt => planned.uid == now.uid,
+        Action::Update | Action::Adopt | Action::Unchanged => planned.uid == now.uid,
         Action::Replace => planned.uid != now.uid,
-        Action::Delete | Action::Forget | Action::Unchanged | Action::Blocked => false,
+        Action::Delete | Action::Forget | Action::Blocked => false,
     };
     // What is named here is about what is done, and not about what comes of it.
     let now = settled(now);
@@ -98,6 +105,34 @@ fn closes_the_same(opened: &Step, planned: &Step, now: &Step) -> bool {
     let uid = if made { now.uid.clone() } else { planned.uid.clone() };
     let waits_for = now.waits_for.iter().filter(|service| planned.waits_for.contains(service)).cloned().collect();
     Step { uid, waits_for, ..settled(planned) } == settled(now)
+}
+
+/// Whether a step gives a workload its size when its autoscaler is gone.
+fn releases(step: &Step) -> bool {
+    step.causes.iter().any(|cause| matches!(cause, Cause::Released { .. }))
+}
+
+/// Whether a workload has the size that it was to get when its autoscaler is gone, or gets nothing else any more. What it
+/// had until then was the autoscaler's.
+fn is_sized(opened: &Step, closing: &Step, now: &Step) -> bool {
+    let same = if is_made(opened) { now.uid.is_some() } else { opened.uid == now.uid };
+    let does =
+        matches!(now.action, Action::Unchanged | Action::Update) && now.manifest_digest == closing.manifest_digest;
+    same && does && is_within(now, closing)
+}
+
+/// Whether all fields that a step sets get the values that another gives them.
+fn is_within(step: &Step, other: &Step) -> bool {
+    let given = Field::all(other);
+    Field::all(step).iter().all(|(path, field)| given.get(path).is_some_and(|one| one.after == field.after))
+}
+
+/// Whether a step gives a workload the size that the planned one was to give it, whatever it has by now.
+fn releases_the_same(opened: &Step, planned: &Step, now: &Step) -> bool {
+    let uid = if planned.uid.is_none() && is_made(opened) { now.uid.clone() } else { planned.uid.clone() };
+    let now = settled(now);
+    let same = is_within(planned, &now) && is_within(&now, planned);
+    same && Step { uid, causes: now.causes.clone(), ..settled(planned) } == now
 }
 
 fn is_made(step: &Step) -> bool {
