@@ -4,12 +4,12 @@
 
 use strata_components::compose::{ComposeError, Problem};
 use strata_components::desired::Desired;
-use strata_components::model::ServiceName;
+use strata_components::model::{ServiceName, ServiceRef};
 
 use super::rules;
 use crate::finding::{Finding, Location, Rule};
 use crate::load::Loaded;
-use crate::load::spans::field;
+use crate::load::spans::{field, index};
 
 /// The reasons why a stack cannot be composed.
 pub(super) fn refusals(error: &ComposeError, loaded: &Loaded) -> Vec<Finding> {
@@ -95,10 +95,10 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
             };
             found(&rules::NO_KUBE_API, path, at, "add the addresses to `network.kube_api` of the environment")
         }
-        Problem::UnknownNeighbour { service, .. } => {
-            let own = field(&field("services", service.as_str()), "depends_on");
-            let at = places.stack_key(&own).or_else(|| places.stack_key("services"));
-            found(&rules::UNKNOWN_NEIGHBOUR, own, at, "mend the other stack, or admit it to the environment")
+        Problem::UnknownNeighbour { service, dependency } => {
+            let path = declared_at(loaded, service, dependency);
+            let at = places.stack_value(&path);
+            found(&rules::UNKNOWN_NEIGHBOUR, path, at, "mend the other stack, or admit it to the environment")
         }
         Problem::Unenforceable { path, what, .. } => Some(
             Finding::new(&rules::UNENFORCEABLE, problem.to_string())
@@ -132,6 +132,20 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
                 .help("change the value as the message says".to_owned()),
         ),
     }
+}
+
+/// Where a dependency of a service is declared: by itself, or by its tier.
+fn declared_at(loaded: &Loaded, service: &ServiceName, dependency: &ServiceRef) -> String {
+    let own = field("services", service.as_str());
+    let Some(declared) = loaded.stack.services.get(service) else { return own };
+    let tier =
+        loaded.stack.tiers.get(&declared.tier).map(|tier| (field("tiers", declared.tier.as_str()), &tier.depends_on));
+    let lists = std::iter::once((own.clone(), &declared.depends_on)).chain(tier);
+    let entry = |(declarer, list): (String, &Vec<ServiceRef>)| {
+        let position = list.iter().position(|one| one == dependency)?;
+        Some(index(&field(&declarer, "depends_on"), position))
+    };
+    lists.filter_map(entry).next().unwrap_or(own)
 }
 
 /// What gave way when the stack was composed.

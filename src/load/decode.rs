@@ -85,7 +85,9 @@ fn refused(spans: &SpanMap, error: &serde_path_to_error::Error<serde_json::Error
         Segment::Unknown => path,
     });
     let location = spans.near(&path);
-    let finding = Finding::new(&rules::REFUSED, format!("{}{}", prefix(&path), error.inner())).at(location);
+    let finding = Finding::new(&rules::REFUSED, format!("{}{}", prefix(&path), error.inner()))
+        .at(location)
+        .help("change the value as the message says".to_owned());
     if path.is_empty() { finding } else { finding.path(path) }
 }
 
@@ -157,8 +159,9 @@ impl<'a> Walk<'a> {
     fn list(&mut self, items: &[Node], schema: &'a Value, views: &[View<'a>], place: &Place<'_>) -> Value {
         let fitting: Vec<&View<'a>> = views.iter().filter(|view| view.accepts("array")).collect();
         if fitting.is_empty() {
-            let message = format!("found a list, expected {}", expected(schema, views));
-            self.report(&rules::WRONG_TYPE, place.path, place.shown, &message, None);
+            let wanted = expected(schema, views);
+            let message = format!("found a list, expected {wanted}");
+            self.report(&rules::WRONG_TYPE, place.path, place.shown, &message, Some(write(&wanted)));
             return Value::Null;
         }
         self.first_that_fits(&fitting, |walk, view| walk.list_by(items, view, place))
@@ -167,13 +170,15 @@ impl<'a> Walk<'a> {
     fn list_by(&mut self, items: &[Node], view: &View<'a>, place: &Place<'_>) -> Value {
         let count = |keyword: &str| view.get(keyword).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
         let wrong = match (count("minItems"), count("maxItems")) {
-            (Some(least), _) if items.len() < least => Some(format!("at least {least}")),
-            (_, Some(most)) if items.len() > most => Some(format!("at most {most}")),
+            (Some(least), _) if items.len() < least => Some((format!("at least {least}"), ADD_ENTRIES)),
+            (_, Some(most)) if items.len() > most => {
+                Some((format!("at most {most}"), "remove the entries beyond that"))
+            }
             _ => None,
         };
-        if let Some(wanted) = wrong {
+        if let Some((wanted, help)) = wrong {
             let message = format!("found {} entries, expected {wanted}", items.len());
-            self.report(&rules::WRONG_VALUE, place.path, place.shown, &message, None);
+            self.report(&rules::WRONG_VALUE, place.path, place.shown, &message, Some(help.to_owned()));
         }
         let mut values: Vec<Value> = Vec::with_capacity(items.len());
         let unique = view.get("uniqueItems").and_then(Value::as_bool).unwrap_or(false);
@@ -197,8 +202,9 @@ impl<'a> Walk<'a> {
     fn mapping(&mut self, entries: &[Entry], schema: &'a Value, views: &[View<'a>], place: &Place<'_>) -> Value {
         let mut fitting: Vec<&View<'a>> = views.iter().filter(|view| view.accepts("object")).collect();
         if fitting.is_empty() {
-            let message = format!("found a mapping, expected {}", expected(schema, views));
-            self.report(&rules::WRONG_TYPE, place.path, place.shown, &message, None);
+            let wanted = expected(schema, views);
+            let message = format!("found a mapping, expected {wanted}");
+            self.report(&rules::WRONG_TYPE, place.path, place.shown, &message, Some(write(&wanted)));
             return Value::Null;
         }
         // Of several forms the one that knows most of the keys is meant: its findings are the ones that help.
@@ -248,7 +254,7 @@ impl<'a> Walk<'a> {
         let least = view.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if (entries.len() as u64) < least {
             let message = format!("found {} entries, expected at least {least}", entries.len());
-            self.report(&rules::WRONG_VALUE, place.path, place.shown, &message, None);
+            self.report(&rules::WRONG_VALUE, place.path, place.shown, &message, Some(ADD_ENTRIES.to_owned()));
         }
         Value::Object(values)
     }
@@ -305,7 +311,10 @@ impl<'a> Walk<'a> {
                 [_, _, ..] if only_one => format!("{whole} has both {}, expected one of them", present.join(" and ")),
                 _ => return,
             };
-            let finding = Finding::new(&rules::MISSING_FIELD, message).at(self.source.location(place.shown));
+            let help = if present.is_empty() { "add one of them" } else { "remove the others" };
+            let finding = Finding::new(&rules::MISSING_FIELD, message)
+                .at(self.source.location(place.shown))
+                .help(help.to_owned());
             self.findings.push(if place.path.is_empty() { finding } else { finding.path(place.path) });
         }
     }
@@ -338,7 +347,11 @@ impl<'a> Walk<'a> {
                 None => expected(schema, &views),
             };
             let message = format!("`{key}` is no {title}, expected {wanted}");
-            self.report(&rules::WRONG_VALUE, path, entry.key_span, &message, None);
+            let help = match self.mended(key, &views.iter().collect::<Vec<_>>()) {
+                Some(mended) => format!("write `{mended}`"),
+                None => format!("choose another {title}"),
+            };
+            self.report(&rules::WRONG_VALUE, path, entry.key_span, &message, Some(help));
         }
     }
 
@@ -372,7 +385,7 @@ impl<'a> Walk<'a> {
                 if numbers.iter().any(|view| whole_number_fits(*value, view)) {
                     return whole_number(*value);
                 }
-                if numbers.is_empty() { self.unquoted(text, &strings) } else { not_allowed() }
+                if numbers.is_empty() { self.unquoted(text, &strings) } else { not_allowed(*value, &numbers) }
             }
             Meaning::Float(value) => {
                 let numbers = of("number");
@@ -384,7 +397,11 @@ impl<'a> Walk<'a> {
                 if numbers.iter().any(|view| bounded(&view)) {
                     return serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number);
                 }
-                if numbers.is_empty() { self.unquoted(text, &strings) } else { not_allowed() }
+                if numbers.is_empty() {
+                    self.unquoted(text, &strings)
+                } else {
+                    Misfit { rule: &rules::WRONG_VALUE, help: Some(ANOTHER_NUMBER.to_owned()) }
+                }
             }
             Meaning::Text => {
                 if strings.iter().any(|view| self.text_fits(text, view)) {
@@ -405,18 +422,19 @@ impl<'a> Walk<'a> {
                 };
                 let wanted = expected(schema, views);
                 let message = format!("found `{text}`, which {}; expected {wanted}", ambiguity.why());
-                self.report(&rules::AMBIGUOUS, place.path, shown, &message, help);
+                self.report(&rules::AMBIGUOUS, place.path, shown, &message, help.or_else(|| Some(write(&wanted))));
                 return Value::Null;
             }
         };
         let shown = if span.start == span.end { place.shown } else { span };
-        let message = format!("found {}, expected {}", found(&meaning, text), expected(schema, views));
-        self.report(misfit.rule, place.path, shown, &message, misfit.help);
+        let wanted = expected(schema, views);
+        let message = format!("found {}, expected {wanted}", found(&meaning, text));
+        self.report(misfit.rule, place.path, shown, &message, misfit.help.or_else(|| Some(write(&wanted))));
         Value::Null
     }
 
     /// Why text does not fit: no text is wanted, or other text.
-    fn text_misfit(&self, text: &str, strings: &[&View<'a>], views: &[View<'a>]) -> Misfit {
+    fn text_misfit(&mut self, text: &str, strings: &[&View<'a>], views: &[View<'a>]) -> Misfit {
         if strings.is_empty() {
             let bare = meaning(&Scalar { text: text.to_owned(), plain: true });
             let wanted = |kind: &str| views.iter().any(|view| view.accepts(kind));
@@ -431,7 +449,23 @@ impl<'a> Walk<'a> {
         }
         let choices: Vec<&str> =
             strings.iter().filter_map(|view| view.choices()).flatten().filter_map(Value::as_str).collect();
-        Misfit { rule: &rules::WRONG_VALUE, help: nearest(text, choices).map(|near| format!("did you mean `{near}`?")) }
+        let help = match nearest(text, choices.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if !choices.is_empty() => "write one of those that are listed".to_owned(),
+            None => match (self.mended(text, strings), strings.iter().find_map(|view| view.summary())) {
+                (Some(mended), _) => format!("write `{mended}`"),
+                (None, Some(summary)) => format!("write a value of that form ({})", inside_a_sentence(&summary)),
+                (None, None) => "write a value of that form".to_owned(),
+            },
+        };
+        Misfit { rule: &rules::WRONG_VALUE, help: Some(help) }
+    }
+
+    /// The text that was probably meant: in small letters, with words joined otherwise, or as a path from the top.
+    fn mended(&mut self, text: &str, strings: &[&View<'a>]) -> Option<String> {
+        let small = text.trim().to_lowercase().replace(' ', "-");
+        let candidates = [small.clone(), small.replace('_', "-"), small.replace('-', "_"), format!(".{text}")];
+        candidates.into_iter().find(|candidate| strings.iter().any(|view| self.text_fits(candidate, view)))
     }
 
     /// Why something that is no text does not fit where text may be wanted: quotes would make it text.
@@ -459,8 +493,28 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn not_allowed() -> Misfit {
-    Misfit { rule: &rules::WRONG_VALUE, help: None }
+/// What to write, without the details that follow a colon or a comma.
+fn write(wanted: &str) -> String {
+    let whole = wanted.split(": ").next().unwrap_or(wanted);
+    let several = whole.starts_with("one of ") || whole.contains(", or ");
+    let first = if several { whole } else { whole.split(", ").next().unwrap_or(whole) };
+    format!("write {first}")
+}
+
+const ADD_ENTRIES: &str = "add entries, or remove the key";
+const ANOTHER_NUMBER: &str = "choose another number";
+
+/// A number outside its bounds: the one inside them that is nearest.
+fn not_allowed(value: i128, views: &[&View<'_>]) -> Misfit {
+    let inside = |view: &&View<'_>| {
+        let (low, high) = view.bounds();
+        let near = value.max(low.unwrap_or(i128::MIN)).min(high.unwrap_or(i128::MAX));
+        (view.choices().is_none() && near != value).then_some(near)
+    };
+    let nearest = views.iter().filter_map(inside).min_by_key(|near| near.abs_diff(value));
+    let help =
+        nearest.map_or_else(|| ANOTHER_NUMBER.to_owned(), |near| format!("the nearest that is allowed is {near}"));
+    Misfit { rule: &rules::WRONG_VALUE, help: Some(help) }
 }
 
 fn whole_number_fits(value: i128, view: &View<'_>) -> bool {

@@ -138,6 +138,8 @@ error[S-load-023]: servers.one.port: found 70000, expected a port: a whole numbe
   |
 4 |   one: {port: 70000, priority: hihg}
   |               ^^^^^
+  |
+  = help: the nearest that is allowed is 65535
 
 error[S-load-023]: servers.one.priority: found text "hihg", expected one of low, medium, high
  --> f.yaml:4:32
@@ -160,6 +162,8 @@ error[S-load-023]: servers.Two: `Two` is no service name, expected lower-case le
   |
 5 |   Two: {}
   |   ^^^
+  |
+  = help: write `two`
 
 error[S-load-009]: the key `one` stands twice
  --> f.yaml:6:3
@@ -176,13 +180,21 @@ error[S-load-009]: the key `one` stands twice
 
 #[test]
 fn types_are_told_apart() {
-    check_brief("name: [a]", &["S-load-022 1:1 name: found a list, expected text"]);
-    check_brief("name: {a: b}", &["S-load-022 1:1 name: found a mapping, expected text"]);
+    check_brief("name: [a]", &["S-load-022 1:1 name: found a list, expected text [write text]"]);
+    check_brief("name: {a: b}", &["S-load-022 1:1 name: found a mapping, expected text [write text]"]);
     check_brief("name:", &["S-load-022 1:1 name: found nothing, expected text [write a value, or remove the key]"]);
     check_brief("name: true", &["S-load-022 1:7 name: found true, expected text [put it in quotes: \"true\"]"]);
     check_brief("name: 1.10", &["S-load-022 1:7 name: found 1.10, expected text [put it in quotes: \"1.10\"]"]);
-    check_brief("- a", &["S-load-022 1:1 found a list, expected a mapping of keys to values"]);
-    check_brief("just text", &["S-load-022 1:1 found text \"just text\", expected a mapping of keys to values"]);
+    check_brief(
+        "- a",
+        &["S-load-022 1:1 found a list, expected a mapping of keys to values [write a mapping of keys to values]"],
+    );
+    check_brief(
+        "just text",
+        &[
+            "S-load-022 1:1 found text \"just text\", expected a mapping of keys to values [write a mapping of keys to values]",
+        ],
+    );
     check_brief(
         "name: a\nenabled: \"true\"\nratio: \"0.5\"\nservers: {one: {port: \"80\", needs: two}}",
         &[
@@ -196,11 +208,13 @@ fn types_are_told_apart() {
     check_brief(
         "name: a\nservers: {one: {port: 0}, two: {port: -1}, three: {port: 80.5}, four: {port: 1, range: 9}}",
         &[
-            "S-load-023 2:23 servers.one.port: found 0, expected a port: a whole number from 1 to 65535",
-            "S-load-023 2:39 servers.two.port: found -1, expected a port: a whole number from 1 to 65535",
-            "S-load-022 2:58 servers.three.port: found 80.5, expected a port: a whole number from 1 to 65535",
+            "S-load-023 2:23 servers.one.port: found 0, expected a port: a whole number from 1 to 65535 [the \
+             nearest that is allowed is 1]",
+            "S-load-023 2:39 servers.two.port: found -1, expected a port: a whole number from 1 to 65535 [the \
+             nearest that is allowed is 1]",
+            "S-load-022 2:58 servers.three.port: found 80.5, expected a port: a whole number from 1 to 65535 [write a port]",
             "S-load-022 2:88 servers.four.range: found 9, expected a range of ports, both ends inclusive, the lower \
-             first, such as `9000-9019`",
+             first, such as `9000-9019` [write a range of ports]",
         ],
     );
 }
@@ -217,11 +231,11 @@ fn leftovers_of_yaml_1_1_are_never_guessed() {
             "S-load-017 4:15 servers.one.port: found `0o10`, which reads as an octal number; expected a port: a whole \
              number from 1 to 65535 [write it in plain decimal: 8]",
             "S-load-017 5:15 servers.two.port: found `010`, which reads as a decimal number in YAML 1.2 and an octal \
-             one in YAML 1.1; expected a port: a whole number from 1 to 65535",
+             one in YAML 1.1; expected a port: a whole number from 1 to 65535 [write a port]",
             "S-load-017 6:17 servers.three.port: found `1_000`, which reads as a number with underscores in YAML 1.1 \
              and as text in YAML 1.2; expected a port: a whole number from 1 to 65535 [write it in plain decimal: 1000]",
             "S-load-017 7:16 servers.four.port: found `1:20`, which reads as a number to the base 60 in YAML 1.1 and \
-             as text in YAML 1.2; expected a port: a whole number from 1 to 65535",
+             as text in YAML 1.2; expected a port: a whole number from 1 to 65535 [write a port]",
         ],
     );
     check_brief(
@@ -249,7 +263,7 @@ fn alternatives_are_named() {
     );
     check_brief(
         "name: a\nservers: {one: {port: 1, autoscale: {min: 1, max: 2}}}",
-        &["S-load-021 2:26 servers.one.autoscale has none of cpu, memory, expected one"],
+        &["S-load-021 2:26 servers.one.autoscale has none of cpu, memory, expected one [add one of them]"],
     );
 }
 
@@ -259,7 +273,7 @@ fn what_only_the_type_can_tell_has_its_place_too() {
         "name: a\nservers: {one: {port: 1, range: 9-1}}",
         &[
             "S-load-024 2:33 servers.one.range: `9-1` is no port range: expected two ports joined by `-`, the lower first, \
-           such as `9000-9019`",
+           such as `9000-9019` [change the value as the message says]",
         ],
     );
 }
@@ -385,7 +399,7 @@ fn bombs_do_not_go_off() {
     check_brief(
         "name: &a [*a]\n",
         &[
-            "S-load-022 1:1 name: found a list, expected text",
+            "S-load-022 1:1 name: found a list, expected text [write text]",
             "S-load-013 1:11 the alias `*a` stands inside the value that it repeats [write the value out]",
         ],
     );
