@@ -4,12 +4,12 @@
 pub const OK: u8 = 0;
 /// Something went wrong: bad input, a cluster that does not answer, a step that failed.
 pub const ERROR: u8 = 1;
-/// `plan --detailed-exitcode` found changes.
+/// `plan --detailed-exitcode` found changes, or `diff --detailed-exitcode` differences.
 pub const CHANGES: u8 = 2;
 /// What a plan rests on has moved since somebody agreed to it, and nothing was changed: a saved plan, or one that was
 /// confirmed before another run was over.
 pub const STALE: u8 = 3;
-/// `check`, or the check that `plan` and `up` begin with, found errors.
+/// `check`, or the check that `plan`, `up` and `rollback` begin with, found errors.
 pub const CHECK: u8 = 4;
 /// Another run holds the instance's lock.
 pub const LOCKED: u8 = 5;

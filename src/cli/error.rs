@@ -65,6 +65,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
             Some(ProviderError::Refused { code: 401, .. }) => {
                 error.hint("the cluster does not accept the credentials of the kubeconfig, or no longer: log in again")
             }
+            Some(ProviderError::Record { .. }) => error.hint("take another revision; `strata history` lists them"),
             Some(ProviderError::Forbidden { .. }) => {
                 error.hint("ask for these verbs, or run this with the credentials of a deployer")
             }

@@ -4,9 +4,9 @@ use strata_components::desired::Desired;
 use strata_components::model::Environment;
 
 use super::{CommandError, Context, StackArgs, Ui};
-use crate::check::{Proven, prove};
+use crate::check::{Proven, prove, stops};
 use crate::exit;
-use crate::finding::Level;
+use crate::finding::{Finding, Level};
 use crate::load::{LoadError, Loaded, Root, StackSource, YamlStack};
 use crate::report;
 
@@ -41,12 +41,16 @@ fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
 /// What the stack composes to for a cluster, proven as far as it can be without one. Errors and warnings are
 /// printed; what is only worth knowing is left to `strata check`.
 pub(super) fn checked(loaded: &Loaded, args: &StackArgs, cluster: &str, ui: &mut Ui) -> Result<Desired, CommandError> {
-    let mut proven = prove(loaded, cluster, args.instance.as_deref());
-    let stops = proven.stops();
-    proven.findings.retain(|finding| finding.level != Level::Note);
-    if !proven.findings.is_empty() {
-        ui.warn(report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
+    let Proven { desired, findings } = prove(loaded, cluster, args.instance.as_deref());
+    shown(loaded, findings, ui)?;
+    desired.ok_or_else(|| CommandError::printed(exit::CHECK, Vec::new()))
+}
+
+/// Prints findings but for notes; an error where there are any that stop a command.
+pub(super) fn shown(loaded: &Loaded, mut findings: Vec<Finding>, ui: &mut Ui) -> Result<(), CommandError> {
+    findings.retain(|finding| finding.level != Level::Note);
+    if !findings.is_empty() {
+        ui.warn(report::findings::terminal(&findings, &loaded.sources(), ui.width()).trim_end());
     }
-    let Proven { desired, findings } = proven;
-    desired.filter(|_| !stops).ok_or_else(|| CommandError::printed(exit::CHECK, findings))
+    if stops(&findings) { Err(CommandError::printed(exit::CHECK, findings)) } else { Ok(()) }
 }

@@ -62,6 +62,8 @@ pub(super) struct Books {
     pub(super) cluster: Cluster,
     /// What the environment, or the command line, calls the cluster.
     pub(super) target: String,
+    /// How many records are kept.
+    pub(super) keep: usize,
 }
 
 impl Books {
@@ -83,7 +85,7 @@ pub(super) fn read<T>(
     context: &Context<'_>,
     args: &StackArgs,
     ui: &mut Ui,
-    work: impl AsyncFnOnce(&Books, &mut Ui) -> Result<T, CommandError>,
+    work: impl AsyncFnOnce(Books, &mut Ui) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
     let environment = context.environment(&args.env, ui)?;
     let stack = match StackName::new(args.stack.as_str()) {
@@ -95,6 +97,6 @@ pub(super) fn read<T>(
     let instance = Instance { stack, environment: environment.environment.to_string(), suffix };
     let (target, choice) = Choice::of(args.cluster.as_deref(), &environment)?;
     connected(context, &environment, (target.clone(), choice), async |cluster| {
-        work(&Books { instance, cluster, target }, ui).await
+        work(Books { instance, cluster, target, keep: environment.history.get().into() }, ui).await
     })
 }

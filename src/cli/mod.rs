@@ -11,6 +11,7 @@ use strata_components::model::Stack;
 pub mod check;
 pub mod cluster;
 pub mod completions;
+pub mod diff;
 pub mod error;
 mod events;
 mod findings;
@@ -23,6 +24,7 @@ pub mod plan;
 mod progress;
 pub mod reach;
 pub mod render;
+pub mod rollback;
 mod saved;
 pub mod schema;
 mod session;
@@ -85,6 +87,8 @@ enum Command {
     Status(status::Args),
     History(history::Args),
     Unlock(unlock::Args),
+    Diff(diff::Args),
+    Rollback(rollback::Args),
     Graph(graph::Args),
     Reach(reach::Args),
     Schema(schema::Args),
@@ -131,6 +135,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
         Command::Status(args) => status::run(args, &context, &mut ui),
         Command::History(args) => history::run(args, &context, &mut ui),
         Command::Unlock(args) => unlock::run(args, &context, &mut ui),
+        Command::Diff(args) => diff::run(args, &context, &mut ui),
+        Command::Rollback(args) => rollback::run(args, &context, &mut ui),
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Reach(args) => reach::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use kube_embedded::OpenError;
 use strata_components::desired::{Desired, Phase};
-use strata_components::model::Environment;
+use strata_components::model::{Environment, Stack};
 
 use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::cluster::connect::{Choice, ConnectError, Connection};
@@ -58,12 +58,14 @@ impl PolicyArgs {
 
 /// A stack, composed for an environment, and the cluster it is for.
 pub(super) struct Session {
-    desired: Desired,
-    cluster: Cluster,
+    pub(super) desired: Desired,
+    /// What that was composed from, where it is known.
+    pub(super) stack: Option<Stack>,
+    pub(super) cluster: Cluster,
     /// The commit of the files.
-    commit: Option<Commit>,
+    pub(super) commit: Option<Commit>,
     /// How many records of runs are kept.
-    keep: usize,
+    pub(super) keep: usize,
 }
 
 impl Session {
@@ -79,7 +81,8 @@ impl Session {
         let desired = findings::checked(&loaded, args, &name, ui)?;
         connected(context, &loaded.environment, (name, choice), async |cluster| {
             let commit = commit_of(context.root());
-            let session = Self { desired, cluster, commit, keep: loaded.environment.history.get().into() };
+            let (stack, keep) = (Some(loaded.stack.clone()), loaded.environment.history.get().into());
+            let session = Self { desired, stack, cluster, commit, keep };
             work(&session, ui).await
         })
     }
@@ -90,7 +93,8 @@ impl Session {
 
     /// What the record of a run towards `desired` begins with.
     pub(super) fn draft(&self, command: Command, desired: Desired) -> Draft {
-        Draft { command, back_to: None, commit: self.commit.clone(), desired, keep: self.keep }
+        let stack = self.stack.clone().filter(|_| command != Command::Destroy);
+        Draft { command, back_to: None, commit: self.commit.clone(), desired, stack, keep: self.keep }
     }
 
     /// What is to be done towards `desired`: observed, planned, and found sound by the checker; an error where the
@@ -129,6 +133,11 @@ impl Session {
 
     pub(super) fn provider(&self) -> &dyn Provider {
         &self.cluster
+    }
+
+    /// Where the records of runs stay.
+    pub(super) fn control_namespace(&self) -> &str {
+        self.cluster.control_namespace()
     }
 
     /// The same instance with nothing in it: what a destroy is towards.

@@ -91,17 +91,17 @@ impl Ui {
 
     /// Prints an error, what caused it and what to do next; returns its exit code.
     pub fn fail(&mut self, error: &CommandError) -> u8 {
+        let mut err = anstream::stderr();
         if error.findings.is_empty() {
-            let mut err = anstream::stderr();
             for (at, cause) in error.causes().iter().enumerate() {
                 let _ = match at {
                     0 => writeln!(err, "{ERROR}error:{ERROR:#} {}", clean(cause)),
                     _ => writeln!(err, "  because {}", clean(cause)),
                 };
             }
-            for hint in &error.hints {
-                let _ = writeln!(err, "{HINT}next:{HINT:#} {}", clean(hint));
-            }
+        }
+        for hint in &error.hints {
+            let _ = writeln!(err, "{HINT}next:{HINT:#} {}", clean(hint));
         }
         error.code
     }

@@ -62,10 +62,10 @@ pub struct DestroyArgs {
 
 /// How a plan is carried out.
 #[derive(Debug, clap::Args)]
-struct RunArgs {
+pub(super) struct RunArgs {
     /// Go on without asking
     #[arg(short, long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Steps in flight at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     parallel: u16,
@@ -83,7 +83,7 @@ struct RunArgs {
 
 impl RunArgs {
     /// Does `work`; where events are wanted, an error that it ends with is told as the last of them.
-    fn telling(&self, work: impl FnOnce(&Arc<Events>) -> CommandResult) -> CommandResult {
+    pub(super) fn telling(&self, work: impl FnOnce(&Arc<Events>) -> CommandResult) -> CommandResult {
         let events = Arc::new(Events::new(self.output == Format::Json));
         events.end(work(&events))
     }
@@ -124,30 +124,37 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
             let plan = session.plan(&nothing, &policy, &Look::default(), ui).await?;
             let draft = session.draft(Command::Destroy, nothing);
             let run = Run { session, draft: &draft, args: &args.run, events };
-            run.carry_out(Reviewed { plan, bound: !args.run.yes, mark }, ui).await
+            let empty = plan.is_empty();
+            let code = run.carry_out(Reviewed { plan, bound: !args.run.yes, mark }, ui).await?;
+            if code == exit::OK && !empty {
+                let namespace = session.control_namespace();
+                ui.status(&format!("its history stays in namespace {namespace}: see it with `strata history`"));
+            }
+            Ok(code)
         })
     })
 }
 
 /// A plan that may be carried out.
-struct Reviewed {
-    plan: Plan,
+pub(super) struct Reviewed {
+    pub(super) plan: Plan,
     /// Whether somebody has agreed to this one, so that no other may take its place.
-    bound: bool,
+    pub(super) bound: bool,
     /// The mark of the lock before the plan was made.
-    mark: Option<String>,
+    pub(super) mark: Option<String>,
 }
 
 /// One run, from a plan to its end.
-struct Run<'a> {
-    session: &'a Session,
-    draft: &'a Draft,
-    args: &'a RunArgs,
-    events: &'a Arc<Events>,
+pub(super) struct Run<'a> {
+    pub(super) session: &'a Session,
+    pub(super) draft: &'a Draft,
+    pub(super) args: &'a RunArgs,
+    pub(super) events: &'a Arc<Events>,
 }
 
 impl Run<'_> {
-    async fn carry_out(&self, reviewed: Reviewed, ui: &mut Ui) -> CommandResult {
+    /// Shows the plan, asks where that is due, carries it out and says how that ended.
+    pub(super) async fn carry_out(&self, reviewed: Reviewed, ui: &mut Ui) -> CommandResult {
         let Reviewed { mut plan, bound, mark } = reviewed;
         self.show(&plan, ui)?;
         if !plan.is_empty() && !self.args.yes {

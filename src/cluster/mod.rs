@@ -79,6 +79,12 @@ impl Cluster {
         Self { requests: self.requests.renewed_by(renew), ..self }
     }
 
+    /// The namespace of inventories, locks and records.
+    #[must_use]
+    pub fn control_namespace(&self) -> &str {
+        &self.settings.control_namespace
+    }
+
     /// What is served, asked once.
     async fn served(&self) -> Result<Arc<ServedKinds>, ProviderError> {
         let mut served = self.served.lock().await;

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strata_components::desired::{Desired, Instance, ResourceId};
-use strata_components::model::HistoryLength;
+use strata_components::desired::{Desired, Instance, Resource, ResourceId};
+use strata_components::model::{HistoryLength, Stack};
 
 use crate::observe::{FieldChange, HIDDEN, Target};
 use crate::plan::{Action, Cause, Plan, Step, Summary};
@@ -45,6 +45,8 @@ pub struct Draft {
     pub commit: Option<Commit>,
     /// What the plan leads to.
     pub desired: Desired,
+    /// The stack that this was composed from, so that it can be proven again; absent where it was composed from none.
+    pub stack: Option<Stack>,
     /// How many records are kept, at least one.
     pub keep: usize,
 }
@@ -53,7 +55,7 @@ impl Draft {
     /// A draft with nothing to say of a commit, and the usual number of records kept.
     #[must_use]
     pub fn new(command: Command, desired: Desired) -> Self {
-        Self { command, back_to: None, commit: None, desired, keep: HistoryLength::default().get().into() }
+        Self { command, back_to: None, commit: None, desired, stack: None, keep: HistoryLength::default().get().into() }
     }
 }
 
@@ -128,6 +130,9 @@ pub struct Made {
     pub changes: Vec<Change>,
     /// What it leads to, without what Secrets hold.
     pub desired: Desired,
+    /// The stack that this was composed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Box<Stack>>,
 }
 
 /// One object that a plan changes.
@@ -288,7 +293,8 @@ impl Made {
     #[must_use]
     pub fn of(plan: &Plan, draft: &Draft) -> Self {
         let changes = plan.steps().filter(|step| step.action != Action::Unchanged).map(Change::of).collect();
-        Self { changes, desired: redacted(&draft.desired) }
+        let stack = draft.stack.clone().map(Box::new);
+        Self { changes, desired: redacted(&draft.desired), stack }
     }
 }
 
@@ -329,15 +335,18 @@ impl Change {
 #[must_use]
 pub fn redacted(desired: &Desired) -> Desired {
     let mut kept = desired.clone();
-    for resource in &mut kept.resources {
-        let secret = |manifest: &Value| resource.id.kind.kind == "Secret" || manifest["kind"] == "Secret";
+    for resource in kept.resources.iter_mut().filter(|resource| is_secret(resource)) {
         for manifest in std::iter::once(&mut resource.manifest).chain(&mut resource.meanwhile) {
-            if secret(manifest)
-                && let Some(object) = manifest.as_object_mut()
-            {
+            if let Some(object) = manifest.as_object_mut() {
                 object.retain(|key, _| !matches!(key.as_str(), "data" | "stringData"));
             }
         }
     }
     kept
+}
+
+/// Whether a resource is a Secret.
+pub(super) fn is_secret(resource: &Resource) -> bool {
+    let mut manifests = std::iter::once(&resource.manifest).chain(&resource.meanwhile);
+    resource.id.kind.kind == "Secret" || manifests.any(|manifest| manifest["kind"] == "Secret")
 }

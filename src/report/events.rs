@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use strata_components::desired::{Instance, ResourceId};
 
 use super::clean::clean;
+use super::plan::why;
 use crate::apply::{Event, Failure, NotTried, Outcome, StepDone};
 use crate::finding::{Finding, Level};
 use crate::history::{Command, Draft, State};
@@ -161,8 +162,8 @@ pub struct PlannedStep {
     /// The service it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Why, each reason with its old and new values.
-    pub causes: Vec<Cause>,
+    /// Why: the fields that change, or what stands in the way. Nothing where the action says it all.
+    pub reasons: Vec<String>,
 }
 
 /// How a run ended.
@@ -274,7 +275,7 @@ impl RunEvent {
             action: step.action,
             id: step.id.clone(),
             service: step.service.clone(),
-            causes: step.causes.clone(),
+            reasons: step.causes.iter().filter_map(reason).collect(),
         };
         let changes = |step: &&Step| step.action != Action::Unchanged;
         let steps = plan
@@ -427,6 +428,15 @@ pub fn json_schema() -> Value {
         }
     }
     schema
+}
+
+/// A cause in a line.
+fn reason(cause: &Cause) -> Option<String> {
+    let why = why(cause)?;
+    Some(line(match cause {
+        Cause::Stack { path, .. } | Cause::Drift { path, .. } => format!("{path}: {why}"),
+        _ => why,
+    }))
 }
 
 /// Text that came from a cluster, as one line.

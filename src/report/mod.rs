@@ -4,6 +4,7 @@
 
 pub mod clean;
 pub mod compose_file;
+pub mod difference;
 pub mod events;
 pub mod findings;
 pub mod graph;

@@ -136,42 +136,45 @@ fn step_text(out: &mut String, step: &Step) {
 }
 
 pub(super) fn cause_text(out: &mut String, cause: &Cause) {
-    let mut say = |text: &str| {
-        let _ = writeln!(out, "      {}", clean(text));
-    };
     match cause {
-        Cause::Stack { path, before, after, owner: _ } => {
-            field_text(out, path, before.as_ref(), after.as_ref(), "changed in the stack");
+        Cause::Stack { path, before, after, .. } | Cause::Drift { path, before, after, .. } => {
+            field_text(out, path, before.as_ref(), after.as_ref(), &why(cause).unwrap_or_default());
         }
-        Cause::Drift { path, before, after, owner } => {
-            field_text(out, path, before.as_ref(), after.as_ref(), &drift(before.as_ref(), owner.as_ref()));
+        _ => {
+            if let Some(why) = why(cause) {
+                let _ = writeln!(out, "      {}", clean(&why));
+            }
         }
-        Cause::Absent | Cause::LeftStack | Cause::Destroy => {}
-        Cause::Immutable { reason, .. } => say(&format!("the server changes this on no object that exists: {reason}")),
-        Cause::MovedFrom { id } => say(&format!("moves here from {id}, which goes when everything else is ready")),
-        Cause::MovedTo { id } => say(&format!("has moved to {id}")),
-        Cause::Overlap { over: false } => say("open to the old name and the new one while a service moves"),
-        Cause::Overlap { over: true } => say("the service has moved: only the new name is left"),
-        Cause::Released { by } => say(&format!("its size is the stack's again when {by} is gone")),
-        Cause::LeftBy { what } => {
-            say(&format!("left behind by {what}, which is replaced; stays if that takes it over"))
-        }
-        Cause::Guarded { reason } => say(reason),
-        Cause::Ownership => say("no field changes, only the record of who applied it"),
-        Cause::Conflict { path, manager } => {
-            say(&format!("conflict: {path} is held by {manager}"));
-        }
-        Cause::Left { path, manager } => say(&format!("{path} is left to {manager}")),
-        Cause::HandedOver { manager } => say(&format!("what {manager} has applied becomes the stack's")),
-        Cause::NotOurs => say("exists already and belongs to no instance"),
-        Cause::BelongsTo { instance } => say(&format!("exists already and belongs to {instance}")),
-        Cause::Terminating => say("is being deleted; plan again when it is gone"),
-        Cause::Unknown { reason } => say(&format!("whether it changes is not known: {reason}")),
-        Cause::Unreadable { reason } => say(&format!("nothing is known of it: {reason}")),
-        Cause::Unserved { remedy } => say(&format!("the cluster does not serve this kind; {remedy}")),
-        Cause::Refused { reason } => say(&format!("the server would refuse it: {reason}")),
-        Cause::Unlisted => say("not every live object is known (see below), so nothing is deleted"),
     }
+}
+
+/// A cause in a line, without the values of the field that it is about; `None` where the action says it all.
+pub(super) fn why(cause: &Cause) -> Option<String> {
+    Some(match cause {
+        Cause::Stack { .. } => "changed in the stack".to_owned(),
+        Cause::Drift { before, owner, .. } => drift(before.as_ref(), owner.as_ref()),
+        Cause::Absent | Cause::LeftStack | Cause::Destroy => return None,
+        Cause::Immutable { reason, .. } => format!("the server changes this on no object that exists: {reason}"),
+        Cause::MovedFrom { id } => format!("moves here from {id}, which goes when everything else is ready"),
+        Cause::MovedTo { id } => format!("has moved to {id}"),
+        Cause::Overlap { over: false } => "open to the old name and the new one while a service moves".to_owned(),
+        Cause::Overlap { over: true } => "the service has moved: only the new name is left".to_owned(),
+        Cause::Released { by } => format!("its size is the stack's again when {by} is gone"),
+        Cause::LeftBy { what } => format!("left behind by {what}, which is replaced; stays if that takes it over"),
+        Cause::Guarded { reason } => reason.clone(),
+        Cause::Ownership => "no field changes, only the record of who applied it".to_owned(),
+        Cause::Conflict { path, manager } => format!("conflict: {path} is held by {manager}"),
+        Cause::Left { path, manager } => format!("{path} is left to {manager}"),
+        Cause::HandedOver { manager } => format!("what {manager} has applied becomes the stack's"),
+        Cause::NotOurs => "exists already and belongs to no instance".to_owned(),
+        Cause::BelongsTo { instance } => format!("exists already and belongs to {instance}"),
+        Cause::Terminating => "is being deleted; plan again when it is gone".to_owned(),
+        Cause::Unknown { reason } => format!("whether it changes is not known: {reason}"),
+        Cause::Unreadable { reason } => format!("nothing is known of it: {reason}"),
+        Cause::Unserved { remedy } => format!("the cluster does not serve this kind; {remedy}"),
+        Cause::Refused { reason } => format!("the server would refuse it: {reason}"),
+        Cause::Unlisted => "not every live object is known (see below), so nothing is deleted".to_owned(),
+    })
 }
 
 fn drift(before: Option<&Value>, owner: Option<&FieldOwner>) -> String {

@@ -23,7 +23,7 @@ use super::faults::{WHERE, cluster_with, desired_of, provider};
 use super::support::{STACK, draft_of};
 
 /// The two services, one of which reads this greeting.
-fn greeting(text: &str) -> Desired {
+pub(super) fn greeting(text: &str) -> Desired {
     let mut desired = desired_of(STACK);
     let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "words", "namespace": WHERE},
@@ -37,7 +37,7 @@ fn greeting(text: &str) -> Desired {
     desired
 }
 
-async fn planned(provider: &dyn Provider, desired: &Desired, preview: PreviewMode) -> Plan {
+pub(super) async fn planned(provider: &dyn Provider, desired: &Desired, preview: PreviewMode) -> Plan {
     let (snapshot, policy) = (provider.observe(desired, &Look { preview }).await.unwrap(), Policy::default());
     let plan = plan(desired, &snapshot, &policy);
     assert_eq!(verify(desired, &snapshot, &policy, &plan), []);
@@ -57,7 +57,7 @@ async fn up(provider: &dyn Provider, desired: &Desired) {
 }
 
 /// What a plan changes: each object with the fields.
-fn changes(plan: &Plan) -> Vec<(String, Vec<String>)> {
+pub(super) fn changes(plan: &Plan) -> Vec<(String, Vec<String>)> {
     let fields = |cause: &Cause| match cause {
         Cause::Stack { path, .. } => Some(path.clone()),
         _ => None,
@@ -67,7 +67,7 @@ fn changes(plan: &Plan) -> Vec<(String, Vec<String>)> {
 }
 
 /// The pods whose names begin so.
-async fn pods(client: &kube::Client, service: &str) -> BTreeSet<String> {
+pub(super) async fn pods(client: &kube::Client, service: &str) -> BTreeSet<String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), WHERE);
     let names = pods.list(&ListParams::default()).await.unwrap().into_iter().filter_map(|pod| pod.metadata.name);
     names.filter(|name| name.starts_with(service)).collect()

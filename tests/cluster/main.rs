@@ -34,6 +34,7 @@ mod read_only;
 mod refusals;
 mod renamed;
 mod replaced;
+mod rollback;
 mod saved_plans;
 mod service_leaves;
 mod side_by_side;
@@ -107,6 +108,7 @@ stories! {
     refusals,
     renamed,
     replaced,
+    rollback,
     saved_plans,
     service_leaves,
     side_by_side,
