@@ -4,8 +4,14 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
+use kube_embedded::Webhooks;
+use kube_embedded::faults::Faults;
 use serde_json::{Value, json};
 
+use super::faults::{cluster_with, provider, while_time_stands_still};
+use super::killed::{Act, Stage, in_simulated_time, made_good};
+use super::support::redact::redact;
+use super::support::victim::{Hook, Station, unharmed};
 use super::support::{Cluster, Story};
 
 pub(crate) fn story(cluster: Cluster) {
@@ -69,4 +75,42 @@ pub(crate) fn story(cluster: Cluster) {
     });
     assert_eq!(left, ["strata-history-testing.r5", "strata-history-testing.r6"]);
     story.end();
+}
+
+#[test]
+fn a_killed_run_is_shown_as_unfinished_and_stops_nobody() {
+    let killed: Hook = std::sync::Arc::new(|passing, running| {
+        Box::pin(async move {
+            if passing.committed && passing.path.ends_with("/configmaps/mcp-port-registry") {
+                running.kill();
+                std::future::pending::<()>().await;
+            }
+        })
+    });
+    let (before, one, after) = in_simulated_time(async {
+        let stage = Stage::new();
+        stage.set(Act::Up);
+        let cluster = cluster_with(Webhooks::default()).await;
+        let still = cluster.router().layer(axum::middleware::from_fn(while_time_stands_still));
+        let station = Station::open(still).await;
+        let ended = station.run(stage.path(), "up killed -e testing --yes --quiet --parallel 1", killed).await;
+        assert_eq!(ended.code, None, "{ended:#?}");
+        let table = async |more: &str| {
+            let ended = station.run(stage.path(), &format!("history killed -e testing {more}"), unharmed()).await;
+            assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+            redact(&ended.out)
+        };
+        let (before, one) = (table("").await, table("1").await);
+        let again = provider(&cluster, &Faults::seeded(0), "again");
+        made_good(&again, &stage.desired(Act::Up), Act::Up, "killed").await;
+        (before, one, table("").await)
+    });
+    let heading = "REVISION  BEGUN                 RUN  CHANGES  OUTCOME     COMMIT  BY\n";
+    let killed = "1         [TIMESTAMP]  up   +17      unfinished  -       [USER]\n";
+    assert_eq!(before, format!("{heading}{killed}"));
+    let ended: Vec<&str> =
+        one.lines().filter(|line| line.starts_with("  ended") || line.starts_with("  outcome")).collect();
+    assert_eq!(ended, ["  ended    nobody wrote it down: it goes on, or was killed", "  outcome  unfinished"]);
+    let made_good = "2         [TIMESTAMP]  up   +13      done        -       [USER]\n";
+    assert_eq!(after, format!("{heading}{made_good}{killed}"));
 }

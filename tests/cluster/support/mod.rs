@@ -5,7 +5,7 @@ mod cluster;
 mod control_plane;
 mod counting;
 mod kubelet;
-mod redact;
+pub(crate) mod redact;
 pub(crate) mod victim;
 
 use std::fmt::Write;
