@@ -130,7 +130,7 @@ pub struct Made {
     pub changes: Vec<Change>,
     /// What it leads to, without what Secrets hold.
     pub desired: Desired,
-    /// The stack that this was composed from.
+    /// The stack that this was composed from, without the variables of its services: they may hold what is secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<Box<Stack>>,
 }
@@ -293,9 +293,15 @@ impl Made {
     #[must_use]
     pub fn of(plan: &Plan, draft: &Draft) -> Self {
         let changes = plan.steps().filter(|step| step.action != Action::Unchanged).map(Change::of).collect();
-        let stack = draft.stack.clone().map(Box::new);
+        let stack = draft.stack.clone().map(without_variables).map(Box::new);
         Self { changes, desired: redacted(&draft.desired), stack }
     }
+}
+
+/// The stack without the variables of its services.
+pub(super) fn without_variables(mut stack: Stack) -> Stack {
+    stack.services.values_mut().for_each(|service| service.env.clear());
+    stack
 }
 
 impl Change {

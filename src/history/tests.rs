@@ -13,6 +13,7 @@ use strata_components::desired::{Desired, Resource};
 use super::difference::Difference;
 use super::kept::let_go;
 use super::pack::{PART_BYTES, UnpackError, pack, unpack};
+use super::record::without_variables;
 use super::restore::{Restored, restored};
 use super::*;
 
@@ -153,6 +154,20 @@ proptest! {
         let missing = UnpackError::Missing { part: at + 1, parts: of };
         prop_assert_eq!(unpack::<Made>(&parts, &packed.digests), Err(missing));
     }
+}
+
+#[test]
+fn a_stack_is_recorded_without_what_its_variables_hold() {
+    let stack = json!({
+        "stack": "shop", "namespace": "shop", "health_port": "+100", "tiers": {"all": {"ports": "9000-9009"}},
+        "services": {"cart": {"tier": "all", "port": 9000, "env": {"TOKEN": "canary"}}},
+    });
+    let bare = serde_json::to_value(without_variables(serde_json::from_value(stack).unwrap())).unwrap();
+    assert_eq!(bare.pointer("/services/cart/port"), Some(&json!(9000)));
+    assert!(!bare.to_string().contains("canary"), "{bare}");
+    // It is read back as the same stack.
+    let again: strata_components::model::Stack = serde_json::from_value(bare.clone()).unwrap();
+    assert_eq!(serde_json::to_value(again).unwrap(), bare);
 }
 
 #[test]

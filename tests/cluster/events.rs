@@ -1,5 +1,5 @@
-//! What `up`, `rollback` and `destroy` print with `-o json` is one event a line, each as `strata schema events` says and in the order
-//! of time, and nothing else: of runs that succeed, fail, are refused, have nothing to do or are interrupted.
+//! What `up`, `rollback` and `destroy` print with `-o json` is one event a line, each as `strata schema events` says and
+//! in the order of time, and nothing else: of runs that succeed, fail, are refused, have nothing to do or are interrupted.
 
 use std::collections::BTreeSet;
 use std::path::Path;
