@@ -28,6 +28,7 @@ pub mod rollback;
 mod saved;
 pub mod schema;
 mod session;
+pub mod show;
 pub mod status;
 pub mod ui;
 pub mod unlock;
@@ -82,6 +83,7 @@ enum Command {
     Check(check::Args),
     Render(render::Args),
     Plan(plan::Args),
+    Show(show::Args),
     Up(up::UpArgs),
     Destroy(up::DestroyArgs),
     Status(status::Args),
@@ -130,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>)
         Command::Check(args) => check::run(args, &context, &mut ui),
         Command::Render(args) => render::run(args, &context, &mut ui),
         Command::Plan(args) => plan::run(args, &context, &mut ui),
+        Command::Show(args) => show::run(args, &mut ui),
         Command::Up(args) => up::up(args, &context, &mut ui),
         Command::Destroy(args) => up::destroy(args, &context, &mut ui),
         Command::Status(args) => status::run(args, &context, &mut ui),

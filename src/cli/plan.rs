@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::format::Format;
+use clap::ValueEnum;
+
 use super::look::LookArgs;
 use super::session::{PolicyArgs, Session};
 use super::{CommandResult, Context, StackArgs, Ui, saved};
@@ -25,7 +26,7 @@ pub struct Args {
     look: LookArgs,
     /// How to print the plan
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
-    output: Format,
+    output: PlanFormat,
     /// Save the plan, so that `up --plan FILE` carries out just this one; only its owner may read the file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -47,9 +48,21 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     Ok(if changed { exit::CHANGES } else { exit::OK })
 }
 
-fn print(plan: &Plan, format: Format) -> String {
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people
+    Terminal,
+    /// For programs
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
+pub(super) fn print(plan: &Plan, format: PlanFormat) -> String {
     match format {
-        Format::Terminal => report::plan::terminal(plan),
-        Format::Json => report::json_document(plan),
+        PlanFormat::Terminal => report::plan::terminal(plan),
+        PlanFormat::Json => report::json_document(plan),
+        PlanFormat::Markdown => report::markdown::markdown(plan),
     }
 }

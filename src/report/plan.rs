@@ -65,7 +65,7 @@ fn left_out(out: &mut String, plan: &Plan) {
     }
 }
 
-fn headline(plan: &Plan) -> String {
+pub(super) fn headline(plan: &Plan) -> String {
     let target = &plan.target;
     let version = if target.version.is_empty() { String::new() } else { format!(", Kubernetes {}", target.version) };
     let mut what = format!("{} in {}", plan.instance.stack, plan.instance.environment);
@@ -107,7 +107,7 @@ pub(super) fn sign(action: Action) -> (char, Style) {
     }
 }
 
-fn step_text(out: &mut String, step: &Step) {
+pub(super) fn step_text(out: &mut String, step: &Step) {
     let (sign, style) = sign(step.action);
     let _ = write!(out, "  {style}{sign}{style:#} {}", clean(&step.id.to_string()));
     let words = match step.replace {

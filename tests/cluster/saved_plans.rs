@@ -30,6 +30,8 @@ pub(crate) fn story(cluster: Cluster) {
     story.tell("A change is saved. A status that moves, and a note that somebody adds, are no reason against it.");
     story.edit(&story.stack(), "    replicas: 3", "    replicas: 4");
     story.succeed("plan", "--quiet --save change.plan");
+    story.strata_elsewhere("show change.plan");
+    story.strata_elsewhere("show change.plan --output markdown");
     story.meanwhile(async |client| {
         let deployments: Api<Deployment> = Api::namespaced(client, "saved-plans");
         let note = json!({"metadata": {"annotations": {"example/note": "seen"}}});

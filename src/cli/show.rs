@@ -1,0 +1,26 @@
+//! `strata show`: a saved plan, in any form.
+
+use std::path::PathBuf;
+
+use super::plan::{PlanFormat, print};
+use super::{CommandResult, Ui, saved};
+use crate::exit;
+
+/// Show a saved plan
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Asks no cluster: whether the plan still holds is for `up --plan` to find out.")]
+pub struct Args {
+    /// The file that `plan --save` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
+    output: PlanFormat,
+}
+
+/// Reads and prints.
+pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
+    let plan = saved::read(&args.file)?;
+    ui.data(&print(&plan, args.output))?;
+    Ok(exit::OK)
+}

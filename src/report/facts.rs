@@ -1,0 +1,267 @@
+//! What a plan comes to, beyond the count of its steps: which pods start anew, how many GPUs are asked for more or less, and
+//! what somebody should look at before agreeing. Every form of a report says the same facts.
+
+use serde_json::Value;
+
+use crate::plan::{Action, Cause, Plan, Step};
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Workloads whose pods are replaced by new ones, in the order of the plan.
+    pub restarts: Vec<Restart>,
+    /// GPUs that are asked for more once the plan is carried out, or less: as far as the plan tells, which holds what is
+    /// created and changed, and not what a deleted workload asked for.
+    pub gpus: i64,
+    /// What to look at first, the gravest first.
+    pub risks: Vec<Risk>,
+}
+
+/// A workload whose pods are replaced by new ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restart {
+    /// The workload, as `Deployment shop/cart`.
+    pub workload: String,
+    /// How many pods it is to have; absent where somebody else decides that.
+    pub pods: Option<u64>,
+}
+
+/// Something that somebody should look at before agreeing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// It cannot be done, so nothing of the plan is.
+    Blocked(String),
+    /// The object is deleted and made anew.
+    Replaced(String),
+    /// The object goes.
+    Deleted(String),
+    /// The object becomes nobody's.
+    Forgotten(String),
+    /// An object that belonged to nobody becomes the instance's.
+    Adopted(String),
+    /// Fields that another manager holds are taken from it.
+    Taken(String),
+    /// Who may talk to whom changes.
+    Network(String),
+    /// What comes of it is not known for sure, with the reason.
+    Unsure(String, String),
+    /// Not every live object of a kind is known.
+    Unlisted(String),
+}
+
+impl Risk {
+    /// What the risk is, for all of its kind: a sentence that the objects follow.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match self {
+            Risk::Blocked(_) => "cannot be done, and until that is dealt with nothing is",
+            Risk::Replaced(_) => "deleted and made anew",
+            Risk::Deleted(_) => "deleted",
+            Risk::Forgotten(_) => "left on the cluster as nobody's",
+            Risk::Adopted(_) => "taken over, though not made by this stack",
+            Risk::Taken(_) => "fields are taken from another manager",
+            Risk::Network(_) => "who may talk to whom changes",
+            Risk::Unsure(..) => "not confirmed by the server",
+            Risk::Unlisted(_) => "live objects are not all known, so none is deleted",
+        }
+    }
+
+    /// The object, with what is to be said of it alone.
+    #[must_use]
+    pub fn object(&self) -> String {
+        match self {
+            Risk::Blocked(id)
+            | Risk::Replaced(id)
+            | Risk::Deleted(id)
+            | Risk::Forgotten(id)
+            | Risk::Adopted(id)
+            | Risk::Taken(id)
+            | Risk::Network(id)
+            | Risk::Unlisted(id) => id.clone(),
+            Risk::Unsure(id, reason) => format!("{id}, because {reason}"),
+        }
+    }
+}
+
+/// What a plan comes to.
+#[must_use]
+pub fn facts(plan: &Plan) -> Facts {
+    let mut facts = Facts::default();
+    for step in plan.steps() {
+        if restarts(step) {
+            let pods = step.manifest.as_ref().and_then(|manifest| manifest.pointer("/spec/replicas")?.as_u64());
+            facts.restarts.push(Restart { workload: step.id.to_string(), pods });
+        }
+        facts.gpus += gpus(step);
+        facts.risks.extend(risks(step));
+    }
+    for unlisted in &plan.unlisted {
+        let kind = format!("{} {}", unlisted.kind.kind, unlisted.kind.group);
+        facts.risks.push(Risk::Unlisted(format!("{}: {}", kind.trim(), unlisted.reason)));
+    }
+    facts.risks.sort();
+    facts.risks.dedup();
+    facts
+}
+
+fn is_workload(step: &Step) -> bool {
+    matches!(step.id.kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+}
+
+/// Whether pods that run are replaced by new ones.
+fn restarts(step: &Step) -> bool {
+    let of_template = |cause: &Cause| match cause {
+        Cause::Stack { path, .. } | Cause::Drift { path, .. } => path.starts_with(".spec.template"),
+        _ => false,
+    };
+    is_workload(step)
+        && match step.action {
+            Action::Replace | Action::Move => true,
+            Action::Update | Action::Adopt => step.causes.iter().any(of_template),
+            _ => false,
+        }
+}
+
+fn risks(step: &Step) -> Vec<Risk> {
+    let id = step.id.to_string();
+    let mut risks = Vec::new();
+    match step.action {
+        Action::Blocked => risks.push(Risk::Blocked(id.clone())),
+        Action::Replace => risks.push(Risk::Replaced(id.clone())),
+        Action::Delete => risks.push(Risk::Deleted(id.clone())),
+        Action::Forget => risks.push(Risk::Forgotten(id.clone())),
+        Action::Adopt => risks.push(Risk::Adopted(id.clone())),
+        Action::Create | Action::Update | Action::Move | Action::Unchanged => {}
+    }
+    if step.action == Action::Unchanged {
+        return risks;
+    }
+    if step.force && step.causes.iter().any(|cause| matches!(cause, Cause::Conflict { .. })) {
+        risks.push(Risk::Taken(id.clone()));
+    }
+    let open = ["NetworkPolicy", "AuthorizationPolicy", "Ingress", "HTTPRoute", "Gateway"];
+    let exists = matches!(step.action, Action::Update | Action::Replace | Action::Delete | Action::Adopt);
+    if exists && open.contains(&step.id.kind.kind.as_str()) {
+        risks.push(Risk::Network(id.clone()));
+    }
+    if let Some(crate::observe::Confirmation::Unconfirmed(reason)) = &step.confirmation
+        && step.action != Action::Create
+    {
+        risks.push(Risk::Unsure(id, reason.clone()));
+    }
+    risks
+}
+
+/// How many GPUs a step asks for more, or less.
+fn gpus(step: &Step) -> i64 {
+    let Some(manifest) = step.manifest.as_ref().filter(|_| is_workload(step)) else { return 0 };
+    let each = |manifest: &Value| -> i64 {
+        let containers = manifest.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+        let limits = containers.into_iter().flatten().filter_map(|one| one.pointer("/resources/limits")?.as_object());
+        let gpus = limits.flatten().filter(|(name, _)| name.starts_with("nvidia.com/gpu"));
+        gpus.filter_map(|(_, many)| number(many)).sum()
+    };
+    let replicas = manifest.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    match step.action {
+        Action::Create => each(manifest) * replicas,
+        Action::Update => {
+            let before = |wanted: fn(&str) -> bool| {
+                step.causes.iter().find_map(|cause| match cause {
+                    Cause::Stack { path, before, .. } | Cause::Drift { path, before, .. } if wanted(path) => {
+                        Some(before.as_ref().and_then(number).unwrap_or(0))
+                    }
+                    _ => None,
+                })
+            };
+            let had = before(|path| path == ".spec.replicas").unwrap_or(replicas);
+            let each_had =
+                before(|path| path.contains(".resources.limits.nvidia.com/gpu")).unwrap_or_else(|| each(manifest));
+            each(manifest) * replicas - each_had * had
+        }
+        _ => 0,
+    }
+}
+
+/// A number that stands as one, or as a text.
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test whose plan cannot be read has failed")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn step(kind: &str, action: &str, more: Value) -> Value {
+        let mut step = json!({
+            "id": {"provider": "kubernetes", "target": "t", "group": "", "version": "v1", "kind": kind,
+                "namespace": "shop", "name": "cart"},
+            "address": "shop/cart/x", "action": action, "causes": [], "stage": 0,
+        });
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        step
+    }
+
+    #[track_caller]
+    fn check(steps: Vec<Value>, restarts: &[(&str, Option<u64>)], gpus: i64, risks: &[(&str, &str)]) {
+        let plan = super::super::markdown::tests::plan_of(steps);
+        let facts = facts(&plan);
+        let found: Vec<_> = facts.restarts.iter().map(|one| (one.workload.as_str(), one.pods)).collect();
+        assert_eq!(found, restarts);
+        assert_eq!(facts.gpus, gpus);
+        let found: Vec<_> = facts.risks.iter().map(|risk| (risk.object(), risk.words())).collect();
+        let found: Vec<_> = found.iter().map(|(object, words)| (object.as_str(), *words)).collect();
+        assert_eq!(found, risks);
+    }
+
+    fn workload(replicas: i64, gpus: i64) -> Value {
+        json!({"spec": {"replicas": replicas, "template": {"spec": {"containers": [
+            {"resources": {"limits": {"cpu": 1, "nvidia.com/gpu": gpus.to_string()}}},
+        ]}}}})
+    }
+
+    #[test]
+    fn pods_start_anew_where_their_template_changes() {
+        let image =
+            json!({"cause": "stack", "path": ".spec.template.spec.containers.image", "before": "a", "after": "b"});
+        let size = json!({"cause": "stack", "path": ".spec.replicas", "before": 1, "after": 3});
+        check(
+            vec![step("Deployment", "update", json!({"causes": [image], "manifest": workload(3, 0)}))],
+            &[("Deployment shop/cart", Some(3))],
+            0,
+            &[],
+        );
+        check(vec![step("Deployment", "update", json!({"causes": [size], "manifest": workload(3, 2)}))], &[], 4, &[]);
+        check(vec![step("Deployment", "create", json!({"manifest": workload(2, 4)}))], &[], 8, &[]);
+        let less = json!({"cause": "stack", "path": ".spec.template.spec.containers[name=server].resources.limits.nvidia.com/gpu",
+            "before": "4", "after": "1"});
+        let fewer = step("Deployment", "update", json!({"causes": [less], "manifest": workload(2, 1)}));
+        check(vec![fewer], &[("Deployment shop/cart", Some(2))], -6, &[]);
+    }
+
+    #[test]
+    fn the_gravest_comes_first() {
+        let steps = vec![
+            step("NetworkPolicy", "update", json!({"confirmation": {"unconfirmed": "of a reason"}})),
+            step("Service", "delete", json!({})),
+            step("ConfigMap", "blocked", json!({})),
+            step("Deployment", "replace", json!({})),
+            step("Secret", "unchanged", json!({})),
+        ];
+        check(
+            steps,
+            &[("Deployment shop/cart", None)],
+            0,
+            &[
+                ("ConfigMap shop/cart", "cannot be done, and until that is dealt with nothing is"),
+                ("Deployment shop/cart", "deleted and made anew"),
+                ("Service shop/cart", "deleted"),
+                ("NetworkPolicy shop/cart", "who may talk to whom changes"),
+                ("NetworkPolicy shop/cart, because of a reason", "not confirmed by the server"),
+            ],
+        );
+    }
+}
