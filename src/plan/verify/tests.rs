@@ -12,8 +12,8 @@ use strata_components::model::Adoption;
 
 use super::*;
 use crate::observe::{
-    Autoscaled, Confirmation, FieldOwner, Health, Leftover, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Target,
-    UnlistedKind,
+    Autoscaled, Confirmation, FieldChange, FieldOwner, Health, Leftover, Readiness, ReplaceOrder, SNAPSHOT_FORMAT,
+    Target, UnlistedKind,
 };
 use crate::plan::plan;
 
