@@ -145,6 +145,7 @@ impl Cluster {
             object["metadata"]["uid"] = uid.as_str().into();
         }
         self.hand_over(plan, step).await?;
+        let ty = self.type_of(plan, &step.id.kind).await?;
         let mut call = Call::apply(self.path(step).await?, doing, &plan.field_manager, &object);
         if step.force {
             call = call.query("force", "true");
@@ -159,7 +160,7 @@ impl Cluster {
             self.still_the_same(step).await?;
         }
         let after = answer.ok(&call.doing)?;
-        let fields = otherwise(step, self.types(plan), &object, &after, &plan.field_manager);
+        let fields = otherwise(step, ty.as_ref(), &object, &after, &plan.field_manager);
         if !fields.is_empty() {
             return Err(ProviderError::Otherwise { doing: call.doing, fields });
         }
@@ -230,7 +231,12 @@ impl Cluster {
         let mut foreign = Vec::new();
         for (kind, place) in self.served().await?.namespaced() {
             let path = collection(kind, &place.plural, Some(namespace));
-            for object in self.list(&kind.kind, &path).await? {
+            let objects = match self.list(&kind.kind, &path).await {
+                // Its definition went a moment ago, and every object of it.
+                Err(ProviderError::Refused { code: 404, .. }) => continue,
+                listed => listed?,
+            };
+            for object in objects {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
                 let owned = object.pointer("/metadata/ownerReferences").is_some_and(|owners| owners != &json!([]));
                 let ours = identity.owner(&object) == Owner::This;

@@ -23,12 +23,14 @@ mod truth;
 mod wait;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use strata_components::desired::{Desired, Instance, Kind};
 use structured_merge::Schema;
+use structured_merge::schema::TypeRef;
 use tokio::sync::Mutex;
 
 use crate::history::{Draft, Ending, Entry, Head, Record};
@@ -64,13 +66,21 @@ pub struct Cluster {
     settings: Settings,
     served: Mutex<Option<Arc<ServedKinds>>>,
     types: OnceLock<Schema>,
+    /// The types of custom kinds, each as its definition had it when it was first asked for.
+    custom: Mutex<BTreeMap<Kind, Option<TypeRef>>>,
 }
 
 impl Cluster {
     /// A cluster behind this client. Asks nothing yet.
     #[must_use]
     pub fn new(client: kube::Client, settings: Settings) -> Self {
-        Self { requests: Requests::new(client, None), settings, served: Mutex::new(None), types: OnceLock::new() }
+        Self {
+            requests: Requests::new(client, None),
+            settings,
+            served: Mutex::new(None),
+            types: OnceLock::new(),
+            custom: Mutex::default(),
+        }
     }
 
     /// The same, with a way to fresh credentials for when those of the client are not accepted any more.
@@ -116,6 +126,21 @@ impl Cluster {
     /// The types of the version that the cluster of a plan serves, looked up once.
     fn types(&self, plan: &Plan) -> &Schema {
         self.types.get_or_init(|| Schema::for_server(&plan.target.version))
+    }
+
+    /// The type of a kind as the cluster of a plan serves it; none where it cannot be read.
+    async fn type_of(&self, plan: &Plan, kind: &Kind) -> Result<Option<TypeRef>, ProviderError> {
+        if let Some(ty) = fields::built_in(self.types(plan), kind) {
+            return Ok(Some(ty));
+        }
+        let served = self.served_with(kind).await?;
+        let mut custom = self.custom.lock().await;
+        if let Some(known) = custom.get(kind) {
+            return Ok(known.clone());
+        }
+        let Some(place) = served.get(kind) else { return Ok(None) };
+        let ty = self.defined(kind, &place.plural).await?.ok();
+        Ok(custom.entry(kind.clone()).or_insert(ty).clone())
     }
 }
 

@@ -17,19 +17,25 @@ use crate::observe::{Confirmation, FieldChange, HIDDEN};
 use crate::plan::{Action, Cause, Step};
 use crate::provider::Otherwise;
 
-/// The fields in which the answer to applying `object` is not what `step` says, sorted by path.
-pub(super) fn otherwise(step: &Step, types: &Schema, object: &Value, answer: &Value, manager: &str) -> Vec<Otherwise> {
+/// The fields in which the answer to applying `object` is not what `step` says, sorted by path. Without the type of the
+/// object nothing is said of lists, because which items are one and the same is not known.
+pub(super) fn otherwise(
+    step: &Step,
+    ty: Option<&TypeRef>,
+    object: &Value,
+    answer: &Value,
+    manager: &str,
+) -> Vec<Otherwise> {
     let kind = &step.id.kind;
-    let ty = fields::built_in(types, kind);
     let mut found: BTreeMap<String, Otherwise> = BTreeMap::new();
-    for change in lacking(ty.as_ref(), object, answer, manager) {
+    for change in lacking(ty, object, answer, manager) {
         let path = change.path.to_string();
         let known = step.altered.iter().any(|one| one.path == path && one.after == change.before);
         if !known {
             found.insert(path.clone(), Otherwise { path, planned: change.after, answered: change.before });
         }
     }
-    let leaves = leaves(&ty.unwrap_or_else(Schema::deduced), answer);
+    let leaves = leaves(&ty.cloned().unwrap_or_else(Schema::deduced), answer);
     let asked = step.confirmation == Some(Confirmation::DryRun);
     // An object that is made anew is not what the live one would become, and one that lets two names through for a while
     // is not yet what it is going to be: only what was applied counts.

@@ -9,6 +9,7 @@ mod autoscaler;
 mod chosen;
 mod config_rolls;
 mod critical_path;
+mod custom;
 mod destroy;
 mod drift;
 mod events;
@@ -94,6 +95,7 @@ macro_rules! stories {
 stories! {
     autoscaler,
     chosen,
+    custom,
     immutable,
     destroy,
     drift,

@@ -86,6 +86,16 @@ impl Cluster {
         Ok(definitions)
     }
 
+    /// The type of a custom kind as its definition has it now; why it is not known where it is not.
+    pub(in crate::cluster) async fn defined(
+        &self,
+        kind: &Kind,
+        plural: &str,
+    ) -> Result<Result<TypeRef, String>, ProviderError> {
+        let (_, read) = self.definition(kind, plural).await?;
+        Ok(read.and_then(|definition| schema_of(&definition, &kind.version).ok_or_else(no_such_version)?.read()))
+    }
+
     async fn definition(&self, kind: &Kind, plural: &str) -> Result<(Kind, Result<Value, String>), ProviderError> {
         let name = format!("{plural}.{}", kind.group);
         let doing = format!("reading CustomResourceDefinition {name}");

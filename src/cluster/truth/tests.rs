@@ -49,7 +49,8 @@ fn stored(object: &Value) -> Value {
 fn check(step: &Step, object: Value, alter: impl FnOnce(&mut Value), expect: &[&str]) {
     let mut answer = stored(&object);
     alter(&mut answer);
-    let found = otherwise(step, Schema::kubernetes(), &object, &answer, MANAGER);
+    let ty = fields::built_in(Schema::kubernetes(), &step.id.kind);
+    let found = otherwise(step, ty.as_ref(), &object, &answer, MANAGER);
     assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expect);
 }
 
