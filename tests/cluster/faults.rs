@@ -56,9 +56,14 @@ async fn cluster() -> kube_embedded::Cluster {
 
 /// A cluster in which these answer for webhooks.
 pub(crate) async fn cluster_with(webhooks: Webhooks) -> kube_embedded::Cluster {
+    cluster_ready_after(Duration::ZERO, webhooks).await
+}
+
+/// The same, with pods that take a while to become ready.
+async fn cluster_ready_after(ready_after: Duration, webhooks: Webhooks) -> kube_embedded::Cluster {
     let large = NodeSpec { cpu: "64".to_owned(), memory: "256Gi".to_owned(), ..NodeSpec::named("large") };
     let clock = Arc::new(TestClock::leaping("2026-01-01T00:00:00Z".parse().unwrap()));
-    let options = Options { nodes: vec![large], ready_after: Duration::ZERO, clock, webhooks, ..Options::default() };
+    let options = Options { nodes: vec![large], ready_after, clock, webhooks, ..Options::default() };
     kube_embedded::Cluster::open(Storage::Memory, options).await.unwrap()
 }
 
@@ -185,6 +190,26 @@ fn a_request_that_is_never_answered_is_made_again() {
         .with(On::every().verb(Verb::List).resource("services").nth(1), Fault::Stall)
         .with(On::every().verb(Verb::Patch).resource("services").nth(2), Fault::Stall);
     assert_eq!(check(&faults), [""; 0]);
+}
+
+#[test]
+fn a_watch_that_stalls_ends_with_the_limit_of_its_wait_and_names_the_object() {
+    let desired = desired();
+    for seed in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let cluster = cluster_ready_after(Duration::from_secs(20), Webhooks::default()).await;
+            let began = tokio::time::Instant::now();
+            let stalls = Faults::seeded(seed).with(On::every().verb(Verb::Watch), Fault::Stall);
+            let told = told(&run(&cluster, &stalls, "first", &desired).await);
+            let [told] = told.as_slice() else { panic!("{told:#?}") };
+            // What was seen of it last is up to chance.
+            let (ended, _) = told.split_once(" s: ").unwrap();
+            assert_eq!(ended, "Deployment faults/redis-cache-mcp: not ready after 600", "seed {seed}");
+            assert!(began.elapsed() >= Duration::from_secs(600), "{:?}", began.elapsed());
+            assert_eq!(self::told(&run(&cluster, &Faults::seeded(0), "second", &desired).await), [""; 0]);
+        });
+    }
 }
 
 #[test]
