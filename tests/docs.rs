@@ -159,6 +159,7 @@ fn every_field_of_a_stack_is_described() {
             ("A tier", "Tier"),
             ("A service", "Service"),
             ("Autoscaling", "Autoscale"),
+            ("Jobs", "Job"),
             ("Gateway", "Gateway"),
             ("A waiver", "Waiver"),
             ("Ownership", "Ownership"),

@@ -72,6 +72,14 @@ fn a_small_stack_as_a_compose_file() {
 }
 
 #[test]
+fn a_job_in_a_compose_file_ends_before_its_service_starts() {
+    let story = small();
+    let job = "  mail: {tier: all, port: 9001, jobs: {prepare: {command: [run, $HOME], retries: 2}}}\n";
+    story.edit("stacks/shop.yaml", "  mail: {tier: all, port: 9001}\n", job);
+    golden("render/compose-job.yaml", story.run(&["render", "shop", "-e", "production", "--format", "compose"]).1);
+}
+
+#[test]
 fn the_whole_fleet_as_a_compose_file() {
     let story = Story::shipped();
     let (code, text, _) = story.run(&["render", "sophia", "-e", "production", "--format", "compose", "--quiet"]);

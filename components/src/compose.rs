@@ -17,10 +17,11 @@ use crate::context::{Context, LONGEST_NAME, Owner};
 use crate::dashboard::Dashboards;
 use crate::desired::{Desired, Instance, Phase, Resource};
 use crate::gateway::{gateway_api, ingress};
-use crate::isolation::{self, default_deny, dns, service_policy};
+use crate::isolation::{self, default_deny, dns, jobs_policy, service_policy};
+use crate::jobs::{job, waited_for};
 use crate::mcp_service::{service, service_account};
 use crate::mesh;
-use crate::model::{Environment, InstanceSuffix, Port, Priority, Stack};
+use crate::model::{Environment, InstanceSuffix, JobName, Port, Priority, Stack};
 use crate::monitoring::{Watched, service_monitor};
 use crate::moving::overlap;
 use crate::namespace::namespace;
@@ -266,10 +267,13 @@ impl Building<'_, '_> {
         self.add(owner, "service-account", service_account(spec));
         self.add(owner, "service", service(context, spec));
         self.add(owner, "network-policy", service_policy(context, spec, neighbours));
+        self.add_any(owner, "jobs-network-policy", jobs_policy(context, spec, neighbours));
         self.add_any(owner, "mutual-tls", mesh::permissive(context, spec));
         self.add_any(owner, "authorization", mesh::authorization(context, spec, neighbours));
+        self.add_any(owner, "jobs-authorization", mesh::jobs_authorization(context, spec));
         self.add_any(owner, "traffic", mesh::traffic(context, spec));
         self.add_any(owner, "rate-limit", mesh::rate_limit(context, spec));
+        self.jobs(spec);
         self.add(owner, "deployment", deployment(context, spec));
         self.add_any(owner, "disruption-budget", disruption_budget(context, spec));
         self.add_any(owner, "autoscaler", autoscaler(spec));
@@ -279,6 +283,30 @@ impl Building<'_, '_> {
         let (gateway, route) = gateway_api(spec, settings).unzip();
         self.add_any(owner, "gateway", gateway);
         self.add_any(owner, "http-route", route);
+    }
+
+    /// What is run before the pods of a service.
+    fn jobs(&mut self, spec: &ServiceSpec) {
+        for (name, described) in &spec.jobs {
+            let (service, label) = (spec.name.clone(), spec.job_label(name));
+            // Its pods must not be taken for those of a service, nor for those of another job.
+            let services = self.context.stack.services.iter();
+            let labels = services.flat_map(|(other, service)| {
+                let of_job = |job: &JobName| (other != &spec.name).then(|| format!("{}-{job}", other.kebab()));
+                service.jobs.keys().filter_map(of_job).chain([other.object_name()]).collect::<Vec<_>>()
+            });
+            if labels.into_iter().any(|taken| taken == label) {
+                self.problems.push(Problem::JobName { service, job: name.clone(), label });
+                continue;
+            }
+            let component = format!("job-{name}");
+            match self.context.resource(Owner::Service(spec), &component, job(self.context, spec, name, described)) {
+                Ok(resource) => {
+                    self.resources.push(Resource { ready_within: Some(waited_for(described)), ..resource });
+                }
+                Err(problem) => self.problems.push(problem),
+            }
+        }
     }
 
     /// How each tier is watched, where the environment says how.

@@ -30,6 +30,8 @@ pub const TIER_LABEL: &str = "tier";
 pub const PRIORITY_LABEL: &str = "priority";
 /// The label that says whether a service's pods ask for a GPU, `true` or `false`.
 pub const GPU_REQUIRED_LABEL: &str = "gpu-required";
+/// The label of pods that are run to their end for a service, with the name of its objects.
+pub const JOB_OF_LABEL: &str = "strata.dev/job-of";
 /// The well-known annotation for what an object is, in words.
 pub const DESCRIPTION_ANNOTATION: &str = "kubernetes.io/description";
 
@@ -172,6 +174,11 @@ impl Context<'_> {
 /// The labels that select the pods of the service whose objects are called `object_name`, in an instance.
 pub(crate) fn selector_labels(object_name: &str, instance: &Instance) -> BTreeMap<String, String> {
     labels([(NAME_LABEL, object_name.to_owned()), (INSTANCE_LABEL, instance.name())])
+}
+
+/// The labels that select the pods of all jobs of the service whose objects are called `object_name`, in an instance.
+pub(crate) fn job_labels(object_name: &str, instance: &Instance) -> BTreeMap<String, String> {
+    labels([(JOB_OF_LABEL, object_name.to_owned()), (INSTANCE_LABEL, instance.name())])
 }
 
 /// Metadata with a name, in a namespace or none.

@@ -17,7 +17,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::context::{Context, named};
+use crate::context::{Context, job_labels, named};
 use crate::mesh::{ambient, sidecar};
 use crate::model::egress::{left_out, public};
 use crate::model::{AddressRange, Egress, Peer, Port};
@@ -65,7 +65,7 @@ pub(crate) fn mesh(context: &Context<'_>, namespace: &str) -> Option<NetworkPoli
 /// What the pods of a service may do: be called by those that depend on it, and call what it declares.
 pub(crate) fn service_policy(context: &Context<'_>, spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> NetworkPolicy {
     let mut ingress = Vec::new();
-    let callers: Vec<_> = neighbours.callers(spec).map(|caller| service_peer(spec, caller)).collect();
+    let callers: Vec<_> = neighbours.callers(spec).flat_map(|caller| caller_peers(spec, caller)).collect();
     if !callers.is_empty() {
         ingress.push(come_in(callers, between(context, spec.port)));
     }
@@ -78,11 +78,28 @@ pub(crate) fn service_policy(context: &Context<'_>, spec: &ServiceSpec, neighbou
     if ambient(context) {
         ingress.push(come_in(vec![addresses(AMBIENT_PROBES.to_owned(), Vec::new())], plain(spec.health_port)));
     }
+    let rules = (ingress, ways_out(context, spec, neighbours));
+    policy(&spec.object_name(), &spec.namespace, context.selector(spec), rules, &["Ingress", "Egress"])
+}
+
+/// What the pods of a service's jobs may do: call what the service does. Nobody calls them.
+pub(crate) fn jobs_policy(
+    context: &Context<'_>,
+    spec: &ServiceSpec,
+    neighbours: &Neighbours<'_>,
+) -> Option<NetworkPolicy> {
+    let name = spec.jobs_name()?;
+    let selector = labelled(job_labels(&spec.object_name(), context.instance));
+    let rules = (Vec::new(), ways_out(context, spec, neighbours));
+    Some(policy(&name, &spec.namespace, selector, rules, &["Ingress", "Egress"]))
+}
+
+/// What a service calls, in the fleet and outside.
+fn ways_out(context: &Context<'_>, spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> Vec<NetworkPolicyEgressRule> {
     let called = neighbours.called(spec);
     let called = called.map(|called| go_out(vec![service_peer(spec, called)], between(context, called.port)));
     let outside = spec.egress.iter().flat_map(|way| outside(context, *way));
-    let rules = (ingress, called.chain(outside).collect());
-    policy(&spec.object_name(), &spec.namespace, context.selector(spec), rules, &["Ingress", "Egress"])
+    called.chain(outside).collect()
 }
 
 /// The rules that open a way out.
@@ -124,10 +141,21 @@ fn addresses(cidr: String, except: Vec<String>) -> NetworkPolicyPeer {
     }
 }
 
-/// The pods of a service, as a policy beside `spec` names them. A namespace is named only where it is another one.
+/// The pods of a service that calls, and those of its jobs.
+fn caller_peers(spec: &ServiceSpec, caller: &Neighbour) -> impl Iterator<Item = NetworkPolicyPeer> {
+    let jobs = caller.jobs.as_ref().map(|labels| peer(spec, caller, labels));
+    std::iter::once(service_peer(spec, caller)).chain(jobs)
+}
+
+/// The pods of a service, as a policy beside `spec` names them.
 fn service_peer(spec: &ServiceSpec, neighbour: &Neighbour) -> NetworkPolicyPeer {
+    peer(spec, neighbour, &neighbour.labels)
+}
+
+/// Pods with these labels. A namespace is named only where it is another one.
+fn peer(spec: &ServiceSpec, neighbour: &Neighbour, labels: &BTreeMap<String, String>) -> NetworkPolicyPeer {
     NetworkPolicyPeer {
-        pod_selector: Some(labelled(neighbour.labels.clone())),
+        pod_selector: Some(labelled(labels.clone())),
         namespace_selector: (neighbour.namespace != spec.namespace).then(|| namespace(&neighbour.namespace)),
         ip_block: None,
     }

@@ -18,6 +18,7 @@ pub mod desired;
 mod gateway;
 mod hardening;
 mod isolation;
+pub mod jobs;
 mod mcp_service;
 mod mesh;
 pub mod model;
@@ -40,7 +41,7 @@ mod workload;
 /// Labels and annotations that composed objects carry, beside those of [`desired`].
 pub mod labels {
     pub use crate::context::{
-        COMPONENT_LABEL, DESCRIPTION_ANNOTATION, GPU_REQUIRED_LABEL, LONGEST_NAME, MANAGED_BY_LABEL, NAME_LABEL,
-        PART_OF_LABEL, PRIORITY_LABEL, TIER_LABEL,
+        COMPONENT_LABEL, DESCRIPTION_ANNOTATION, GPU_REQUIRED_LABEL, JOB_OF_LABEL, LONGEST_NAME, MANAGED_BY_LABEL,
+        NAME_LABEL, PART_OF_LABEL, PRIORITY_LABEL, TIER_LABEL,
     };
 }

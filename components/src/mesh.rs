@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::compose::Problem;
-use crate::context::{Context, named};
+use crate::context::{Context, job_labels, named};
 use crate::custom::{Custom, custom_kind};
 use crate::model::{CircuitBreaker, Mesh, MeshMode, RateLimit};
 use crate::neighbours::Neighbours;
@@ -310,6 +310,19 @@ pub(crate) fn authorization(
             selector: WorkloadSelector { match_labels: context.selector_labels(spec) },
             action: "ALLOW",
             rules: called.into_iter().chain(open).collect(),
+        },
+    })
+}
+
+/// Who may call the pods of a service's jobs: nobody.
+pub(crate) fn jobs_authorization(context: &Context<'_>, spec: &ServiceSpec) -> Option<Custom<AuthorizationPolicySpec>> {
+    context.environment.mesh.as_ref()?;
+    Some(Custom {
+        metadata: named(spec.jobs_name()?, Some(&spec.namespace)),
+        spec: AuthorizationPolicySpec {
+            selector: WorkloadSelector { match_labels: job_labels(&spec.object_name(), context.instance) },
+            action: "ALLOW",
+            rules: Vec::new(),
         },
     })
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compose::Problem;
-use crate::context::{Context, selector_labels};
+use crate::context::{Context, job_labels, selector_labels};
 use crate::desired::Instance;
 use crate::model::{Port, Service, ServiceName, ServiceRef, Stack};
 use crate::spec::ServiceSpec;
@@ -14,6 +14,8 @@ use crate::spec::ServiceSpec;
 pub(crate) struct Neighbour {
     /// The labels that its pods are selected by.
     pub(crate) labels: BTreeMap<String, String>,
+    /// The labels that the pods of its jobs are selected by, where it has any.
+    pub(crate) jobs: Option<BTreeMap<String, String>>,
     pub(crate) namespace: String,
     /// The port its pods answer on.
     pub(crate) port: Port,
@@ -38,6 +40,7 @@ impl<'a> Neighbours<'a> {
         for spec in specs {
             let neighbour = Neighbour {
                 labels: context.selector_labels(spec),
+                jobs: (!spec.jobs.is_empty()).then(|| job_labels(&spec.object_name(), context.instance)),
                 namespace: spec.namespace.clone(),
                 port: spec.port,
                 object_name: spec.object_name(),
@@ -119,6 +122,7 @@ fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &
     let namespace = environment.namespace_of(other, other.tiers.get_key_value(&service.tier)?).here;
     Some(Neighbour {
         labels: selector_labels(&name.object_name(), &instance),
+        jobs: (!service.jobs.is_empty()).then(|| job_labels(&name.object_name(), &instance)),
         namespace: context.of_instance(namespace),
         port: service.port.plus(environment.port_offset)?,
         object_name: name.object_name(),

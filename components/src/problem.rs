@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use crate::context::LONGEST_NAME;
 use crate::model::{
-    Duration, EnvName, EnvironmentName, MeshMode, Port, PortOffset, PortRange, ServiceName, ServiceRef, StackName,
-    TextError,
+    Duration, EnvName, EnvironmentName, JobName, MeshMode, Port, PortOffset, PortRange, ServiceName, ServiceRef,
+    StackName, TextError,
 };
 use crate::phases::PhaseError;
 
@@ -70,6 +70,16 @@ pub enum Problem {
         port: Port,
         /// The environment's offset.
         offset: PortOffset,
+    },
+    /// A job whose pods would be taken for others.
+    #[error("job {job} of {service}: its pods would be called {label}, as others are: give it another name")]
+    JobName {
+        /// The service.
+        service: ServiceName,
+        /// The job.
+        job: JobName,
+        /// What its pods would be called.
+        label: String,
     },
     /// A range past the highest port, after an offset.
     #[error("{owner} has the ports {range}, which with the offset {offset} pass 65535")]
@@ -192,6 +202,7 @@ impl Problem {
             Self::NoSuchPort { service, .. } => Some(format!("services.{service}.port")),
             Self::AutoscalerRange { service, .. } => Some(format!("services.{service}.autoscale.max")),
             Self::PlatformVariable { service, variable } => Some(format!("services.{service}.env.{variable}")),
+            Self::JobName { service, job, .. } => Some(format!("services.{service}.jobs.{job}")),
             Self::Unenforceable { path, .. } | Self::TooShort { path, .. } => Some(path.clone()),
             Self::NoKubeApi { service } => Some(format!("services.{service}.egress")),
             Self::UnknownNeighbour { service, .. } => Some(format!("services.{service}.depends_on")),

@@ -10,13 +10,14 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::desired::Desired;
+use crate::jobs::{name_jobs, rerun};
 
 /// Annotation of a pod template: the ConfigMaps of the stack that the pods use, as `name=digest`, comma-separated and
 /// sorted by name.
 pub const CONFIG_MAPS_ANNOTATION: &str = "strata.dev/config-maps";
 
-/// Kinds whose controller replaces pods when their template changes. A Job's template cannot change once it exists, and
-/// a CronJob's next pods are new ones anyway.
+/// Kinds whose controller replaces pods when their template changes. A Job's template cannot change once it exists (those
+/// of services are named by theirs, so that they are run again), and a CronJob's next pods are new ones anyway.
 const ROLLING: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 /// Bytes of a digest that are kept: as many as tell one content from the next.
 const KEPT: usize = 8;
@@ -38,7 +39,7 @@ fn used(manifest: &Value) -> BTreeSet<String> {
 
 /// Whether the pods of an object are replaced when their template changes.
 fn rolls(manifest: &Value) -> bool {
-    manifest["kind"].as_str().is_some_and(|kind| ROLLING.contains(&kind))
+    rerun(manifest).is_some() || manifest["kind"].as_str().is_some_and(|kind| ROLLING.contains(&kind))
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
@@ -62,6 +63,7 @@ pub fn roll_with_config(desired: &mut Desired) {
         let known: Vec<String> = known.collect();
         annotate(&mut resource.manifest, &known.join(","));
     }
+    name_jobs(desired);
 }
 
 /// Writes the annotation into a workload's pod template, or takes it away where it would be empty. Nothing happens to

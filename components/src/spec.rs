@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, Availability, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Port, Priority,
-    RateLimit, Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+    Autoscale, Availability, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Job, JobName,
+    Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
 
@@ -38,6 +38,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) image: String,
     pub(crate) user: UserId,
     pub(crate) env: BTreeMap<EnvName, String>,
+    /// What is run to its end before its pods, with the image and the variables that each has.
+    pub(crate) jobs: BTreeMap<JobName, Job>,
     pub(crate) resources: Resources,
     /// GPUs, or shares of them, that a pod asks for here.
     pub(crate) gpus: u32,
@@ -92,7 +94,8 @@ impl ServiceSpec {
 
         let mut env = service.env.clone();
         env.extend(changed.map(|changed| changed.env.clone()).unwrap_or_default());
-        for variable in env.keys().filter(|variable| PLATFORM_VARIABLES.contains(&variable.as_str())) {
+        let of_jobs = service.jobs.values().flat_map(|job| job.env.keys());
+        for variable in env.keys().chain(of_jobs).filter(|variable| PLATFORM_VARIABLES.contains(&variable.as_str())) {
             problems.push(Problem::PlatformVariable { service: name.clone(), variable: variable.clone() });
         }
 
@@ -130,6 +133,7 @@ impl ServiceSpec {
             image: image.map_or_else(|| environment.image.image_of(name), ToString::to_string),
             user: service.run_as_user.unwrap_or(stack.run_as_user),
             env,
+            jobs: service.jobs.clone(),
             resources: changed.and_then(|changed| changed.resources).or(service.resources).unwrap_or(usual_resources),
             gpus,
             gpu_resource: environment.gpu.resource_name().filter(|_| gpus > 0).map(str::to_owned),
@@ -145,6 +149,16 @@ impl ServiceSpec {
             rate_limit: service.rate_limit,
             notes,
         })
+    }
+
+    /// The name of what all its jobs have in common, where it has any: `ai-memory-jobs`.
+    pub(crate) fn jobs_name(&self) -> Option<String> {
+        (!self.jobs.is_empty()).then(|| format!("{}-jobs", self.name.kebab()))
+    }
+
+    /// What the pods of one of its jobs are called by: `ai-memory-migrate`.
+    pub(crate) fn job_label(&self, job: &JobName) -> String {
+        format!("{}-{job}", self.name.kebab())
     }
 
     /// The name of its objects: `ai-memory-mcp`.

@@ -72,14 +72,24 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec) -> PodSpec {
         node_selector: Some(node_selector).filter(|labels| !labels.is_empty()),
         tolerations: spec.gpu_resource.as_deref().map(|resource| vec![gpu_toleration(resource)]),
         topology_spread_constraints: Some(spread(context, spec)),
-        volumes: Some(vec![Volume {
-            name: "tmp".to_owned(),
-            empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("256Mi".to_owned())), medium: None }),
-            ..Volume::default()
-        }]),
+        volumes: Some(vec![writable()]),
         containers: vec![container(spec)],
         ..PodSpec::default()
     }
+}
+
+/// The volume behind the one directory that can be written to.
+pub(crate) fn writable() -> Volume {
+    Volume {
+        name: "tmp".to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("256Mi".to_owned())), medium: None }),
+        ..Volume::default()
+    }
+}
+
+/// Where a container has it.
+pub(crate) fn mounted() -> VolumeMount {
+    VolumeMount { name: "tmp".to_owned(), mount_path: WRITABLE.to_owned(), ..VolumeMount::default() }
 }
 
 /// Nodes with GPUs are often tainted with the name of the resource, so that only pods that ask for it go there.
@@ -116,17 +126,13 @@ fn container(spec: &ServiceSpec) -> Container {
             ..Lifecycle::default()
         }),
         security_context: Some(container_security()),
-        volume_mounts: Some(vec![VolumeMount {
-            name: "tmp".to_owned(),
-            mount_path: WRITABLE.to_owned(),
-            ..VolumeMount::default()
-        }]),
+        volume_mounts: Some(vec![mounted()]),
         ..Container::default()
     }
 }
 
 /// What the platform tells every server of itself, then what the files add.
-fn environment(spec: &ServiceSpec) -> Vec<EnvVar> {
+pub(crate) fn environment(spec: &ServiceSpec) -> Vec<EnvVar> {
     let platform = [
         ("MCP_PORT", spec.port.to_string()),
         ("MCP_HEALTH_PORT", spec.health_port.to_string()),

@@ -74,7 +74,13 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
         Problem::PlatformVariable { service, variable } => {
             let change = loaded.change(service).filter(|(_, change)| change.env.contains_key(variable.as_str()));
             let changed = change.is_some();
-            let base = change.map_or_else(|| field("services", service.as_str()), |(path, _)| path);
+            let said = loaded.stack.services.get(service.as_str());
+            let of_job = said.filter(|said| !said.env.contains_key(variable)).and_then(|said| {
+                let (name, _) = said.jobs.iter().find(|(_, job)| job.env.contains_key(variable))?;
+                Some(field(&field(&field("services", service.as_str()), "jobs"), name.as_str()))
+            });
+            let own = || of_job.unwrap_or_else(|| field("services", service.as_str()));
+            let base = change.map_or_else(own, |(path, _)| path);
             let path = field(&field(&base, "env"), variable.as_str());
             let at = if changed { places.environment_key(&path) } else { places.stack_key(&path) };
             found(&rules::PLATFORM_VARIABLE, path, at, "remove the variable, or give it another name")
@@ -121,6 +127,11 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
         Problem::LongName { .. } => {
             let at = places.stack_value("stack");
             found(&rules::NAME_TOO_LONG, "stack".to_owned(), at, "shorten the name of stack, environment or --instance")
+        }
+        Problem::JobName { service, job, .. } => {
+            let path = field(&field(&field("services", service.as_str()), "jobs"), job.as_str());
+            let at = places.stack_key(&path);
+            found(&rules::JOB_NAME, path, at, "give the job another name")
         }
         Problem::SameNamespace { second, .. } => {
             let path = field("namespaces", second);

@@ -150,6 +150,10 @@ rules! {
         "An object belongs to one instance of one stack. What another stack of the environment makes by the same name in \
          the same namespace could never be applied beside it.",
         "Give one of the two stacks another namespace, or rename the service.";
+    JOB_NAME = "S-names-006" Error, "the pods of a job would be taken for others",
+        "Pods are told apart by their name label. A job whose pods had that of a service would get its traffic, and could \
+         call what that may call.",
+        "Give the job another name.";
     NO_KUBE_API = "S-network-001" Error, "nobody says where the API server is reached",
         "A service declares the way out `kube-api`. A policy opens addresses, and those of the API server differ from \
         cluster to cluster.",

@@ -62,6 +62,8 @@ fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Opt
     });
     let (floor, ceiling) = match owned {
         Some((_, floor, ceiling)) => (*floor, *ceiling),
+        // Its pods are there while it runs, beside those of everything else.
+        None if kind == "Job" => (0, 0),
         None => (written.unwrap_or(1), written.unwrap_or(1)),
     };
     let texts = |pointer: &str| {
@@ -76,7 +78,7 @@ fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Opt
         at,
         floor,
         ceiling,
-        rollout: Rollout::of(kind, spec, floor),
+        rollout: Rollout::of(kind, spec, written.unwrap_or(floor)),
     })
 }
 
@@ -116,6 +118,7 @@ impl Rollout {
                 let unavailable = share(said("maxUnavailable").unwrap_or(&quarter), replicas, false).unwrap_or(0);
                 Self { surge, unavailable: if surge == 0 { unavailable.max(1) } else { unavailable } }
             }
+            "Job" => Self { surge: number(spec.get("parallelism")).unwrap_or(1), unavailable: 0 },
             // These replace pods in their place.
             _ => Self { surge: 0, unavailable: 1 },
         }

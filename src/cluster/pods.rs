@@ -15,7 +15,7 @@ pub(super) fn trouble(pod: &Value) -> Option<String> {
     if let Some(condition) = scheduled.filter(|condition| condition["reason"] == "Unschedulable") {
         return Some(format!("pod {name} cannot be placed: {}", text(condition, "message")));
     }
-    if pod.pointer("/status/phase").is_some_and(|phase| phase == "Failed") {
+    if has_failed(pod) {
         let status = &pod["status"];
         return Some(format!("pod {name} failed: {} {}", text(status, "reason"), text(status, "message")));
     }
@@ -58,6 +58,11 @@ fn container_trouble(pod: &str, status: &Value) -> Option<String> {
             Some(format!("container {name} of pod {pod} crashed {times}{ended}"))
         }
     }
+}
+
+/// Whether the pod has ended without success.
+pub(super) fn has_failed(pod: &Value) -> bool {
+    pod.pointer("/status/phase").is_some_and(|phase| phase == "Failed")
 }
 
 /// Whether the pod says of itself that it is ready.

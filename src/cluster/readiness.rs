@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::observe::{Health, Readiness};
 
 /// Where objects of a kind come among those of one phase: first what others live in, then what workloads refer
-/// to, then the rest.
+/// to, then what is run to its end before them, then the rest.
 pub(crate) fn stage(kind: &str) -> u32 {
     match kind {
         "Namespace" | "CustomResourceDefinition" => 0,
@@ -25,13 +25,14 @@ pub(crate) fn stage(kind: &str) -> u32 {
         | "ClusterRole"
         | "NetworkPolicy" => 1,
         "RoleBinding" | "ClusterRoleBinding" => 2,
-        _ => 3,
+        "Job" => 3,
+        _ => 4,
     }
 }
 
-/// Whether objects of other kinds cannot exist before one of this kind is ready.
+/// Whether objects of later stages cannot exist, or must not be started, before one of this kind is ready.
 pub(crate) fn is_gate(kind: &str) -> bool {
-    kind == "CustomResourceDefinition"
+    matches!(kind, "CustomResourceDefinition" | "Job")
 }
 
 /// How an object made from this manifest is judged; `floor` is the minimum of an autoscaler that owns its size.
@@ -76,6 +77,13 @@ fn condition_rule(object: &Value, name: &str) -> Health {
     if let Some(failed) = condition(object, "Failed").filter(|condition| condition["status"] == "True") {
         return Health::Failed(reason_of(failed));
     }
+    if object["kind"] == "Job" && condition(object, name).is_none() {
+        let count = |key: &str| object["status"][key].as_u64().unwrap_or(0);
+        return Health::Progressing(match count("failed") {
+            0 => format!("{} running", count("active")),
+            failed => format!("{} running, {failed} failed", count("active")),
+        });
+    }
     match condition(object, name) {
         Some(condition) if condition["status"] == "True" => Health::Ready(String::new()),
         Some(condition) => Health::Progressing(format!("{name} is not true: {}", reason_of(condition))),
@@ -117,6 +125,12 @@ fn workload(object: &Value, floor: Option<u64>) -> Health {
         return Health::Progressing(format!("{available}/{target} pods available"));
     }
     Health::Ready(format!("{available}/{target}"))
+}
+
+/// Why a live Job has failed, where it has: it is not tried again by itself.
+pub(crate) fn failed_job(object: &Value) -> Option<String> {
+    let failed = condition(object, "Failed").filter(|condition| condition["status"] == "True")?;
+    (object["kind"] == "Job").then(|| reason_of(failed))
 }
 
 /// Why the newest pods of a workload cannot be created, where its status says.

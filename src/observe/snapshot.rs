@@ -226,6 +226,13 @@ pub enum Previewed {
         /// How sure it is that the new object would be taken.
         confirmation: Confirmation,
     },
+    /// It has been run and has failed, so it would be deleted with all it owns and created again.
+    Again {
+        /// How it failed.
+        reason: String,
+        /// How sure it is that this would be taken.
+        confirmation: Confirmation,
+    },
     /// It would be applied to an object that is there, and what comes of that is not known.
     Unknown {
         /// Why not.
@@ -330,6 +337,7 @@ impl Previewed {
             Self::Unchanged(confirmation)
             | Self::Create(confirmation)
             | Self::Change { confirmation, .. }
+            | Self::Again { confirmation, .. }
             | Self::Replace { confirmation, .. } => Some(confirmation.clone()),
             Self::Unknown { reason } | Self::Unreadable { reason } => Some(Confirmation::Unconfirmed(reason.clone())),
             Self::Refused { .. } | Self::Unserved { .. } => None,

@@ -13,7 +13,9 @@ use super::policy::{Policy, named};
 use super::previews::Previews;
 use super::targets::Scope;
 use super::types::{Action, Cause, LeftOut, Order, PLAN_FORMAT, Plan, PlanPhase, Step, Summary};
-use crate::observe::{Confirmation, FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, Snapshot};
+use crate::observe::{
+    Confirmation, FieldChange, FieldConflict, LiveObject, Owner, Preview, Previewed, ReplaceOrder, Snapshot,
+};
 
 /// Decides what to do. Pure: the same three arguments give the same plan, to the byte.
 ///
@@ -161,6 +163,9 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         step.replace = Some(*order);
         step.leaves = leaves.iter().map(|leftover| leftover.id.clone()).collect();
     }
+    if matches!((step.action, &preview.outcome), (Action::Replace, Previewed::Again { .. })) {
+        step.replace = Some(ReplaceOrder::DeleteFirst);
+    }
     if !matches!(step.action, Action::Unchanged | Action::Blocked) {
         step.manifest = Some(preview.applied_as.as_ref().unwrap_or(&resource.manifest).clone());
         // What is deleted hands nothing over.
@@ -226,6 +231,9 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy, adopt: 
             }
             causes.extend(held.into_iter().chain(refused));
             (Action::Blocked, causes, None)
+        }
+        Previewed::Again { reason, confirmation } => {
+            (Action::Replace, vec![Cause::Failed { reason: reason.clone() }], Some(confirmation.clone()))
         }
         Previewed::Change { changes, conflicts, confirmation } => {
             let mut causes = changed(live, preview, changes);

@@ -194,6 +194,7 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::Overlap { over: false } => "overlap",
         Cause::Overlap { over: true } => "overlap-over",
         Cause::Released { .. } => "released",
+        Cause::Failed { .. } => "failed",
         Cause::LeftBy { .. } => "left-by",
         Cause::Guarded { .. } => "guarded",
     }

@@ -161,7 +161,8 @@ pub enum Action {
     Create,
     /// Fields of the object are changed.
     Update,
-    /// The object is deleted and created anew, because the server refuses to change a field of it.
+    /// The object is deleted and created anew, because the server refuses to change a field of it, or because it has been
+    /// run and has failed.
     Replace,
     /// An object that belonged to nobody becomes the instance's.
     Adopt,
@@ -217,6 +218,11 @@ pub enum Cause {
         reason: String,
         /// The fields it names.
         paths: Vec<String>,
+    },
+    /// It has been run and has failed: it is run again.
+    Failed {
+        /// How it failed.
+        reason: String,
     },
     /// The service was renamed: this is the object under its new name.
     MovedFrom {

@@ -278,6 +278,7 @@ impl<'a> Checker<'a> {
             (Previewed::Replace { order, leaves, .. }, Action::Replace) => {
                 (Some(*order), leaves.iter().map(|left| &left.id).collect::<Vec<_>>())
             }
+            (Previewed::Again { .. }, Action::Replace) => (Some(ReplaceOrder::DeleteFirst), Vec::new()),
             _ => (None, Vec::new()),
         };
         let told = (step.replace, step.leaves.iter().collect::<Vec<_>>());
@@ -362,6 +363,7 @@ impl<'a> Checker<'a> {
                 self.expect(allowed, Invariant::Guarded, &step.id, "is replaced, which was not allowed");
                 (Some(confirmation), step.action == Action::Replace)
             }
+            Previewed::Again { confirmation, .. } => (Some(confirmation), step.action == Action::Replace),
             Previewed::Unknown { .. } => (unknown.as_ref(), matches!(step.action, Action::Update | Action::Adopt)),
             Previewed::Unreadable { .. } | Previewed::Refused { .. } | Previewed::Unserved { .. } => (None, false),
         };

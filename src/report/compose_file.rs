@@ -24,8 +24,9 @@ const OUTSIDE: &str = "outside";
 /// When an object holds something that YAML cannot say.
 pub fn compose_file(desired: &Desired) -> Result<String, ManifestError> {
     let fleet = Fleet::new(desired);
-    let services: Map<String, Value> =
-        fleet.deployments.values().map(|deployment| (deployment.id.name.clone(), fleet.service(deployment))).collect();
+    let deployments = fleet.deployments.values().map(|one| (one.id.name.clone(), fleet.service(one)));
+    let jobs = fleet.jobs.iter().map(|job| (job_name(job).to_owned(), fleet.job(job)));
+    let services: Map<String, Value> = deployments.chain(jobs).collect();
     let networks: BTreeMap<&str, Value> = fleet
         .called
         .iter()
@@ -45,10 +46,14 @@ fn apart() -> Value {
 struct Fleet<'a> {
     /// By the service's name.
     deployments: BTreeMap<&'a str, &'a Resource>,
+    /// What is run to its end before a service.
+    jobs: Vec<&'a Resource>,
     /// The services that others depend on.
     called: BTreeSet<&'a str>,
     /// The services that connect to what lies outside, or are reached from there.
     outward: BTreeSet<&'a str>,
+    /// Those that connect to what lies outside.
+    leaving: BTreeSet<&'a str>,
     /// The service that takes traffic in.
     entered: BTreeSet<&'a str>,
 }
@@ -63,13 +68,35 @@ impl<'a> Fleet<'a> {
         let deployments: BTreeMap<&str, &Resource> = of_kind(&["Deployment"]).collect();
         let entered: BTreeSet<&str> = of_kind(&["Ingress", "HTTPRoute"]).map(|(name, _)| name).collect();
         let called = desired.claims.edges.iter().map(|edge| edge.to.as_str());
-        let outward = desired.claims.egress.iter().map(|way| way.service.as_str());
+        let leaving: BTreeSet<&str> = desired.claims.egress.iter().map(|way| way.service.as_str()).collect();
         Self {
             called: called.filter(|name| deployments.contains_key(name)).collect(),
-            outward: outward.chain(entered.iter().copied()).collect(),
+            outward: leaving.union(&entered).copied().collect(),
+            leaving,
+            jobs: of_kind(&["Job"]).map(|(_, job)| job).collect(),
             deployments,
             entered,
         }
+    }
+
+    /// What is run once: tried again as often as the Job is, and nobody calls it.
+    fn job(&self, job: &Resource) -> Value {
+        let pod = &job.manifest["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let words = list(&container["command"]).filter_map(Value::as_str);
+        let mut entry = json!({
+            "image": container["image"],
+            "entrypoint": words.map(|word| word.replace('$', "$$")).collect::<Vec<_>>(),
+            "restart": match job.manifest["spec"]["backoffLimit"].as_u64() {
+                None | Some(0) => "no".to_owned(),
+                Some(retries) => format!("on-failure:{retries}"),
+            },
+            "deploy": self.deploy(&job.manifest, job.service.as_deref().unwrap_or_default()),
+        });
+        confine(&mut entry, pod);
+        let name = job.service.as_deref().unwrap_or_default();
+        self.connect(&mut entry, job, self.leaving.contains(name), None);
+        entry
     }
 
     fn service(&self, deployment: &Resource) -> Value {
@@ -80,16 +107,9 @@ impl<'a> Fleet<'a> {
         let mut entry = json!({
             "image": container["image"],
             "restart": "unless-stopped",
-            "read_only": true,
-            "tmpfs": ["/tmp:size=256m"],
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges:true"],
-            "environment": environment(container),
             "deploy": self.deploy(manifest, name),
         });
-        if let Some(user) = pod["securityContext"]["runAsUser"].as_i64() {
-            entry["user"] = json!(format!("{user}:{user}"));
-        }
+        confine(&mut entry, pod);
         if let Some(seconds) = pod["terminationGracePeriodSeconds"].as_i64() {
             entry["stop_grace_period"] = json!(format!("{seconds}s"));
         }
@@ -99,22 +119,31 @@ impl<'a> Fleet<'a> {
             entry["ports"] = json!([format!("{port}:{port}")]);
         }
         entry["expose"] = json!(ports);
+        let own = self.called.contains(name).then_some(deployment.id.name.as_str());
+        self.connect(&mut entry, deployment, self.outward.contains(name), own);
+        let jobs = self.jobs.iter().filter(|job| job.service == deployment.service);
+        for job in jobs {
+            entry["depends_on"][job_name(job)] = json!({"condition": "service_completed_successfully"});
+        }
+        entry
+    }
+
+    /// What an entry waits for, and the networks that lead there.
+    fn connect(&self, entry: &mut Value, of: &Resource, outward: bool, own: Option<&str>) {
         let depends_on: Vec<&Resource> =
-            deployment.depends_on.iter().filter_map(|other| self.deployments.get(other.as_str()).copied()).collect();
+            of.depends_on.iter().filter_map(|other| self.deployments.get(other.as_str()).copied()).collect();
         if !depends_on.is_empty() {
             let started = |other: &&Resource| (other.id.name.clone(), json!({"condition": "service_started"}));
             entry["depends_on"] = Value::Object(depends_on.iter().map(started).collect());
         }
-        let own = self.called.contains(name).then_some(deployment.id.name.as_str());
         let others = depends_on.iter().map(|other| other.id.name.as_str());
-        let outside = self.outward.contains(name).then_some(OUTSIDE);
+        let outside = outward.then_some(OUTSIDE);
         let networks: BTreeSet<&str> = own.into_iter().chain(others).chain(outside).collect();
         if networks.is_empty() {
             entry["network_mode"] = json!("none");
         } else {
             entry["networks"] = json!(networks);
         }
-        entry
     }
 
     /// How many containers, and what each may take. What takes traffic in has one, because one port of a machine leads
@@ -133,6 +162,26 @@ impl<'a> Fleet<'a> {
         }
         json!({"replicas": replicas, "resources": {"limits": amounts(&resources["limits"]), "reservations": reservations}})
     }
+}
+
+/// What a container may not do, who it runs as, and what it is told.
+fn confine(entry: &mut Value, pod: &Value) {
+    entry["read_only"] = json!(true);
+    entry["tmpfs"] = json!(["/tmp:size=256m"]);
+    entry["cap_drop"] = json!(["ALL"]);
+    entry["security_opt"] = json!(["no-new-privileges:true"]);
+    entry["environment"] = Value::Object(environment(&pod["containers"][0]));
+    if let Some(user) = pod["securityContext"]["runAsUser"].as_i64() {
+        entry["user"] = json!(format!("{user}:{user}"));
+    }
+}
+
+/// What a job is called: without the digest that tells one Job from the next.
+fn job_name(job: &Resource) -> &str {
+    job.manifest
+        .pointer("/spec/template/metadata/labels/app.kubernetes.io~1name")
+        .and_then(Value::as_str)
+        .unwrap_or(&job.id.name)
 }
 
 /// The variables of a container. A dollar sign would be taken for one of Compose's own.

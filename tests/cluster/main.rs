@@ -18,6 +18,7 @@ mod faults;
 mod history;
 mod immutable;
 mod interrupted;
+mod jobs;
 mod killed;
 mod kubectl;
 mod lock;
@@ -102,6 +103,7 @@ stories! {
     events,
     failing,
     history,
+    jobs,
     lock,
     not_created,
     ownership,

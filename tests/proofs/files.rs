@@ -29,6 +29,8 @@ fn names() {
         (tiers, "  front: {ports: 9010-9019, namespace: shop-front}"),
         ("image:", "namespaces: {shop: everything, shop-front: everything}\nimage:"),
     );
+    let taken = "mail: {tier: back, port: 9001, jobs: {mcp: {command: [run]}}}";
+    stack("job-name", 4, MAIL, taken);
     stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
 }
 

@@ -15,6 +15,7 @@ use super::gateway::{Gateway, UrlPath};
 use super::gpu::GpuCount;
 use super::health::HealthPort;
 use super::image::ImageReference;
+use super::job::{Job, JobName};
 use super::mesh::{CircuitBreaker, RateLimit};
 use super::name::{PhaseName, ServiceName, TierName};
 use super::number::number_type;
@@ -97,6 +98,9 @@ pub struct Service {
     /// by whoever can read the file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<EnvName, String>,
+    /// What is run to its end before its pods are started or changed, by name: a migration. All of them run at once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jobs: BTreeMap<JobName, Job>,
     /// CPU and memory of each pod; the tier's unless given, and the stack's `gpu_resources` with a GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -145,6 +149,7 @@ impl Service {
             architectures: Vec::new(),
             run_as_user: None,
             env: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             resources: None,
             autoscale: None,
             availability: None,

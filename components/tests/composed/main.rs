@@ -9,6 +9,7 @@ mod files;
 mod fleet;
 mod invariants;
 mod isolation;
+mod jobs;
 mod mesh;
 mod monitoring;
 mod pod_security;

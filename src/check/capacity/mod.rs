@@ -278,6 +278,9 @@ impl<'a> Fleet<'a> {
         if surge == 0 || matches!(self.with_more(left, at, surge), Answer::Fits(_)) {
             return None;
         }
+        if want.workload.resource.id.kind.kind == "Job" {
+            return self.job(left, at, surge);
+        }
         let smaller = (1..surge).rev().find(|more| matches!(self.with_more(left, at, *more), Answer::Fits(_)));
         if let Some(smaller) = smaller {
             let message = format!("a rollout starts {surge} pods in addition, and there is room for {smaller}");
@@ -296,6 +299,19 @@ impl<'a> Fleet<'a> {
         let message = format!("a rollout starts a pod before it stops one, and there is no room for it: {why}");
         let help = format!("a surge of 0 with one pod unavailable would do; {}", self.nodes_for_more(left, at, surge));
         Some(self.finding(&rules::STUCK_ROLLOUT, want, message, help))
+    }
+
+    /// A job whose pods do not fit beside everything else.
+    fn job(&self, left: &Free, at: usize, pods: u32) -> Option<Finding> {
+        let (want, answer) = (self.wants.get(at)?, self.with_more(left, at, pods));
+        let id = &want.workload.resource.id;
+        if matches!(answer, Answer::Undecided) {
+            return Some(self.undecided(&format!("the pods of {id}")));
+        }
+        let why = self.why(want, &self.demand(at, pods), &answer);
+        let message = format!("what {} runs does not fit beside the pods that are there: {why}", id.name);
+        let help = format!("{}; or ask for less", self.nodes_for_more(left, at, pods));
+        Some(self.finding(&rules::TOO_MUCH, want, message, help))
     }
 
     /// Which more nodes would do for `more` pods of the workload at `at` beside what was placed.

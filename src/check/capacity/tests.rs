@@ -320,3 +320,22 @@ fn what_runs_on_every_node_takes_room_from_the_rest() {
     let rules: Vec<&str> = super::check(&desired, &loaded, &nodes).iter().map(|finding| finding.rule).collect();
     assert_eq!(rules, ["S-capacity-002"; 3]);
 }
+
+/// A job runs beside everything else, and only while it runs.
+#[test]
+fn jobs_need_room_beside_what_runs() {
+    let job = "cart: {jobs: {prepare: {command: [run]}}, tier: back, port: 9000";
+    check_nodes("- {name: a, cpu: 1, memory: 8Gi}", "", (CART, job), str![[r#""#]]);
+    check_nodes(
+        "- {name: a, cpu: 0.75, memory: 8Gi}",
+        "",
+        (CART, job),
+        str![[r#"
+error S-capacity-001 shop:10:3 cart: what cart-prepare-8dc3ebf6 runs does not fit beside the pods that are there: beside what else is there, 1 of cpu are asked of nodes that have 750m, 250m too few [one more node like a would do; or ask for less]
+error S-capacity-002 shop:10:3 cart: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1 of cpu are asked of nodes that have 750m, 250m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+error S-capacity-002 shop:11:3 mail: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1 of cpu are asked of nodes that have 750m, 250m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+error S-capacity-002 shop:12:3 web: a rollout starts a pod before it stops one, and there is no room for it: beside what else is there, 1 of cpu are asked of nodes that have 750m, 250m too few [a surge of 0 with one pod unavailable would do; one more node like a would do]
+
+"#]],
+    );
+}

@@ -24,6 +24,8 @@ pub struct Cast {
     /// Pods of the cluster that the environment names, by what they are.
     cluster: BTreeMap<Part, usize>,
     own: BTreeSet<usize>,
+    /// Pods that are run to their end: they call, and nobody calls them.
+    jobs: BTreeSet<usize>,
     /// Pods that nobody described, one in each namespace of the stack.
     newcomers: Vec<usize>,
 }
@@ -113,6 +115,11 @@ impl Cast {
         self.own.contains(&pods)
     }
 
+    /// The member that pods answer for; nothing for those that are run to their end.
+    pub(super) fn server_of(&self, pods: usize) -> Option<&Member> {
+        self.member_of(pods).filter(|_| !self.jobs.contains(&pods))
+    }
+
     pub(super) fn part(&self, part: Part) -> Option<usize> {
         self.cluster.get(&part).copied()
     }
@@ -149,6 +156,9 @@ impl Cast {
             network.add(&resource.manifest);
             let pods: Vec<usize> = (first..network.pods.len()).collect();
             added.extend(&pods);
+            if matches!(resource.id.kind.kind.as_str(), "Job" | "CronJob") {
+                self.jobs.extend(&pods);
+            }
             let Some(service) = &resource.service else { continue };
             let full = format!("{stack}/{service}");
             self.names.extend(pods.iter().map(|at| (*at, full.clone())));

@@ -221,7 +221,7 @@ impl Proof<'_> {
     fn let_in(&self, stranger: usize, own: usize) -> PortSet {
         let mut ports = PortSet::default();
         let Some(pods) = self.reach.network().pods.get(stranger) else { return ports };
-        let (Some(member), Some(service)) = (self.cast.member_of(own), self.cast.service_of(own)) else { return ports };
+        let (Some(member), Some(service)) = (self.cast.server_of(own), self.cast.service_of(own)) else { return ports };
         let is_gateway = self.loaded.stack.services.get(service).is_some_and(|service| service.gateway.is_some());
         let controller = self.loaded.environment.gateway.as_ref().map(|gateway| &gateway.controller);
         if let Some(port) = member.protocol.filter(|_| is_gateway)
@@ -295,7 +295,7 @@ impl Proof<'_> {
         let mut findings = Vec::new();
         let Some(prometheus) = self.cast.part(Part::Prometheus) else { return findings };
         for own in self.cast.own() {
-            let Some(port) = self.cast.member_of(own).and_then(|member| member.health.or(member.protocol)) else {
+            let Some(port) = self.cast.server_of(own).and_then(|member| member.health.or(member.protocol)) else {
                 continue;
             };
             let ports = PortSet::of(Protocol::Tcp, port, port);

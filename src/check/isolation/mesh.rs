@@ -65,7 +65,7 @@ impl Proof<'_> {
     /// The ports that what is outside the mesh calls: for a scrape, and on the gateway.
     fn called_from_outside(&self, own: usize) -> PortSet {
         let mut ports = PortSet::default();
-        let (Some(member), Some(service)) = (self.cast.member_of(own), self.cast.service_of(own)) else { return ports };
+        let (Some(member), Some(service)) = (self.cast.server_of(own), self.cast.service_of(own)) else { return ports };
         let environment = &self.loaded.environment;
         let gateway = self.loaded.stack.services.get(service).is_some_and(|service| service.gateway.is_some());
         let entered = member.protocol.filter(|_| gateway && environment.gateway.is_some());

@@ -123,7 +123,7 @@ impl Proof<'_> {
         let mut findings = Vec::new();
         for own in self.cast.own().filter(|own| self.closed_in(*own)) {
             let Some(side) = self.reach.incoming(own) else { continue };
-            let probed = self.cast.member_of(own).and_then(|member| member.health.or(member.protocol));
+            let probed = self.cast.server_of(own).and_then(|member| member.health.or(member.protocol));
             let probes: Vec<Ports> =
                 probed.zip(self.probes()).map(|(port, from)| (from, port_of(port))).into_iter().collect();
             if let Some(missing) = without(probes.clone(), &let_through(side)).first() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use snapbox::str;
 use strata_components::desired::Desired;
-use strata_components::model::{Mesh, MeshMode};
+use strata_components::model::{Job, JobName, Mesh, MeshMode};
 
 use super::super::prove;
 use super::super::tests::{check_composed, object, shop};
@@ -204,6 +204,46 @@ fn every_environment_of_the_fleet_is_proven() {
 
 /// All that is said of the fleet in production, with its mesh and monitoring, after a change: how often by rule, and
 /// the first of each.
+/// The gateway of production prepares something before it starts; what is found in this mesh, or in none.
+#[track_caller]
+fn check_jobs(mode: Option<MeshMode>, change: impl FnOnce(&mut Desired), expect: &[&str]) {
+    let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut loaded = root.load("sophia", "production").unwrap();
+    loaded.environment.mesh = mode.map(|mode| Mesh { limits: mode == MeshMode::Sidecar, cni: true, ..Mesh::new(mode) });
+    let job = (JobName::new("prepare").unwrap(), Job::new(vec!["/bin/prepare".to_owned()]));
+    let gateway = loaded.stack.services.values_mut().find(|service| service.gateway.is_some()).unwrap();
+    gateway.jobs.extend([job]);
+    let mut desired = prove(&loaded, "local", None).desired.unwrap();
+    change(&mut desired);
+    let found: Vec<String> = isolation(&desired, &loaded, &[]).into_iter().map(|one| one.message).collect();
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn jobs_call_what_their_service_calls_and_nobody_calls_them() {
+    for mode in [None, Some(MeshMode::Sidecar), Some(MeshMode::Ambient)] {
+        check_jobs(mode, |_| (), &[]);
+    }
+    const JOBS: &str = "sophia/mcp_orchestrator/jobs-network-policy";
+    check_jobs(
+        None,
+        |desired| {
+            let policy = spec(desired, JOBS);
+            policy["ingress"] = json!([{"from": [{"podSelector": {"matchLabels": {
+                "app.kubernetes.io/name": "gong-mcp"}}}], "ports": [{"port": 9000}]}]);
+        },
+        &["mcp_orchestrator would let gong to mcp_orchestrator on TCP 9000, which nothing declares: NetworkPolicy \
+           mcp-servers/mcp-orchestrator-jobs (rule 1) lets it in, and only the policies of gong stop it"],
+    );
+    check_jobs(
+        None,
+        |desired| drop(spec(desired, JOBS)["egress"].take()),
+        &["mcp_orchestrator depends on ai_memory and cannot reach it on TCP 9000: none of NetworkPolicy \
+           mcp-servers/default-deny, NetworkPolicy mcp-servers/allow-dns, NetworkPolicy \
+           mcp-servers/mcp-orchestrator-jobs lets it out"],
+    );
+}
+
 #[track_caller]
 fn check_mesh(mode: MeshMode, change: impl FnOnce(&mut Desired), expect: snapbox::data::Inline) {
     let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();

@@ -97,6 +97,9 @@ impl Cluster {
                 self.mark_abandoned(id, live, state.served, conflicts).await;
             }
         }
+        if let Some(again) = live.and_then(|live| state.again(live, &outcome)) {
+            outcome = again;
+        }
         // A new object of a size that nobody says would have one pod until the autoscaler looks.
         if let (Previewed::Replace { .. }, Some(live)) = (&outcome, live)
             && (floor.is_some() || sizeless.is_some())
@@ -317,6 +320,17 @@ impl Subject<'_> {
 }
 
 impl State<'_> {
+    /// What becomes of a Job of the instance that has failed, where it could be applied as it is.
+    fn again(&self, live: &Value, outcome: &Previewed) -> Option<Previewed> {
+        let reason = readiness::failed_job(live).filter(|_| self.identity.owner(live) == Owner::This)?;
+        match outcome {
+            Previewed::Unchanged(confirmation) | Previewed::Change { confirmation, .. } => {
+                Some(Previewed::Again { reason, confirmation: confirmation.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// The write that admission would see.
     fn write<'a>(&'a self, id: &'a ResourceId, place: &'a Served, dressed: &Dressed) -> Write<'a> {
         let (live, applied) = (self.live.get(id), Some(&dressed.object));

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::super::Cluster;
+use super::super::pods::has_failed;
 use super::super::request::Call;
 
 /// How long collecting events for a failure may take, and again log lines.
@@ -19,6 +20,7 @@ impl Cluster {
         let at = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
         let (namespace, name) = (at("namespace"), at("name"));
         let mut details = self.warnings(namespace, (name, at("uid")), reason).await;
+        details.extend(endings(object));
         if object["kind"] == "Pod" {
             let log = timeout(LIMIT, self.last_lines(namespace, name)).await.unwrap_or_default();
             details.extend(log.lines().map(|line| format!("log: {line}")));
@@ -60,6 +62,17 @@ impl Cluster {
             Err(_) => String::new(),
         }
     }
+}
+
+/// How the containers of a pod have ended that were not to be started again.
+fn endings(pod: &Value) -> Vec<String> {
+    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
+    let ended = statuses.filter(|_| has_failed(pod)).filter_map(|status| {
+        let end = status.pointer("/state/terminated")?;
+        let (name, code) = (text(status, "name"), end["exitCode"].as_i64()?);
+        Some(format!("container {name} ended with exit code {code} ({})", text(end, "reason")))
+    });
+    ended.collect()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

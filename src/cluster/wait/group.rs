@@ -175,7 +175,9 @@ impl Group {
                 Health::Ready(_) => return self.decide(at, Ok(())),
                 Health::Failed(reason) => (reason.clone(), Some(reason), self.unready_pod(object).cloned()),
                 Health::Progressing(missing) => {
-                    let mut own = self.pods.values().filter(|pod| pods::selected(object, pod));
+                    // How often a pod of a Job may fail is the Job's to say.
+                    let failed = |pod: &Value| object["kind"] == "Job" && pods::has_failed(pod);
+                    let mut own = self.pods.values().filter(|pod| pods::selected(object, pod) && !failed(pod));
                     match own.find_map(|pod| Some((pods::trouble(pod)?, pod.clone()))) {
                         Some((trouble, pod)) => (trouble.clone(), Some(trouble), Some(pod)),
                         None => match self.refusal(object) {
@@ -208,9 +210,10 @@ impl Group {
         (!goes).then(|| format!("a pod cannot be created: {message}"))
     }
 
-    /// A pod of a workload that is not ready.
+    /// A pod of a workload that is not ready; one that has failed before others.
     fn unready_pod(&self, object: &Value) -> Option<&Value> {
-        self.pods.values().find(|pod| pods::selected(object, pod) && !pods::is_ready(pod))
+        let unready = |pod: &&Value| pods::selected(object, pod) && !pods::is_ready(pod);
+        self.pods.values().filter(unready).max_by_key(|pod| pods::has_failed(pod))
     }
 
     fn pod_changed(&mut self, change: Change) {

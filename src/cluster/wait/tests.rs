@@ -187,3 +187,25 @@ fn a_deployment_says_itself_that_its_pods_are_refused() {
     let expect = "a pod cannot be created: pods \"a-x\" is forbidden";
     check(ready(), vec![Change::Is(object), Change::Complete], vec![], (expect, 5));
 }
+
+/// A Job with two tries: what its pods do is its own to judge, and it says itself when it has failed.
+#[test]
+fn a_job_says_itself_whether_it_has_failed() {
+    let job = |conditions: Value| {
+        Change::Is(json!({
+            "kind": "Job", "metadata": {"name": "a", "uid": "uid-a"},
+            "spec": {"selector": {"matchLabels": {"app": "a"}}},
+            "status": {"active": 1, "failed": 1, "conditions": conditions},
+        }))
+    };
+    let failed = || {
+        let status = json!({"phase": "Failed", "reason": "Error"});
+        vec![Change::Is(json!({"metadata": {"name": "a-1", "labels": {"app": "a"}}, "status": status}))]
+    };
+    let complete = || Until::Ready(Readiness::Condition("Complete".to_owned()));
+    let news = |conditions: Value| vec![job(conditions), Change::Complete];
+    check(complete(), news(json!([])), failed(), ("not ready after 60 s: 1 running, 1 failed", 60));
+    check(complete(), news(json!([{"type": "Complete", "status": "True"}])), failed(), ("done", 0));
+    let over = json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "no more"}]);
+    check(complete(), news(over), failed(), ("BackoffLimitExceeded: no more", 5));
+}

@@ -66,6 +66,7 @@ impl Checker<'_> {
             Cause::Absent
             | Cause::Stack { .. }
             | Cause::Drift { .. }
+            | Cause::Failed { .. }
             | Cause::MovedFrom { .. }
             | Cause::MovedTo { .. }
             | Cause::Overlap { .. }
@@ -92,7 +93,10 @@ impl Checker<'_> {
             Action::Create => *cause == Cause::Absent || opens,
             Action::Update => changes || left_alone || matches!(cause, Cause::Overlap { .. } | Cause::Released { .. }),
             Action::Replace => {
-                changes || opens || left_alone || matches!(cause, Cause::Immutable { .. } | Cause::NotOurs)
+                changes
+                    || opens
+                    || left_alone
+                    || matches!(cause, Cause::Immutable { .. } | Cause::NotOurs | Cause::Failed { .. })
             }
             Action::Adopt => {
                 changes || opens || left_alone || matches!(cause, Cause::NotOurs | Cause::HandedOver { .. })
@@ -101,7 +105,10 @@ impl Checker<'_> {
             Action::Delete | Action::Forget => leaves,
             Action::Unchanged => false,
             Action::Blocked => {
-                let told = matches!(cause, Cause::Immutable { .. } | Cause::MovedFrom { .. } | Cause::NotOurs);
+                let told = matches!(
+                    cause,
+                    Cause::Immutable { .. } | Cause::MovedFrom { .. } | Cause::NotOurs | Cause::Failed { .. }
+                );
                 changes || leaves || told || *cause == Cause::Absent || self.blocks(&step.id, cause)
             }
         }
@@ -145,6 +152,9 @@ impl Checker<'_> {
             Cause::Immutable { reason, paths } => {
                 matches!(outcome, Some(Previewed::Replace { reason: told, paths: named, .. })
                     if told == reason && named == paths)
+            }
+            Cause::Failed { reason } => {
+                matches!(outcome, Some(Previewed::Again { reason: told, .. }) if told == reason)
             }
             Cause::MovedFrom { id } => {
                 let from = self.live(id).filter(|_| step.from.as_ref() == Some(id));
@@ -197,6 +207,7 @@ fn changes(preview: &Preview) -> Option<&[FieldChange]> {
         Previewed::Change { changes, .. } | Previewed::Replace { changes, .. } => Some(changes),
         Previewed::Unchanged(_)
         | Previewed::Create(_)
+        | Previewed::Again { .. }
         | Previewed::Unknown { .. }
         | Previewed::Unreadable { .. }
         | Previewed::Refused { .. }

@@ -141,6 +141,7 @@ fn outcome(number: u32, made: &Made) -> Previewed {
         (0, _) => Previewed::Refused { reason: "it is not allowed".to_owned() },
         (1, None) => Previewed::Unserved { remedy: "install it".to_owned() },
         (_, None) => Previewed::Create(confirmation),
+        (1, Some(_)) if made.held && made.wide => Previewed::Again { reason: "it ended".to_owned(), confirmation },
         (1, Some(_)) => Previewed::Unchanged(confirmation),
         (_, Some(_)) => {
             let (mut changes, mut conflicts) = (made.changes.clone(), made.conflicts.clone());

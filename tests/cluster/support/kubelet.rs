@@ -78,6 +78,9 @@ fn status(pod: &Pod) -> Value {
             status
         })
         .collect();
+    if ends(pod) {
+        return ended(pod, &now);
+    }
     let runs = statuses.iter().all(|status| status["ready"] == true);
     let truth = if runs { "True" } else { "False" };
     let condition = |name: &str, truth: &str| json!({"type": name, "status": truth, "lastTransitionTime": now});
@@ -92,6 +95,32 @@ fn status(pod: &Pod) -> Value {
             condition("Ready", truth),
         ],
     }})
+}
+
+/// Whether a pod need not run for ever.
+fn ends(pod: &Pod) -> bool {
+    pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref()) == Some("Never")
+}
+
+/// A pod that need not run for ever ends at once, in the way that its images ask for.
+fn ended(pod: &Pod, now: &str) -> Value {
+    let mut phase = "Succeeded";
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers).map(|container| {
+        let image = container.image.clone().unwrap_or_default();
+        let (code, reason) = match fault(&image) {
+            Some("crash-loop") => (1, "Error"),
+            _ => (0, "Completed"),
+        };
+        if code > 0 {
+            phase = "Failed";
+        }
+        let end = json!({"exitCode": code, "reason": reason, "startedAt": now, "finishedAt": now});
+        json!({"name": container.name, "image": image, "imageID": image, "restartCount": 0, "ready": false,
+            "state": {"terminated": end}})
+    });
+    let statuses: Vec<Value> = containers.collect();
+    let condition = json!({"type": "PodScheduled", "status": "True", "lastTransitionTime": now});
+    json!({"status": {"phase": phase, "startTime": now, "containerStatuses": statuses, "conditions": [condition]}})
 }
 
 fn now() -> String {
@@ -138,7 +167,7 @@ fn warnings(pod: &Pod) -> Vec<Event> {
                 told.push(("Failed", "Error: ErrImagePull".to_owned()));
                 told.push(("Failed", "Error: ImagePullBackOff".to_owned()));
             }
-            Some("crash-loop") => {
+            Some("crash-loop") if !ends(pod) => {
                 let what = format!("failed container {} in pod {name}_{namespace}({uid})", container.name);
                 told.push(("BackOff", format!("Back-off restarting {what}")));
             }
