@@ -54,7 +54,10 @@ pub(super) fn predicted(
     let bare = Prediction::Changed { after: stripped(after), conflicts: Vec::new() };
     let (sure, open) = bare.stored_changes(schema, &stripped(live));
     let paths = open.iter().map(|change| change.path.to_string()).collect();
-    let mut all: Vec<Change> = sure.into_iter().chain(open).collect();
+    // A null where nothing is stays nothing: the types of Kubernetes itself store none, and only custom ones may.
+    let own = !kind.group.contains('.') || kind.group.ends_with(".k8s.io");
+    let nothing = |change: &Change| own && change.before.is_none() && change.after == Some(Value::Null);
+    let mut all: Vec<Change> = sure.into_iter().chain(open).filter(|change| !nothing(change)).collect();
     all.sort_by(|one, other| one.path.cmp(&other.path));
     (told(kind, live, after, manager, all), paths)
 }
