@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 pub use strata_components as components;
+use strata_components::desired::Desired;
 use strata_components::model::Stack;
 
 pub mod apply;
@@ -22,6 +23,7 @@ pub mod plan;
 pub mod provider;
 pub mod render;
 pub mod report;
+pub mod secrets;
 
 /// Gives the binary of a Rust program every command, for the stack that the program brings.
 ///
@@ -45,7 +47,41 @@ pub mod report;
 /// `examples/fleet.rs` in the repository is a whole fleet.
 #[must_use]
 pub fn run(stack: &Stack) -> ExitCode {
-    cli::program(Some(stack))
+    run_with(stack, |_| Ok(()))
+}
+
+/// The same for a program that adds objects of its own to what its stack composes to, such as Secrets, whose values no
+/// stack holds. They are proven, planned and applied as the rest is.
+///
+/// What Secrets hold is withheld from everything that is shown, compared or kept, as is every other text in which one of
+/// their values stands: see [`secrets`].
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use serde_json::json;
+/// use strata::components::model::{BuildError, Stack};
+///
+/// fn main() -> Result<ExitCode, BuildError> {
+///     let stack = Stack::builder("demo", "demo")
+///         .tier("core", "9000-9019", |tier| tier)
+///         .service("memory", "core", 9000, |service| service.replicas(2))
+///         .build()?;
+///     Ok(strata::run_with(&stack, |desired| {
+///         let password = std::env::var("MEMORY_PASSWORD")?;
+///         desired.add(Some("memory"), "keys", json!({
+///             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "memory-keys", "namespace": "demo"},
+///             "stringData": {"password": password},
+///         }))?;
+///         Ok(())
+///     }))
+/// }
+/// ```
+///
+/// `examples/secrets.rs` in the repository reads them from a file, and gives them to the pods of a service.
+#[must_use]
+pub fn run_with(stack: &Stack, add: impl Fn(&mut Desired) -> Result<(), cli::ProgramError>) -> ExitCode {
+    cli::program(Some(cli::Program { stack, add: &add }))
 }
 
 /// The example in the README compiles.

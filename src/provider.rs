@@ -16,6 +16,7 @@ use crate::history::pack::UnpackError;
 use crate::history::{Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Readiness, Snapshot};
 use crate::plan::{Plan, Step};
+use crate::secrets::RevealError;
 
 /// Something that keeps resources.
 pub trait Provider: Send + Sync {
@@ -306,6 +307,15 @@ pub enum ProviderError {
     Forbidden {
         /// Each of them, as a verb and what it is about.
         missing: Vec<String>,
+    },
+    /// What is secret in an object cannot be put into it.
+    #[error("{doing}: what is secret in it cannot be sent")]
+    Withheld {
+        /// What was being done.
+        doing: String,
+        /// Why not.
+        #[source]
+        source: RevealError,
     },
     /// Another run holds the instance.
     #[error("{instance} is locked by {holder}, which was last heard of at {renewed}")]

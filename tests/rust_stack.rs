@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use story::Story;
 use strata::check::prove;
@@ -50,19 +50,11 @@ fn it_composes_to_the_same_bytes_everywhere_and_proves_as_well() {
     }
 }
 
-/// The binary of the example, which cargo builds with the tests, unless it is told to build but one of them.
-fn example() -> PathBuf {
-    let strata = Path::new(env!("CARGO_BIN_EXE_strata"));
-    let fleet = strata.with_file_name("examples").join(format!("fleet{}", std::env::consts::EXE_SUFFIX));
-    assert!(fleet.exists(), "{} is not built: run `cargo build --example fleet`", fleet.display());
-    fleet
-}
-
 /// Runs the program of the example, and the one that reads the file; returns what both of them answered.
 #[track_caller]
 fn both(story: &Story, line: &str) -> (i32, String, String) {
     let arguments: Vec<&str> = line.split_whitespace().collect();
-    let rust = story.run_program(&example(), &arguments);
+    let rust = story.run_program(&story::example("fleet"), &arguments);
     assert_eq!(rust, story.run(&arguments), "{line}");
     rust
 }
@@ -86,7 +78,8 @@ fn both_programs_make_the_same_plan_and_what_one_brings_up_is_nothing_new_to_the
         let line = format!("plan sophia --env development --quiet --detailed-exitcode --output {output}");
         assert_eq!(both(&story, &line).0, 2);
     }
-    let (code, ..) = story.run_program(&example(), &["up", "sophia", "--env", "development", "--yes", "--quiet"]);
+    let (code, ..) =
+        story.run_program(&story::example("fleet"), &["up", "sophia", "--env", "development", "--yes", "--quiet"]);
     assert_eq!(code, 0);
     assert_eq!(both(&story, "plan sophia --env development --quiet --detailed-exitcode").0, 0);
 }

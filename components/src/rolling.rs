@@ -2,7 +2,8 @@
 //! that a changed value changes the template, and the workload's own controller replaces the pods.
 //!
 //! Only ConfigMaps among the desired objects are known here; what a pod uses from outside of the stack rolls nothing.
-//! Secrets are no business of this file: a digest of what they hold would give a short one away.
+//! Content of Secrets is no business of this file: what is made of it is keyed, and added under [`SECRETS_ANNOTATION`]
+//! by whoever holds the key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,8 @@ use crate::jobs::{name_jobs, rerun};
 /// Annotation of a pod template: the ConfigMaps of the stack that the pods use, as `name=digest`, comma-separated and
 /// sorted by name.
 pub const CONFIG_MAPS_ANNOTATION: &str = "strata.dev/config-maps";
+/// Annotation of a pod template: the same for Secrets, with keyed digests.
+pub const SECRETS_ANNOTATION: &str = "strata.dev/secrets";
 
 /// Kinds whose controller replaces pods when their template changes. A Job's template cannot change once it exists (those
 /// of services are named by theirs, so that they are run again), and a CronJob's next pods are new ones anyway.
@@ -22,19 +25,57 @@ const ROLLING: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 /// Bytes of a digest that are kept: as many as tell one content from the next.
 const KEPT: usize = 8;
 
-/// The names of the ConfigMaps that the pods of a workload use, as variables or as files; they are in its own namespace.
-fn used(manifest: &Value) -> BTreeSet<String> {
-    let spec = &manifest["spec"]["template"]["spec"];
-    let containers = ["initContainers", "containers"].into_iter().flat_map(|list| items(&spec[list]));
-    let of_containers = containers.flat_map(|container| {
-        let single = items(&container["env"]).map(|variable| &variable["valueFrom"]["configMapKeyRef"]["name"]);
-        single.chain(items(&container["envFrom"]).map(|source| &source["configMapRef"]["name"]))
-    });
-    let of_volumes = items(&spec["volumes"]).flat_map(|volume| {
-        let parts = items(&volume["projected"]["sources"]).map(|source| &source["configMap"]["name"]);
-        parts.chain([&volume["configMap"]["name"]])
-    });
-    of_containers.chain(of_volumes).filter_map(|name| name.as_str().map(str::to_owned)).collect()
+/// What the pods of a workload read their configuration from, by name: objects of the workload's own namespace.
+///
+/// ```
+/// use serde_json::json;
+/// use strata_components::rolling::Uses;
+/// let deployment = json!({"kind": "Deployment", "spec": {"template": {"spec": {
+///     "containers": [{"name": "server", "envFrom": [{"secretRef": {"name": "keys"}}]}],
+///     "volumes": [{"name": "settings", "configMap": {"name": "settings"}}],
+/// }}}});
+/// let uses = Uses::of(&deployment);
+/// assert!(uses.config_maps.contains("settings") && uses.secrets.contains("keys"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The ConfigMaps.
+    pub config_maps: BTreeSet<String>,
+    /// The Secrets. Those that only pull images are not among them: no running pod reads them.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Uses {
+    /// What the pods of `manifest` use as variables or as files; nothing where its pods are not replaced when their
+    /// template changes.
+    #[must_use]
+    pub fn of(manifest: &Value) -> Self {
+        let mut uses = Self::default();
+        if !rolls(manifest) {
+            return uses;
+        }
+        let spec = &manifest["spec"]["template"]["spec"];
+        for container in ["initContainers", "containers"].into_iter().flat_map(|list| items(&spec[list])) {
+            for variable in items(&container["env"]) {
+                let from = &variable["valueFrom"];
+                add(&mut uses.config_maps, &from["configMapKeyRef"]["name"]);
+                add(&mut uses.secrets, &from["secretKeyRef"]["name"]);
+            }
+            for source in items(&container["envFrom"]) {
+                add(&mut uses.config_maps, &source["configMapRef"]["name"]);
+                add(&mut uses.secrets, &source["secretRef"]["name"]);
+            }
+        }
+        for volume in items(&spec["volumes"]) {
+            add(&mut uses.config_maps, &volume["configMap"]["name"]);
+            add(&mut uses.secrets, &volume["secret"]["secretName"]);
+            for source in items(&volume["projected"]["sources"]) {
+                add(&mut uses.config_maps, &source["configMap"]["name"]);
+                add(&mut uses.secrets, &source["secret"]["name"]);
+            }
+        }
+        uses
+    }
 }
 
 /// Whether the pods of an object are replaced when their template changes.
@@ -44,6 +85,10 @@ fn rolls(manifest: &Value) -> bool {
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
+}
+
+fn add(names: &mut BTreeSet<String>, name: &Value) {
+    names.extend(name.as_str().map(str::to_owned));
 }
 
 /// Writes a digest of every ConfigMap among the resources into the pod templates that use it. Doing it again changes
@@ -56,33 +101,34 @@ pub fn roll_with_config(desired: &mut Desired) {
         .map(|map| ((map.id.namespace.clone(), map.id.name.clone()), content(&map.manifest)))
         .collect();
     for resource in &mut desired.resources {
-        let known = used(&resource.manifest).into_iter().filter_map(|name| {
-            let digest = digests.get(&(resource.id.namespace.clone(), name.clone()))?;
-            Some(format!("{name}={digest}"))
+        let known = Uses::of(&resource.manifest).config_maps.into_iter().filter_map(|name| {
+            let digest = digests.get(&(resource.id.namespace.clone(), name.clone()))?.clone();
+            Some((name, digest))
         });
-        let known: Vec<String> = known.collect();
-        annotate(&mut resource.manifest, &known.join(","));
+        let known: BTreeMap<String, String> = known.collect();
+        annotate(&mut resource.manifest, CONFIG_MAPS_ANNOTATION, &known);
     }
     name_jobs(desired);
 }
 
-/// Writes the annotation into a workload's pod template, or takes it away where it would be empty. Nothing happens to
-/// an object whose pods are not replaced when their template changes.
-fn annotate(manifest: &mut Value, text: &str) {
+/// Writes `name=digest` of each of `digests` into an annotation of the pod template of `manifest`; takes the annotation
+/// away where there are none. Nothing happens to an object whose pods are not replaced when their template changes.
+pub fn annotate(manifest: &mut Value, annotation: &str, digests: &BTreeMap<String, String>) {
     if !rolls(manifest) {
         return;
     }
     let Some(template) = manifest.pointer_mut("/spec/template").and_then(Value::as_object_mut) else { return };
-    if text.is_empty() {
+    if digests.is_empty() {
         let annotations = template.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
         if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
-            annotations.remove(CONFIG_MAPS_ANNOTATION);
+            annotations.remove(annotation);
         }
         return;
     }
+    let text: Vec<String> = digests.iter().map(|(name, digest)| format!("{name}={digest}")).collect();
     let annotations = object(template, "metadata").and_then(|metadata| object(metadata, "annotations"));
     if let Some(annotations) = annotations {
-        annotations.insert(CONFIG_MAPS_ANNOTATION.to_owned(), text.into());
+        annotations.insert(annotation.to_owned(), text.join(",").into());
     }
 }
 

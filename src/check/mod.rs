@@ -27,8 +27,11 @@ mod tiers;
 pub mod waivers;
 mod workloads;
 
+use std::convert::Infallible;
+
 use strata_components::compose::{ComposeError, compose_among};
 use strata_components::desired::Desired;
+use strata_components::rolling::roll_with_config;
 
 use crate::finding::{Finding, Level, settle};
 use crate::load::Loaded;
@@ -55,9 +58,31 @@ impl Proven {
 /// several instances of the stack in the environment.
 #[must_use]
 pub fn prove(loaded: &Loaded, target: &str, suffix: Option<&str>) -> Proven {
-    let composed = compose_among(&loaded.stack, &loaded.environment, target, suffix, &loaded.neighbours());
+    match prove_with(loaded, target, suffix, |_| Ok::<(), Infallible>(())) {
+        Ok(proven) => proven,
+        Err(never) => match never {},
+    }
+}
+
+/// The same with what a program adds to what its stack composes to: it is proven as the rest is, and ConfigMaps among it
+/// roll the pods that use them.
+///
+/// # Errors
+///
+/// What `add` says.
+pub fn prove_with<E>(
+    loaded: &Loaded,
+    target: &str,
+    suffix: Option<&str>,
+    add: impl FnOnce(&mut Desired) -> Result<(), E>,
+) -> Result<Proven, E> {
+    let mut composed = compose_among(&loaded.stack, &loaded.environment, target, suffix, &loaded.neighbours());
+    if let Ok(desired) = &mut composed {
+        add(desired)?;
+        roll_with_config(desired);
+    }
     let findings = check(loaded, composed.as_ref());
-    Proven { desired: composed.ok(), findings }
+    Ok(Proven { desired: composed.ok(), findings })
 }
 
 /// Everything that is found in a stack, an environment and what they compose to, or fail to.

@@ -3,9 +3,9 @@
 use super::format::Format;
 use super::session::connected;
 use super::{CommandResult, Context, StackArgs, Ui};
+use crate::check::check_among;
 use crate::check::registry::Registry;
 use crate::check::summary::Summary;
-use crate::check::{check_among, prove};
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::finding::{Finding, Sources};
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         return Ok(exit::OK);
     }
     let (cluster, choice) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let mut proven = prove(&loaded, &cluster, args.stack.instance.as_deref());
+    let mut proven = context.prove(&loaded, &args.stack, &cluster)?;
     if let Some(desired) = proven.desired.as_ref().filter(|_| args.live) {
         let mesh = loaded.environment.mesh.as_ref().map(|mesh| mesh.control_plane.namespace.as_str());
         let around = connected(context, &loaded.environment, (cluster, choice), async |cluster| {

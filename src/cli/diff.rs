@@ -5,13 +5,14 @@ use strata_components::desired::Desired;
 use super::format::Format;
 use super::history::{Books, read};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
-use crate::check::{Proven, prove};
+use crate::check::Proven;
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::history::Record;
 use crate::history::difference::Difference;
 use crate::report::clean::clean;
 use crate::report::{self, json_document};
+use crate::secrets::Secrets;
 
 /// Show what is desired otherwise than when a run was recorded
 #[derive(Debug, clap::Args)]
@@ -76,9 +77,11 @@ async fn desired_by(books: &Books, revision: u64, ui: &mut Ui) -> Result<Desired
 fn composed(context: &Context<'_>, args: &StackArgs, ui: &mut Ui) -> Result<Desired, CommandError> {
     let loaded = context.load(args, ui)?;
     let (cluster, _) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
-    let Proven { desired, findings } = prove(&loaded, &cluster, args.instance.as_deref());
-    desired.ok_or_else(|| {
+    let Proven { desired, findings } = context.prove(&loaded, args, &cluster)?;
+    let Some(mut desired) = desired else {
         ui.warn(report::findings::terminal(&findings, &loaded.sources(), ui.width()).trim_end());
-        CommandError::printed(exit::CHECK, findings)
-    })
+        return Err(CommandError::printed(exit::CHECK, findings));
+    };
+    Secrets::withhold_from(&mut desired, ui.known().clone());
+    Ok(desired)
 }

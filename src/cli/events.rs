@@ -6,18 +6,21 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{CommandError, CommandResult};
 use crate::report::events::RunEvent;
+use crate::secrets::Known;
 
 /// Where events go.
 pub(super) struct Events {
     wanted: bool,
+    /// What no event tells.
+    known: Known,
     /// Why a line could not be written; nothing is written after it.
     broken: Mutex<Option<io::Error>>,
 }
 
 impl Events {
     /// Events on standard output, or none.
-    pub(super) fn new(wanted: bool) -> Self {
-        Self { wanted, broken: Mutex::new(None) }
+    pub(super) fn new(wanted: bool, known: Known) -> Self {
+        Self { wanted, known, broken: Mutex::new(None) }
     }
 
     /// Writes an event as a line. A run does not end because nobody can read of it: what goes wrong is told at its end.
@@ -32,7 +35,8 @@ impl Events {
         // Lines are in the order of their times: both are settled under the same lock.
         let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let mut out = io::stdout().lock();
-        *broken = out.write_all(event().line(&time).as_bytes()).and_then(|()| out.flush()).err();
+        let line = event().line(&time);
+        *broken = out.write_all(self.known.told(&line).as_bytes()).and_then(|()| out.flush()).err();
     }
 
     /// The result of a run whose events were told: where it was not begun, that is the last of them.

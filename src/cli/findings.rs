@@ -3,8 +3,8 @@
 use strata_components::desired::Desired;
 use strata_components::model::Environment;
 
-use super::{CommandError, Context, StackArgs, Ui};
-use crate::check::{Proven, prove, stops};
+use super::{CommandError, Context, Program, StackArgs, Ui};
+use crate::check::{Proven, prove, prove_with, stops};
 use crate::exit;
 use crate::finding::{Finding, Level};
 use crate::load::{LoadError, Loaded, Root, StackSource, YamlStack};
@@ -14,11 +14,25 @@ impl Context<'_> {
     /// The stack and the environment that the arguments name, or what is wrong with them.
     pub(super) fn read(&self, args: &StackArgs) -> Result<Loaded, LoadError> {
         let yaml = YamlStack(args.stack.clone());
-        let source: &dyn StackSource = match self.stack {
-            Some(stack) if stack.stack.as_str() == args.stack => stack,
-            _ => &yaml,
+        let source: &dyn StackSource = match self.program_for(args) {
+            Some(program) => program.stack,
+            None => &yaml,
         };
         source.load(self.root(), &args.env)
+    }
+
+    /// The Rust program, if it is its stack that the arguments name.
+    fn program_for(&self, args: &StackArgs) -> Option<Program<'_>> {
+        self.program.filter(|program| program.stack.stack.as_str() == args.stack)
+    }
+
+    /// What the stack composes to for a cluster, with what a Rust program adds, proven as far as it can be without one.
+    pub(super) fn prove(&self, loaded: &Loaded, args: &StackArgs, cluster: &str) -> Result<Proven, CommandError> {
+        let instance = args.instance.as_deref();
+        let Some(program) = self.program_for(args) else { return Ok(prove(loaded, cluster, instance)) };
+        prove_with(loaded, cluster, instance, program.add).map_err(|error| {
+            CommandError::from(anyhow::Error::from_boxed(error).context("the program could not add its own objects"))
+        })
     }
 
     /// The same for a command that cannot go on without them: what is wrong is printed.
@@ -40,8 +54,14 @@ fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
 
 /// What the stack composes to for a cluster, proven as far as it can be without one. Errors and warnings are
 /// printed; what is only worth knowing is left to `strata check`.
-pub(super) fn checked(loaded: &Loaded, args: &StackArgs, cluster: &str, ui: &mut Ui) -> Result<Desired, CommandError> {
-    let Proven { desired, findings } = prove(loaded, cluster, args.instance.as_deref());
+pub(super) fn checked(
+    context: &Context<'_>,
+    loaded: &Loaded,
+    args: &StackArgs,
+    cluster: &str,
+    ui: &mut Ui,
+) -> Result<Desired, CommandError> {
+    let Proven { desired, findings } = context.prove(loaded, args, cluster)?;
     shown(loaded, findings, ui)?;
     desired.ok_or_else(|| CommandError::printed(exit::CHECK, Vec::new()))
 }

@@ -31,7 +31,7 @@ enum Format {
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let loaded = context.load(&args.stack, ui)?;
     let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let desired = findings::checked(&loaded, &args.stack, &cluster, ui)?;
+    let desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
     ui.data(&match args.output {
         Format::Mermaid => graph::mermaid(&desired),
         Format::Dot => graph::dot(&desired),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use strata_components::desired::Desired;
 use strata_components::model::Stack;
 
 pub mod check;
@@ -98,10 +99,22 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// What a command runs in: the arguments of every command, and a stack that a Rust program brought.
+/// What goes wrong in a Rust program that adds objects to its stack.
+pub type ProgramError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a Rust program brings.
+#[derive(Clone, Copy)]
+pub struct Program<'a> {
+    /// Its stack.
+    pub stack: &'a Stack,
+    /// What adds objects of its own to what the stack composes to.
+    pub add: &'a dyn Fn(&mut Desired) -> Result<(), ProgramError>,
+}
+
+/// What a command runs in: the arguments of every command, and what a Rust program brought.
 struct Context<'a> {
     global: &'a GlobalArgs,
-    stack: Option<&'a Stack>,
+    program: Option<Program<'a>>,
 }
 
 impl Context<'_> {
@@ -111,23 +124,23 @@ impl Context<'_> {
     }
 }
 
-/// Runs the program with the arguments of this process; `stack` is as for [`run`].
+/// Runs with the arguments of this process; `program` is as for [`run`].
 #[must_use]
-pub fn program(stack: Option<&Stack>) -> ExitCode {
-    run(std::env::args_os(), stack).into()
+pub fn program(program: Option<Program<'_>>) -> ExitCode {
+    run(std::env::args_os(), program).into()
 }
 
 /// Runs the program with these arguments (the first is the program's own name) and returns its exit code.
 ///
-/// `stack` is what a Rust program brings: its name then means it, and any other name a file of the root.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, stack: Option<&Stack>) -> u8 {
+/// `program` is what a Rust program brings: the name of its stack then means that, and any other name a file of the root.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Program<'_>>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return error::usage(&error),
     };
     let mut ui = Ui::new(cli.global.quiet);
     ui.trace(cli.global.verbose);
-    let context = Context { global: &cli.global, stack };
+    let context = Context { global: &cli.global, program };
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &context, &mut ui),
         Command::Render(args) => render::run(args, &context, &mut ui),

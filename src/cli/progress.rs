@@ -13,6 +13,7 @@ use crate::plan::{Action, Order};
 use crate::provider::LockNotice;
 use crate::report::clean::clean;
 use crate::report::phase_title;
+use crate::secrets::Known;
 
 /// Waits that are shown at once on a terminal; the rest is a number.
 const SHOWN: usize = 6;
@@ -21,6 +22,7 @@ const SHOWN: usize = 6;
 pub(super) struct Progress {
     began: Instant,
     form: Form,
+    known: Known,
 }
 
 enum Form {
@@ -39,6 +41,7 @@ struct Live {
     ready: usize,
     wanted: usize,
     missing: BTreeMap<ResourceId, (String, Instant)>,
+    known: Known,
 }
 
 impl Progress {
@@ -46,11 +49,11 @@ impl Progress {
         let form = if ui.is_quiet() {
             Form::Silent
         } else if ui.is_live() {
-            Form::Live(Box::new(Mutex::new(Live::new())))
+            Form::Live(Box::new(Mutex::new(Live::new(ui.known().clone()))))
         } else {
             Form::Lines
         };
-        Self { began: Instant::now(), form }
+        Self { began: Instant::now(), form, known: ui.known().clone() }
     }
 
     /// The same, shown anew after something else was.
@@ -69,12 +72,16 @@ impl Progress {
             // What went wrong behind a run that went well is told however little is wanted.
             Form::Silent => {
                 if let (Event::RecordLeftOpen { .. }, Some(text)) = (event, line(event)) {
-                    anstream::eprintln!("{}", clean(&text));
+                    anstream::eprintln!("{}", self.known.told(&clean(&text)));
                 }
             }
             Form::Lines => {
                 if let Some(text) = line(event) {
-                    anstream::eprintln!("[{:>6.1} s] {}", self.began.elapsed().as_secs_f64(), clean(&text));
+                    anstream::eprintln!(
+                        "[{:>6.1} s] {}",
+                        self.began.elapsed().as_secs_f64(),
+                        self.known.told(&clean(&text))
+                    );
                 }
             }
             Form::Live(live) => live.lock().unwrap_or_else(PoisonError::into_inner).hear(event),
@@ -92,7 +99,7 @@ impl Progress {
 }
 
 impl Live {
-    fn new() -> Self {
+    fn new(known: Known) -> Self {
         let bars = MultiProgress::new();
         let phase = bars.add(ProgressBar::new_spinner());
         let waits = bars.add(ProgressBar::new_spinner());
@@ -104,7 +111,18 @@ impl Live {
         phase.enable_steady_tick(Duration::from_millis(120));
         let title = "starting".to_owned();
         phase.set_message(title.clone());
-        Self { bars, phase, waits, title, changes: 0, acknowledged: 0, ready: 0, wanted: 0, missing: BTreeMap::new() }
+        Self {
+            bars,
+            phase,
+            waits,
+            title,
+            changes: 0,
+            acknowledged: 0,
+            ready: 0,
+            wanted: 0,
+            missing: BTreeMap::new(),
+            known,
+        }
     }
 
     fn hear(&mut self, event: &Event) {
@@ -136,7 +154,7 @@ impl Live {
         );
         if let Some(text) = line(event).filter(|_| news) {
             // A terminal that is gone shows nothing more.
-            let _ = self.bars.println(clean(&text));
+            let _ = self.bars.println(self.known.told(&clean(&text)));
         }
         let title = clean(&self.title);
         let (done, of, ready, wanted) = (self.acknowledged, self.changes, self.ready, self.wanted);
@@ -157,7 +175,7 @@ impl Live {
         if self.missing.len() > SHOWN {
             lines.push(format!("    and {} more", self.missing.len() - SHOWN));
         }
-        self.waits.set_message(lines.join("\n"));
+        self.waits.set_message(self.known.told(&lines.join("\n")).into_owned());
     }
 }
 

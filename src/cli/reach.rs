@@ -5,7 +5,6 @@ use core::net::IpAddr;
 use super::format::Format;
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
 use crate::check::isolation::{self, Cast, Matrix};
-use crate::check::prove;
 use crate::check::reach::{End, Reach, explain};
 use crate::cluster::connect::Choice;
 use crate::exit;
@@ -39,7 +38,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let loaded = context.load(&args.stack, ui)?;
     let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
     // What proofs find does not matter here: this is how one looks into it.
-    let proven = prove(&loaded, &cluster, args.stack.instance.as_deref());
+    let proven = context.prove(&loaded, &args.stack, &cluster)?;
     let Some(desired) = proven.desired else {
         ui.warn(crate::report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
         return Err(CommandError::printed(exit::CHECK, proven.findings));

@@ -12,6 +12,7 @@ use crate::render;
 use crate::report::compose_file::compose_file;
 use crate::report::json_document;
 use crate::report::manifests::{self, ManifestFile};
+use crate::secrets::Secrets;
 
 /// Write the manifests of a stack, or other files made of it; no cluster is needed
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,9 @@ pub struct Args {
     /// What to write
     #[arg(long, value_enum, default_value_t = RenderFormat::Manifests)]
     format: RenderFormat,
+    /// Write what is secret too, where otherwise `(secret)` stands; keep what comes of it to yourself
+    #[arg(long)]
+    show_secrets: bool,
     /// Write files into this directory, and delete what an earlier render left there
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
@@ -46,7 +50,10 @@ enum RenderFormat {
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let loaded = context.load(&args.stack, ui)?;
     let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let desired = findings::checked(&loaded, &args.stack, &cluster, ui)?;
+    let mut desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
+    if !args.show_secrets && !Secrets::withhold_from(&mut desired, ui.known().clone()).is_empty() {
+        ui.status("what is secret is withheld: (secret) stands in its place; --show-secrets writes it");
+    }
     let one = |name: &str, text: String| vec![ManifestFile { name: name.to_owned(), text }];
     let files = match (args.format, &args.out_dir) {
         (RenderFormat::Manifests, None) => {

@@ -6,13 +6,14 @@ use super::look::LookArgs;
 use super::session::{PolicyArgs, Session};
 use super::up::{Reviewed, Run, RunArgs};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
-use crate::check::{check, prove};
+use crate::check::check;
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::history::restore::{RestoreError, Restored, restored};
 use crate::history::{Command, Draft, Head, Record, State};
 use crate::load::StackSource;
 use crate::report::clean::clean;
+use crate::secrets::{Known, Secrets};
 use strata_components::desired::Desired;
 
 /// Bring the cluster back to what was desired when a run was recorded
@@ -41,8 +42,9 @@ pub struct Args {
 
 /// Reads the record, plans and carries out.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    args.run.telling(|events| {
-        let today = today(context, &args.stack);
+    args.run.telling(ui, |events, ui| {
+        let (today, secrets) = today(context, &args.stack, ui.known()).unzip();
+        let secrets = secrets.unwrap_or_default();
         read(context, &args.stack, ui, async |books, ui| {
             let record = books.record(args.revision).await?;
             let again = restored(&record, today.as_ref(), &books.target, &args.policy.target).map_err(refused)?;
@@ -50,7 +52,8 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             proven_again(&record, &again.desired, args, context, ui)?;
             let Record { head, made, .. } = record;
             let (stack, commit) = (made.stack.map(|stack| *stack), head.commit);
-            let session = Session { desired: again.desired, stack, cluster: books.cluster, commit, keep: books.keep };
+            let cluster = books.cluster.withholding(secrets);
+            let session = Session { desired: again.desired, stack, cluster, commit, keep: books.keep };
             let desired = session.desired();
             let draft = Draft { back_to: Some(args.revision), ..session.draft(Command::Rollback, desired.clone()) };
             let mark = session.lock_mark().await?;
@@ -65,11 +68,13 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     })
 }
 
-/// What the files say now, as the source of what Secrets hold; `None` where they say nothing that can be used.
-fn today(context: &Context<'_>, args: &StackArgs) -> Option<Desired> {
+/// What the files say now, as the source of what is secret; `None` where they say nothing that can be used.
+fn today(context: &Context<'_>, args: &StackArgs, known: &Known) -> Option<(Desired, Secrets)> {
     let loaded = context.read(args).ok()?;
     let (cluster, _) = Choice::of(args.cluster.as_deref(), &loaded.environment).ok()?;
-    prove(&loaded, &cluster, args.instance.as_deref()).desired
+    let mut desired = context.prove(&loaded, args, &cluster).ok()?.desired?;
+    let secrets = Secrets::withhold_from(&mut desired, known.clone());
+    Some((desired, secrets))
 }
 
 /// Says what is gone back to, where that is not all of what once was there.

@@ -20,6 +20,7 @@ use crate::plan::verify::verify;
 use crate::plan::{Plan, Policy, plan};
 use crate::provider::Provider;
 use crate::report::clean::clean;
+use crate::secrets::Secrets;
 
 /// What a plan may do beyond the ordinary.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -58,6 +59,7 @@ impl PolicyArgs {
 
 /// A stack, composed for an environment, and the cluster it is for.
 pub(super) struct Session {
+    /// Without what is secret.
     pub(super) desired: Desired,
     /// What that was composed from, where it is known.
     pub(super) stack: Option<Stack>,
@@ -78,9 +80,11 @@ impl Session {
     ) -> Result<T, CommandError> {
         let loaded = context.load(args, ui)?;
         let (name, choice) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
-        let desired = findings::checked(&loaded, args, &name, ui)?;
+        let mut desired = findings::checked(context, &loaded, args, &name, ui)?;
+        let secrets = Secrets::withhold_from(&mut desired, ui.known().clone());
         connected(context, &loaded.environment, (name, choice), async |cluster| {
             let commit = commit_of(context.root());
+            let cluster = cluster.withholding(secrets);
             let (stack, keep) = (Some(loaded.stack.clone()), loaded.environment.history.get().into());
             let session = Self { desired, stack, cluster, commit, keep };
             work(&session, ui).await
@@ -97,6 +101,13 @@ impl Session {
         Draft { command, back_to: None, commit: self.commit.clone(), desired, stack, keep: self.keep }
     }
 
+    /// What there is on the way to `desired`, which comes back with digests of what was withheld of it.
+    pub(super) async fn observe(&self, desired: &Desired, look: &Look) -> Result<(Desired, Snapshot), CommandError> {
+        let desired = self.cluster.seal(desired).await?;
+        let snapshot = self.provider().observe(&desired, look).await?;
+        Ok((desired, snapshot))
+    }
+
     /// What is to be done towards `desired`: observed, planned, and found sound by the checker; an error where the
     /// policy names what is not there.
     pub(super) async fn plan(
@@ -106,9 +117,9 @@ impl Session {
         look: &Look,
         ui: &mut Ui,
     ) -> Result<Plan, CommandError> {
-        let snapshot = self.provider().observe(desired, look).await?;
+        let (desired, snapshot) = self.observe(desired, look).await?;
         match unknown_names(&self.desired, &snapshot, policy)[..] {
-            [] => sound(desired, &snapshot, policy, ui),
+            [] => sound(&desired, &snapshot, policy, ui),
             ref unknown => Err(refused(unknown)),
         }
     }
@@ -122,8 +133,8 @@ impl Session {
         ui: &mut Ui,
     ) -> Result<(Plan, Snapshot), CommandError> {
         let look = Look { preview: made.previews.mode };
-        let snapshot = self.provider().observe(desired, &look).await?;
-        Ok((sound(desired, &snapshot, &made.policy, ui)?, snapshot))
+        let (desired, snapshot) = self.observe(desired, &look).await?;
+        Ok((sound(&desired, &snapshot, &made.policy, ui)?, snapshot))
     }
 
     /// The mark of the instance's lock: whether it is another one under the lock tells whether a plan has to be made again.

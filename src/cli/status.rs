@@ -20,11 +20,11 @@ pub struct Args {
 /// Observes and prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let text = Session::run(context, &args.stack, ui, async |session, _| {
-        let desired = session.desired();
-        let snapshot = session.provider().observe(desired, &Look { preview: PreviewMode::Predict }).await?;
+        let look = Look { preview: PreviewMode::Predict };
+        let (desired, snapshot) = session.observe(session.desired(), &look).await?;
         Ok(match args.output {
-            Format::Terminal => status::terminal(desired, &snapshot),
-            Format::Json => json_document(&status::services(desired, &snapshot)),
+            Format::Terminal => status::terminal(&desired, &snapshot),
+            Format::Json => json_document(&status::services(&desired, &snapshot)),
         })
     })?;
     ui.data(&text)?;

@@ -1,5 +1,6 @@
 //! What a command prints with: data to standard output, progress and status to standard error, colour only
-//! where a terminal shows it and `NO_COLOR` does not forbid it.
+//! where a terminal shows it and `NO_COLOR` does not forbid it. All text of the program leaves here, and none of it tells
+//! a value that is known to be secret.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::CommandError;
 use crate::report::clean::clean;
+use crate::secrets::Known;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -15,20 +17,36 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 #[derive(Debug)]
 pub struct Ui {
     quiet: bool,
+    known: Known,
+}
+
+/// Standard error, but for what is known to be secret.
+struct Discreet(Known);
+
+impl Write for Discreet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        anstream::stderr().write_all(self.0.told(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        anstream::stderr().flush()
+    }
 }
 
 impl Ui {
     /// Streams of this process; `quiet` drops status.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
-        Self { quiet }
+        Self { quiet, known: Known::default() }
     }
 
     /// Shows each request on standard error, where that is wanted.
     pub fn trace(&mut self, verbose: bool) {
         if verbose {
+            let known = self.known.clone();
             let subscriber = tracing_subscriber::fmt()
-                .with_writer(anstream::stderr)
+                .with_writer(move || Discreet(known.clone()))
                 .with_max_level(tracing::Level::DEBUG)
                 .without_time()
                 .with_target(false)
@@ -36,6 +54,12 @@ impl Ui {
             // A program that set one already keeps it.
             let _ = tracing::subscriber::set_global_default(subscriber);
         }
+    }
+
+    /// The values that are not told.
+    #[must_use]
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Whether status is wanted.
@@ -70,7 +94,7 @@ impl Ui {
     /// When the stream cannot be written, because the disk behind it is full for instance.
     pub fn data(&mut self, text: &str) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(self.known.told(text).as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
             Ok(()) => Ok(()),
@@ -80,18 +104,18 @@ impl Ui {
     /// Writes a line of status to standard error.
     pub fn status(&mut self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            let _ = writeln!(anstream::stderr(), "{}", self.known.told(text));
         }
     }
 
     /// Writes a line that even `--quiet` shows to standard error.
     pub fn warn(&mut self, text: &str) {
-        let _ = writeln!(anstream::stderr(), "{text}");
+        let _ = writeln!(anstream::stderr(), "{}", self.known.told(text));
     }
 
     /// Prints an error, what caused it and what to do next; returns its exit code.
     pub fn fail(&mut self, error: &CommandError) -> u8 {
-        let mut err = anstream::stderr();
+        let mut err = Discreet(self.known.clone());
         if error.findings.is_empty() {
             for (at, cause) in error.causes().iter().enumerate() {
                 let _ = match at {

@@ -83,15 +83,19 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     /// Does `work`; where events are wanted, an error that it ends with is told as the last of them.
-    pub(super) fn telling(&self, work: impl FnOnce(&Arc<Events>) -> CommandResult) -> CommandResult {
-        let events = Arc::new(Events::new(self.output == Format::Json));
-        events.end(work(&events))
+    pub(super) fn telling(
+        &self,
+        ui: &mut Ui,
+        work: impl FnOnce(&Arc<Events>, &mut Ui) -> CommandResult,
+    ) -> CommandResult {
+        let events = Arc::new(Events::new(self.output == Format::Json, ui.known().clone()));
+        events.end(work(&events, ui))
     }
 }
 
 /// Plans and carries out.
 pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    args.run.telling(|events| {
+    args.run.telling(ui, |events, ui| {
         if args.plan.is_some() && args.policy != PolicyArgs::default() {
             let error = anyhow!("a saved plan says by itself what may be done beyond the ordinary");
             return Err(CommandError::new(exit::ERROR, error)
@@ -115,7 +119,7 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
 
 /// Plans the way down and carries it out.
 pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    args.run.telling(|events| {
+    args.run.telling(ui, |events, ui| {
         Session::run(context, &args.stack, ui, async |session, ui| {
             let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
             let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };

@@ -13,7 +13,7 @@ use super::ownership::hand_over_all;
 use super::request::{Answer, Call};
 use super::truth::otherwise;
 use crate::observe::Owner;
-use crate::plan::{Action, Condition, Plan, Step, digest};
+use crate::plan::{Action, Condition, Plan, Step};
 use crate::provider::{Done, ProviderError};
 
 /// The field manager of control objects; a stack's own objects have the stack's.
@@ -67,7 +67,8 @@ impl Cluster {
             }
         }
         counts.retain(|_, count| *count > 0);
-        self.write_parent(&identity, &kinds, &namespaces, &counts).await
+        self.write_parent(&identity, &kinds, &namespaces, &counts).await?;
+        self.begin_sealing(plan).await
     }
 
     /// After the last step: the inventory names what is left; with nothing left, it goes.
@@ -81,7 +82,8 @@ impl Cluster {
             None => {
                 let doing = format!("deleting the inventory of {}", identity.instance);
                 let call = Call::delete(parent_path(&identity), doing, &json!({}));
-                self.requests.find(&call).await.map(|_| ())
+                self.requests.find(&call).await?;
+                self.end_sealing(plan).await
             }
         }
     }
@@ -114,15 +116,17 @@ impl Cluster {
     }
 
     pub(super) async fn carry_out_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
-        match step.action {
+        let done = match step.action {
             Action::Create | Action::Update | Action::Replace | Action::Adopt | Action::Move => {
-                self.apply_step(plan, step).await
+                return self.apply_step(plan, step).await;
             }
-            Action::Delete if step.condition == Some(Condition::Unowned) => self.delete_unowned(plan, step).await,
-            Action::Delete => self.delete_step(plan, step).await,
-            Action::Forget => self.forget_step(plan, step).await,
-            Action::Unchanged | Action::Blocked => Ok(Done { uid: step.uid.clone(), warnings: Vec::new() }),
-        }
+            Action::Unchanged | Action::Blocked => return Ok(Done { uid: step.uid.clone(), warnings: Vec::new() }),
+            Action::Delete if step.condition == Some(Condition::Unowned) => self.delete_unowned(plan, step).await?,
+            Action::Delete => self.delete_step(plan, step).await?,
+            Action::Forget => self.forget_step(plan, step).await?,
+        };
+        self.keep_sealed(plan, step, None).await?;
+        Ok(done)
     }
 
     pub(super) async fn path(&self, step: &Step) -> Result<String, ProviderError> {
@@ -137,8 +141,8 @@ impl Cluster {
         let Some(manifest) = &step.manifest else {
             return Err(ProviderError::Unexpected { doing, detail: "the plan holds no manifest for it".to_owned() });
         };
-        let digest = step.manifest_digest.clone().unwrap_or_else(|| digest(manifest));
-        let mut object = self.identity(&plan.instance).dress(manifest, digest).object;
+        let (manifest, digest) = self.sealing.completed(step, manifest)?;
+        let mut object = self.identity(&plan.instance).dress(&manifest, digest).object;
         let new = matches!(step.action, Action::Create | Action::Move | Action::Replace);
         if let Some(uid) = step.uid.as_ref().filter(|_| !new) {
             // The server refuses when the object is not the one the step was planned against.
@@ -146,7 +150,8 @@ impl Cluster {
         }
         self.hand_over(plan, step).await?;
         let ty = self.type_of(plan, &step.id.kind).await?;
-        let mut call = Call::apply(self.path(step).await?, doing, &plan.field_manager, &object);
+        let sent = self.sealing.reveal(&step.id, &object, &doing)?;
+        let mut call = Call::apply(self.path(step).await?, doing, &plan.field_manager, &sent);
         if step.force {
             call = call.query("force", "true");
         }
@@ -159,7 +164,9 @@ impl Cluster {
         if answer.status == StatusCode::CONFLICT && !new {
             self.still_the_same(step).await?;
         }
-        let after = answer.ok(&call.doing)?;
+        let mut after = answer.ok(&call.doing)?;
+        self.sealing.seal_answer(&step.id, &mut after)?;
+        self.keep_sealed(plan, step, Some(&after)).await?;
         let fields = otherwise(step, ty.as_ref(), &object, &after, &plan.field_manager);
         if !fields.is_empty() {
             return Err(ProviderError::Otherwise { doing: call.doing, fields });

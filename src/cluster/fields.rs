@@ -9,6 +9,7 @@ use structured_merge::{Change, Conflict, Prediction, diff, owners};
 
 use super::identity::APPLIED_ANNOTATION;
 use crate::observe::{FieldChange, FieldConflict, FieldOwner, HIDDEN};
+use crate::secrets::is_withheld;
 
 /// The type of a built-in kind, as the server's version has it.
 pub(super) fn built_in(types: &Schema, kind: &Kind) -> Option<TypeRef> {
@@ -63,7 +64,7 @@ pub(super) fn predicted(
 }
 
 fn told(kind: &Kind, live: &Value, after: &Value, manager: &str, changes: Vec<Change>) -> Vec<FieldChange> {
-    let hide = |path: &str, value: Value| if is_hidden(kind, path) { HIDDEN.into() } else { value };
+    let hide = |path: &str, value: Value| hidden(kind, path, value);
     let owners: Vec<(FieldOwner, FieldSet)> = owners::owners(live)
         .into_iter()
         .map(|(owner, fields)| {
@@ -91,9 +92,10 @@ fn told(kind: &Kind, live: &Value, after: &Value, manager: &str, changes: Vec<Ch
         .collect()
 }
 
-/// Whether the value of a field is not to be shown: what a Secret holds.
-pub(super) fn is_hidden(kind: &Kind, path: &str) -> bool {
-    kind.kind == "Secret" && (path.starts_with(".data") || path.starts_with(".stringData"))
+/// The value of a field as it is shown: one that a Secret holds only where a digest stands for it.
+pub(super) fn hidden(kind: &Kind, path: &str, value: Value) -> Value {
+    let holds = kind.kind == "Secret" && (path.starts_with(".data") || path.starts_with(".stringData"));
+    if holds && !is_withheld(&value) { HIDDEN.into() } else { value }
 }
 
 /// Who set the field: the last one to do so who is not us, or else us.

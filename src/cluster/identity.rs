@@ -77,17 +77,13 @@ impl Identity {
         }
     }
 
-    /// The manifest as it is applied: with the mark of the set and the digest of the stack's own manifest.
-    ///
-    /// A Secret carries no digest, because an unkeyed digest of a short secret gives it away.
+    /// The manifest as it is applied: with the mark of the set and the digest of the stack's own manifest, in which keyed
+    /// digests stand for what is secret.
     pub(crate) fn dress(&self, manifest: &Value, digest: String) -> Dressed {
         let mut object = manifest.clone();
-        let secret = manifest["kind"] == "Secret";
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             mark(metadata, "labels", PART_OF_LABEL, self.set.clone());
-            if !secret {
-                mark(metadata, "annotations", APPLIED_ANNOTATION, digest.clone());
-            }
+            mark(metadata, "annotations", APPLIED_ANNOTATION, digest.clone());
         }
         Dressed { object, digest }
     }
@@ -254,12 +250,6 @@ mod tests {
         assert_eq!(dressed.object["metadata"]["annotations"], json!({APPLIED_ANNOTATION: digest(&manifest)}));
         assert_eq!(identity.owner(&dressed.object), Owner::This);
         assert_eq!(identity.owner(&manifest), Owner::Nobody);
-    }
-
-    #[test]
-    fn a_secret_carries_no_digest() {
-        let manifest = json!({"kind": "Secret", "metadata": {"name": "a"}});
-        assert_eq!(identity().dress(&manifest, digest(&manifest)).object["metadata"].get("annotations"), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod provided;
 mod readiness;
 mod replace;
 mod request;
+mod sealing;
 mod survey;
 mod truth;
 mod wait;
@@ -42,6 +43,7 @@ use crate::provider::{
 use discovery::ServedKinds;
 use request::Requests;
 pub use request::{BoxError, Renew};
+use sealing::Sealing;
 
 /// How often a cluster is asked again for a kind that has just been defined, and the pause before each time.
 const DISCOVERIES: u32 = 20;
@@ -68,6 +70,7 @@ pub struct Cluster {
     types: OnceLock<Schema>,
     /// The types of custom kinds, each as its definition had it when it was first asked for.
     custom: Mutex<BTreeMap<Kind, Option<TypeRef>>>,
+    sealing: Sealing,
 }
 
 impl Cluster {
@@ -80,6 +83,7 @@ impl Cluster {
             served: Mutex::new(None),
             types: OnceLock::new(),
             custom: Mutex::default(),
+            sealing: Sealing::default(),
         }
     }
 

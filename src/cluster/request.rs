@@ -5,6 +5,7 @@
 //! that have run out: they are renewed once. What an answer must be like to be believed is said in [`answer`].
 
 mod answer;
+mod conceal;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,7 +20,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub(crate) use self::answer::Answer;
 use self::answer::{Garbled, MAX_BODY, read};
+use self::conceal::{conceal, is_about_secret};
 use crate::provider::ProviderError;
+use crate::secrets::Known;
 
 /// How long one try may take.
 const TRY_LIMIT: Duration = Duration::from_secs(30);
@@ -40,6 +43,8 @@ pub(crate) struct Call {
     target: String,
     query: Vec<(&'static str, String)>,
     content: Option<(&'static str, Vec<u8>)>,
+    /// Whether a refusal may quote what a Secret holds.
+    about_secret: bool,
     accept: &'static str,
     limit: Duration,
     tries: u32,
@@ -49,10 +54,12 @@ pub(crate) struct Call {
 
 impl Call {
     fn new(method: Method, target: impl Into<String>, doing: impl Into<String>) -> Self {
+        let target = target.into();
         Self {
             doing: doing.into(),
+            about_secret: is_about_secret(&target, method == Method::GET, &Value::Null),
             method,
-            target: target.into(),
+            target,
             query: Vec::new(),
             content: None,
             accept: "application/json",
@@ -85,6 +92,11 @@ impl Call {
     /// A JSON patch: changes that are made one after the other, or not at all.
     pub(crate) fn json_patch(target: impl Into<String>, doing: impl Into<String>, changes: &Value) -> Self {
         Self::new(Method::PATCH, target, doing).content("application/json-patch+json", changes)
+    }
+
+    /// A merge patch: each member takes the place of the one there is, and `null` takes it away.
+    pub(crate) fn merge_patch(target: impl Into<String>, doing: impl Into<String>, changes: &Value) -> Self {
+        Self::new(Method::PATCH, target, doing).content("application/merge-patch+json", changes)
     }
 
     pub(crate) fn delete(target: impl Into<String>, doing: impl Into<String>, options: &Value) -> Self {
@@ -123,6 +135,7 @@ impl Call {
 
     fn content(mut self, kind: &'static str, body: &Value) -> Self {
         // A `Value` has string keys and finite numbers: serialising it cannot fail.
+        self.about_secret |= is_about_secret(&self.target, true, body);
         self.content = Some((kind, serde_json::to_vec(body).unwrap_or_default()));
         self
     }
@@ -165,6 +178,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Requests {
     shared: Arc<Shared>,
     held: Held,
+    /// What must not be told of what a server says.
+    known: Known,
 }
 
 /// How sure it is that a lock is still held. Without a lock, nothing is said.
@@ -209,17 +224,23 @@ impl Requests {
     pub(crate) fn new(client: kube::Client, renew: Option<Renew>) -> Self {
         let current = RwLock::new(Credentials { client, number: 0, accepted: false });
         let shared = Arc::new(Shared { current, renew, turn: tokio::sync::Mutex::new(()) });
-        Self { shared, held: Held::default() }
+        Self { shared, held: Held::default(), known: Known::default() }
     }
 
     /// The same, for the requests about the lock itself, and what says to all others how sure the lock is.
     pub(crate) fn of_lock(&self) -> (Self, Held) {
-        (Self { shared: self.shared.clone(), held: Held::default() }, self.held.clone())
+        let of_lock = Self { shared: self.shared.clone(), held: Held::default(), known: self.known.clone() };
+        (of_lock, self.held.clone())
     }
 
     /// The same cluster with another way to fresh credentials.
     pub(crate) fn renewed_by(&self, renew: Option<Renew>) -> Self {
-        Self::new(self.current().client, renew)
+        Self { known: self.known.clone(), ..Self::new(self.current().client, renew) }
+    }
+
+    /// The same cluster, of whose answers nothing is told that is known to be secret.
+    pub(crate) fn knowing(&self, known: Known) -> Self {
+        Self { known, ..self.clone() }
     }
 
     /// A client for what is not over with one answer, such as watches: each of its requests carries the newest
@@ -301,6 +322,19 @@ impl Requests {
     ///
     /// Only where there is no answer. An answer of 4xx or 5xx is an [`Answer`].
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, ProviderError> {
+        match self.send_renewing(call).await {
+            Ok(mut answer) => {
+                conceal(&mut answer, call.about_secret, &self.known);
+                Ok(answer)
+            }
+            Err(ProviderError::Unexpected { doing, detail }) => {
+                Err(ProviderError::Unexpected { doing, detail: self.known.told(&detail).into_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send_renewing(&self, call: &Call) -> Result<Answer, ProviderError> {
         let credentials = self.current();
         let answer = self.send_as(call, &credentials.client).await?;
         if answer.status == StatusCode::UNAUTHORIZED {

@@ -30,7 +30,8 @@ pub(super) fn otherwise(
     let mut found: BTreeMap<String, Otherwise> = BTreeMap::new();
     for change in lacking(ty, object, answer, manager) {
         let path = change.path.to_string();
-        let known = step.altered.iter().any(|one| one.path == path && one.after == change.before);
+        let same = |one: &FieldChange| one.after == change.before || one.after.as_ref().is_some_and(is_open);
+        let known = step.altered.iter().any(|one| one.path == path && same(one));
         if !known {
             found.insert(path.clone(), Otherwise { path, planned: change.after, answered: change.before });
         }
@@ -45,14 +46,15 @@ pub(super) fn otherwise(
         // Where the server was not asked, what was predicted to go can come back as a default, but not stay as it was.
         let differs =
             if asked { answered != after } else { after.is_none() && answered.is_some() && answered == before };
-        if differs && after.is_none_or(|after| after != HIDDEN) && before.is_none_or(|before| before != HIDDEN) {
+        if differs && !after.is_some_and(is_open) && !before.is_some_and(is_open) {
             let (planned, answered) = (after.cloned(), answered.cloned());
             found.entry(path.to_owned()).or_insert(Otherwise { path: path.to_owned(), planned, answered });
         }
     }
     let mut found: Vec<Otherwise> = found.into_values().collect();
-    for one in found.iter_mut().filter(|one| fields::is_hidden(kind, &one.path)) {
-        (one.planned, one.answered) = (one.planned.take().map(hidden), one.answered.take().map(hidden));
+    for one in &mut found {
+        let shown = |value: Value| fields::hidden(kind, &one.path, value);
+        (one.planned, one.answered) = (one.planned.take().map(shown), one.answered.take().map(shown));
     }
     found
 }
@@ -66,7 +68,7 @@ pub(super) fn altered(
     answer: &Value,
     manager: &str,
 ) -> Vec<FieldChange> {
-    let hide = |path: &str, value: Value| if fields::is_hidden(kind, path) { hidden(value) } else { value };
+    let hide = |path: &str, value: Value| fields::hidden(kind, path, value);
     lacking(ty, object, answer, manager)
         .into_iter()
         .map(|change| {
@@ -78,8 +80,14 @@ pub(super) fn altered(
         .collect()
 }
 
-fn hidden(_: Value) -> Value {
-    HIDDEN.into()
+/// Whether a value, or a part of it, was not known when it was planned.
+fn is_open(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(HIDDEN),
+        Value::Array(items) => items.iter().any(is_open),
+        Value::Object(fields) => fields.values().any(is_open),
+        _ => false,
+    }
 }
 
 /// What of an applied object is not in an answer, or is there with another value: what applying it once more to that

@@ -19,6 +19,7 @@ use super::Cluster;
 use super::discovery::{Served, ServedKinds};
 use super::identity::{Identity, PART_OF_LABEL};
 use crate::provider::{ProviderError, Until, Wait, WaitError, WaitNotice};
+use crate::secrets::Known;
 
 mod explain;
 mod group;
@@ -31,13 +32,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 type Heard = Arc<dyn Fn(WaitNotice) + Send + Sync>;
 
 impl Cluster {
-    /// One result a wait, in the same order.
+    /// One result a wait, in the same order. What objects, events and logs say is told without what is secret.
     pub(super) async fn wait_all(
         &self,
         identity: &Identity,
         waits: &[Wait],
         heard: Heard,
     ) -> Vec<Result<(), WaitError>> {
+        let known = self.sealing.secrets.known();
+        let heard: Heard = {
+            let known = known.clone();
+            Arc::new(move |WaitNotice { id, missing }| {
+                heard(WaitNotice { id, missing: missing.map(|missing| known.told(&missing).into_owned()) });
+            })
+        };
         let mut groups: BTreeMap<(&Kind, Option<&str>), Vec<usize>> = BTreeMap::new();
         for (at, wait) in waits.iter().enumerate() {
             groups.entry((&wait.id.kind, wait.id.namespace.as_deref())).or_default().push(at);
@@ -53,7 +61,7 @@ impl Cluster {
         let mut results: Vec<(usize, Result<(), WaitError>)> =
             futures::future::join_all(groups).await.into_iter().flatten().collect();
         results.sort_by_key(|(at, _)| *at);
-        results.into_iter().map(|(_, result)| result).collect()
+        results.into_iter().map(|(_, result)| result.map_err(|error| told(error, known))).collect()
     }
 
     async fn wait_group(
@@ -156,6 +164,19 @@ impl Cluster {
 /// Whether objects of a kind are ready when their pods are.
 pub(super) fn has_pods(kind: &Kind) -> bool {
     matches!(kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job")
+}
+
+/// The error without what is known to be secret.
+fn told(error: WaitError, known: &Known) -> WaitError {
+    let one = |text: String| known.told(&text).into_owned();
+    let all = |texts: Vec<String>| texts.into_iter().map(one).collect();
+    match error {
+        WaitError::Failed { reason, details } => WaitError::Failed { reason: one(reason), details: all(details) },
+        WaitError::TimedOut { limit, missing, details } => {
+            WaitError::TimedOut { limit, missing: one(missing), details: all(details) }
+        }
+        WaitError::Lost(reason) => WaitError::Lost(one(reason)),
+    }
 }
 
 fn pod_place(served: &ServedKinds) -> Option<(&Kind, &Served)> {

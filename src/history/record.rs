@@ -319,7 +319,7 @@ impl Change {
     }
 }
 
-/// What is desired, without what Secrets hold.
+/// What is desired, without what Secrets hold. Where that was withheld before, what stands in its place stays.
 ///
 /// ```
 /// # use serde_json::json;
@@ -340,11 +340,12 @@ impl Change {
 /// ```
 #[must_use]
 pub fn redacted(desired: &Desired) -> Desired {
+    let is_open = |value: &Value| value.as_object().is_some_and(|held| held.values().all(|one| one == HIDDEN));
     let mut kept = desired.clone();
     for resource in kept.resources.iter_mut().filter(|resource| is_secret(resource)) {
         for manifest in std::iter::once(&mut resource.manifest).chain(&mut resource.meanwhile) {
             if let Some(object) = manifest.as_object_mut() {
-                object.retain(|key, _| !matches!(key.as_str(), "data" | "stringData"));
+                object.retain(|key, value| !matches!(key.as_str(), "data" | "stringData") || is_open(value));
             }
         }
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::planner::sha256;
 use super::types::{PLAN_FORMAT, Plan, Step};
+use crate::secrets::Secrets;
 
 /// The format of a saved plan.
 pub const SAVED_FORMAT: &str = "strata.saved-plan";
@@ -89,7 +90,7 @@ pub enum SavedPlanError {
     /// The plan within is of another format.
     #[error("the plan in it has the format {0}, and this program reads {PLAN_FORMAT}")]
     PlanFormat(String),
-    /// The plan applies an object whose values are secret, and a file would hold them.
+    /// The plan applies an object whose values are secret and were not withheld, and a file would hold them.
     #[error("it would hold what is secret: {0}")]
     Secret(String),
     /// It says something in another way than this program would, which could hide what it says.
@@ -109,12 +110,13 @@ impl SavedPlan {
     ///
     /// # Errors
     ///
-    /// Where the plan applies a Secret, because its values do not belong into a file; and where the text would not be
+    /// Where what is secret was not withheld from the plan, because it does not belong into a file; and where the text would not be
     /// read back as this plan: it is too large, too deep, or holds a number that JSON does not keep.
     pub fn to_text(&self) -> Result<String, SavedPlanError> {
-        let secret = |step: &&Step| step.manifest.as_ref().is_some_and(|manifest| manifest["kind"] == "Secret");
-        if let Some(step) = self.plan.steps().find(secret) {
-            return Err(SavedPlanError::Secret(step.id.to_string()));
+        let secrets = Secrets::default();
+        let exposed = |step: &Step| Some((step.id.to_string(), secrets.exposed(step.manifest.as_ref()?)?));
+        if let Some((object, path)) = self.plan.steps().find_map(exposed) {
+            return Err(SavedPlanError::Secret(format!("{object} at {path}")));
         }
         let text = self.text().map_err(SavedPlanError::Malformed)?;
         let back = Self::from_bytes(text.as_bytes())?;

@@ -38,6 +38,8 @@ mod renamed;
 mod replaced;
 mod rollback;
 mod saved_plans;
+mod secret_rolls;
+mod secrets;
 mod service_leaves;
 mod side_by_side;
 mod sophia;
@@ -114,6 +116,7 @@ stories! {
     replaced,
     rollback,
     saved_plans,
+    secrets,
     service_leaves,
     side_by_side,
     up_from_nothing,

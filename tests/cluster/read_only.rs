@@ -13,7 +13,7 @@ use super::support::{Cluster, Story};
 pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new("read-only", cluster);
     story.up("");
-    let token = story.meanwhile(reader);
+    let token = story.meanwhile(async |client| reader(client, "plan-reader").await);
     let _served = story.serve();
     story.write("reader.yaml", &story.kubeconfig_of(&token));
 
@@ -36,8 +36,9 @@ pub(crate) fn story(cluster: Cluster) {
 }
 
 /// Makes an account that can get and list what stacks are made of, Secrets left out; its token.
-async fn reader(client: kube::Client) -> String {
-    let core = ["namespaces", "configmaps", "services", "serviceaccounts", "resourcequotas", "limitranges"];
+pub(crate) async fn reader(client: kube::Client, name: &str) -> String {
+    let core =
+        ["namespaces", "configmaps", "podtemplates", "services", "serviceaccounts", "resourcequotas", "limitranges"];
     let groups = [
         "apps",
         "networking.k8s.io",
@@ -47,16 +48,16 @@ async fn reader(client: kube::Client) -> String {
         "rbac.authorization.k8s.io",
         "admissionregistration.k8s.io",
     ];
-    let role = json!({"metadata": {"name": "plan-reader"}, "rules": [
+    let role = json!({"metadata": {"name": name}, "rules": [
         {"apiGroups": [""], "resources": core, "verbs": ["get", "list"]},
         {"apiGroups": groups, "resources": ["*"], "verbs": ["get", "list"]},
     ]});
     let binding = json!({
-        "metadata": {"name": "plan-reader"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "plan-reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "plan-reader", "namespace": "default"}],
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "default"}],
     });
-    let account = json!({"metadata": {"name": "plan-reader"}});
+    let account = json!({"metadata": {"name": name}});
     let made = PostParams::default();
     let roles: Api<ClusterRole> = Api::all(client.clone());
     roles.create(&made, &serde_json::from_value(role).unwrap()).await.unwrap();
@@ -65,5 +66,5 @@ async fn reader(client: kube::Client) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(client, "default");
     accounts.create(&made, &serde_json::from_value(account).unwrap()).await.unwrap();
     let request = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
-    accounts.create_token_request("plan-reader", &made, &request).await.unwrap().status.unwrap().token.unwrap()
+    accounts.create_token_request(name, &made, &request).await.unwrap().status.unwrap().token.unwrap()
 }

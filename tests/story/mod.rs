@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each story uses what it needs")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use snapbox::assert::{Assert, DEFAULT_ACTION_ENV};
 use snapbox::cmd::Command;
@@ -91,6 +91,14 @@ impl Story {
     pub(crate) fn transcript(&self, line: &str) -> String {
         seen(line, self.run(&line.split_whitespace().collect::<Vec<_>>()))
     }
+}
+
+/// The program of an example, which cargo builds with the tests, unless it is told to build but one of them.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let strata = Path::new(env!("CARGO_BIN_EXE_strata"));
+    let example = strata.with_file_name("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(example.exists(), "{} is not built: run `cargo build --example {name}`", example.display());
+    example
 }
 
 /// Everything that a user sees of a run: the line, what was written to each stream, and the exit code.

@@ -3,71 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use strata_components::model::EnvName;
 
 use super::rules;
 use crate::finding::Finding;
 use crate::load::Loaded;
 use crate::load::spans::field;
-
-/// Words at the end of a variable's name that mean that its value is secret.
-const SECRET_WORDS: [&str; 12] = [
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "PWD",
-    "SECRET",
-    "SECRET_KEY",
-    "TOKEN",
-    "API_KEY",
-    "APIKEY",
-    "ACCESS_KEY",
-    "PRIVATE_KEY",
-    "CREDENTIALS",
-];
-
-/// Forms that only secrets have, each with what it is.
-const FORMS: [(&str, &str); 9] = [
-    ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    ("an access key of AWS", r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"),
-    ("a token of GitHub", r"\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})\b"),
-    ("a token of Slack", r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
-    ("a key of Stripe", r"\b[rs]k_live_[A-Za-z0-9]{16,}\b"),
-    ("an API key", r"\bsk-[A-Za-z0-9_-]{20,}"),
-    ("a key of Google", r"\bAIza[0-9A-Za-z_-]{35}\b"),
-    ("a signed token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+"),
-    ("a URL with a password", r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@"),
-];
-
-/// The forms, ready to be compared with.
-struct Forms(Vec<(&'static str, Regex)>);
-
-impl Forms {
-    fn new() -> Self {
-        Self(FORMS.iter().filter_map(|(what, form)| Some((*what, Regex::new(form).ok()?))).collect())
-    }
-}
-
-/// What makes a variable look like a secret, if anything does.
-fn suspicion(forms: &Forms, name: &str, value: &str) -> Option<String> {
-    if let Some((what, _)) = forms.0.iter().find(|(_, form)| form.is_match(value)) {
-        return Some(format!("its value looks like {what}"));
-    }
-    let word = SECRET_WORDS
-        .iter()
-        .find(|word| name.strip_suffix(**word).is_some_and(|before| before.is_empty() || before.ends_with('_')))?;
-    // Switches and sizes are no secrets: USE_TOKEN=true, MAX_TOKEN=4096.
-    let harmless = value.is_empty() || value.parse::<f64>().is_ok() || matches!(value, "true" | "false" | "none");
-    (!harmless).then(|| format!("its name ends with {word}"))
-}
+use crate::secrets::Suspicions;
 
 pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let forms = Forms::new();
+    let suspicions = Suspicions::default();
     let mut look = |base: String, env: &BTreeMap<EnvName, String>, changed: bool| {
         for (name, value) in env {
-            let Some(why) = suspicion(&forms, name.as_str(), value) else { continue };
+            let Some(why) = suspicions.of(name.as_str(), value) else { continue };
             let path = field(&field(&base, "env"), name.as_str());
             let at = if changed { loaded.places.environment_key(&path) } else { loaded.places.stack_key(&path) };
             findings.push(
@@ -86,48 +35,4 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
         look(field("services", name.as_str()), &change.env, true);
     }
     findings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(name: &str, value: &str, expect: Option<&str>) {
-        assert_eq!(suspicion(&Forms::new(), name, value).as_deref(), expect, "{name}={value}");
-    }
-
-    #[test]
-    fn every_form_can_be_read() {
-        assert_eq!(Forms::new().0.len(), FORMS.len());
-    }
-
-    #[test]
-    fn names_tell() {
-        check("DB_PASSWORD", "hunter2", Some("its name ends with PASSWORD"));
-        check("TOKEN", "abc", Some("its name ends with TOKEN"));
-        check("OPENAI_API_KEY", "abc", Some("its name ends with API_KEY"));
-        for (name, value) in [
-            ("DB_PASSWORD_FILE", "/run/secrets/db"),
-            ("MAX_TOKEN", "4096"),
-            ("USE_TOKEN", "true"),
-            ("DB_PASSWORD", ""),
-            ("BROKEN", "abc"),
-            ("LOG_LEVEL", "debug"),
-            ("PUBLIC_KEY", "abc"),
-        ] {
-            check(name, value, None);
-        }
-    }
-
-    #[test]
-    fn values_tell() {
-        let key = format!("AKIA{}", "Z".repeat(16));
-        check("ANY", &key, Some("its value looks like an access key of AWS"));
-        check("ANY", &format!("ghp_{}", "a".repeat(36)), Some("its value looks like a token of GitHub"));
-        check("ANY", "postgres://app:pw@db/app", Some("its value looks like a URL with a password"));
-        check("ANY", "postgres://db:5432/app", None);
-        check("ANY", "-----BEGIN EC PRIVATE KEY-----", Some("its value looks like a private key"));
-        check("ANY", "https://example.com/sk-learn", None);
-    }
 }

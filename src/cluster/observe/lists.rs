@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
 use serde_json::Value;
-use strata_components::desired::{Desired, KUBERNETES, Kind, ResourceId};
+use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, ResourceId};
 
 use super::super::Cluster;
 use super::super::discovery::{ServedKinds, collection};
 use super::super::identity::{Identity, PART_OF_LABEL, counts_of, members};
 use super::super::request::Call;
+use super::super::sealing::is_core_secret;
 use super::preview::moved_on;
 use super::{CONCURRENCY, text};
 use crate::observe::UnlistedKind;
@@ -61,7 +62,13 @@ impl Cluster {
     }
 
     /// Lists every kind in every namespace, and reads one by one what `wanted` names of those that may not be listed.
-    pub(super) async fn list_all(&self, served: &ServedKinds, scope: &Scope) -> Result<Listed, ProviderError> {
+    /// What is secret in them is sealed.
+    pub(super) async fn list_all(
+        &self,
+        served: &ServedKinds,
+        scope: &Scope,
+        instance: &Instance,
+    ) -> Result<Listed, ProviderError> {
         let mut lists = Vec::new();
         let mut listed = Listed { unlisted: scope.unlisted.clone(), ..Listed::default() };
         for kind in &scope.kinds {
@@ -81,10 +88,12 @@ impl Cluster {
         let lists: Vec<_> =
             lists.into_iter().map(|(kind, namespace, path)| self.list_identified(kind, namespace, path)).collect();
         let lists: Vec<_> = stream::iter(lists).buffer_unordered(CONCURRENCY).try_collect().await?;
+        let mut concealed = Vec::new();
         for list in lists {
             match list {
                 Ok(objects) => listed.live.extend(objects),
-                Err(unlisted) => listed.unlisted.push(unlisted),
+                Err((unlisted, 403)) if is_core_secret(&unlisted.kind) => concealed.push(unlisted),
+                Err((unlisted, _)) => listed.unlisted.push(unlisted),
             }
         }
         listed.unlisted.sort();
@@ -110,7 +119,39 @@ impl Cluster {
                 }
             }
         }
+        self.read_concealed(served, scope, &concealed, instance, &mut listed).await?;
+        self.sealing.seal_listed(&mut listed.live, &self.identity(instance))?;
         Ok(listed)
+    }
+
+    /// Secrets of namespaces in which they may not be listed: read by name where that is allowed, and else as the last
+    /// run has left them.
+    async fn read_concealed(
+        &self,
+        served: &ServedKinds,
+        scope: &Scope,
+        concealed: &[UnlistedKind],
+        instance: &Instance,
+        listed: &mut Listed,
+    ) -> Result<(), ProviderError> {
+        let Some(kind) = concealed.first().map(|unlisted| &unlisted.kind) else { return Ok(()) };
+        let books = self.books(instance).await?;
+        let here =
+            |id: &ResourceId| id.kind == *kind && concealed.iter().any(|unlisted| unlisted.namespace == id.namespace);
+        let kept = books.all().map(|object| self.identified(kind, object.clone()).0);
+        let mut ids: BTreeSet<ResourceId> = kept.filter(here).collect();
+        ids.extend(scope.wanted.iter().filter(|id| here(id)).cloned());
+        for (id, read) in self.read_all_singly(served, ids.iter().collect()).await? {
+            let object = match read {
+                Ok(found) => found,
+                Err(_) => {
+                    listed.unread.insert(id.clone());
+                    books.last(&id).cloned()
+                }
+            };
+            listed.live.extend(object.map(|object| (id, object)));
+        }
+        Ok(())
     }
 
     /// Objects of which no list tells whether they are there, read one by one.
@@ -123,18 +164,19 @@ impl Cluster {
         stream::iter(reads).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    /// The objects of a collection; the inner error is of a kind that may not be listed, or is not there any more.
+    /// The objects of a collection; the inner error is of a kind that may not be listed, or is not there any more, with
+    /// the server's code.
     async fn list_identified(
         &self,
         kind: &Kind,
         namespace: Option<&String>,
         path: String,
-    ) -> Result<Result<Vec<(ResourceId, Value)>, UnlistedKind>, ProviderError> {
+    ) -> Result<Result<Vec<(ResourceId, Value)>, (UnlistedKind, u16)>, ProviderError> {
         match self.list(&kind.kind, &path).await {
             Ok(items) => Ok(Ok(items.into_iter().map(|item| self.identified(kind, item)).collect())),
             // Without a reason it is not the server that says so.
-            Err(ProviderError::Refused { code: 403 | 404, message, reason, .. }) if !reason.is_empty() => {
-                Ok(Err(UnlistedKind { kind: kind.clone(), namespace: namespace.cloned(), reason: message }))
+            Err(ProviderError::Refused { code: code @ (403 | 404), message, reason, .. }) if !reason.is_empty() => {
+                Ok(Err((UnlistedKind { kind: kind.clone(), namespace: namespace.cloned(), reason: message }, code)))
             }
             Err(error) => Err(error),
         }
@@ -198,6 +240,8 @@ pub(super) struct Listed {
     pub(super) unlisted: Vec<UnlistedKind>,
     /// Wanted objects of which it is not known whether they are there, with the reason.
     pub(super) unreadable: BTreeMap<ResourceId, String>,
+    /// Secrets that may not be read, and are here as the last run has left them.
+    pub(super) unread: BTreeSet<ResourceId>,
     /// Kinds that were listed and hold no member, although the inventory counts some.
     pub(super) suspicious: Vec<UnlistedKind>,
 }

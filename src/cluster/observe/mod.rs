@@ -28,7 +28,7 @@ use super::ownership::Rules;
 use super::readiness;
 use super::request::Call;
 use super::webhooks::Webhooks;
-use crate::observe::{LiveObject, Look, Owner, Preview, Previewing, SNAPSHOT_FORMAT, Snapshot, Target};
+use crate::observe::{Health, LiveObject, Look, Owner, Preview, Previewing, SNAPSHOT_FORMAT, Snapshot, Target};
 use crate::plan::field_manager;
 use crate::provider::ProviderError;
 use lists::{Listed, Scope};
@@ -49,6 +49,8 @@ impl Cluster {
         desired: &Desired,
         look: &Look,
     ) -> Result<Snapshot, ProviderError> {
+        let compared = self.sealing.compared(desired)?;
+        let desired = compared.as_ref().unwrap_or(desired);
         let identity = Identity::new(&desired.instance, &self.settings.control_namespace);
         // A cluster that is not the one that is meant is asked nothing more.
         let target = self.target().await?;
@@ -57,9 +59,11 @@ impl Cluster {
         let served = served.as_ref();
         let types = Schema::for_server(&target.version);
         let scope = Scope::of(desired, parent.as_ref(), served, &identity);
-        let (listed, definitions) =
-            tokio::try_join!(self.list_all(served, &scope), self.definitions(desired, served, &types))?;
-        let Listed { live, unlisted, unreadable, suspicious } = listed;
+        let (listed, definitions) = tokio::try_join!(
+            self.list_all(served, &scope, &desired.instance),
+            self.definitions(desired, served, &types)
+        )?;
+        let Listed { live, unlisted, unreadable, unread, suspicious } = listed;
 
         let (floors, leaving) = (autoscaling::floors(desired), autoscaling::leaving(desired, &live, &identity));
         let manager = field_manager(&desired.instance.stack);
@@ -68,6 +72,7 @@ impl Cluster {
         let state = State {
             live: &live,
             unreadable: &unreadable,
+            unread: &unread,
             identity: &identity,
             webhooks: &webhooks,
             namespaces: &namespaces,
@@ -92,11 +97,15 @@ impl Cluster {
             .filter(|(id, object)| wanted.contains_key(id) || identity.owner(object) == Owner::This)
             .map(|(id, object)| {
                 let floor = floors.get(&(id.namespace.clone(), id.name.clone())).copied();
-                live_object(id, object, &identity, wanted.get(id).map(|resource| &resource.manifest), floor)
+                let manifest = wanted.get(id).map(|resource| &resource.manifest);
+                let mut live = live_object(id, object, &identity, manifest, floor);
+                let (Health::Ready(said) | Health::Progressing(said) | Health::Failed(said)) = &mut live.health;
+                *said = self.sealing.secrets.known().told(said).into_owned();
+                live
             })
             .collect();
 
-        Ok(Snapshot {
+        self.sealing.shown(Snapshot {
             format: SNAPSHOT_FORMAT.to_owned(),
             target,
             instance: desired.instance.clone(),

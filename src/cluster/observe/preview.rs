@@ -1,7 +1,7 @@
 //! What applying each desired object would do: proven by the merge where it can be, a dry run where not, predicted by the
 //! merge where no dry run is wanted or allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use http::StatusCode;
@@ -28,14 +28,18 @@ use super::namespaces::Namespaces;
 use super::predicted;
 use super::replace::{Refusal, Refused};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed, Readiness};
-use crate::plan::digest;
 use crate::provider::ProviderError;
+
+/// Why it is not certain what becomes of an object that may not be read.
+const UNREAD: &str = "it may not be read, and is held against what the last run left";
 
 /// What every preview of one snapshot looks at.
 pub(super) struct State<'a> {
     pub(super) live: &'a Live,
     /// Objects of which it is not known whether they are there.
     pub(super) unreadable: &'a BTreeMap<ResourceId, String>,
+    /// Objects that may not be read, and are held against what the last run left of them.
+    pub(super) unread: &'a BTreeSet<ResourceId>,
     pub(super) identity: &'a Identity,
     pub(super) webhooks: &'a Webhooks,
     pub(super) namespaces: &'a Namespaces<'a>,
@@ -87,7 +91,7 @@ impl Cluster {
         left.dedup();
         let mut applied_as = narrow.map(|left| left.manifest).or(held).or_else(|| sizeless.clone());
         let manifest = applied_as.as_ref().unwrap_or(wanted);
-        let dressed = state.identity.dress(manifest, digest(wanted));
+        let dressed = state.identity.dress(manifest, self.sealing.digest(wanted));
         let mut hands_over = Vec::new();
         let altered = OnceLock::new();
         let mut outcome = self.outcome(resource, &dressed, (&mut hands_over, &altered), state).await?;
@@ -151,7 +155,10 @@ impl Cluster {
             path,
             dressed,
             ty: state.definitions.of(&id.kind),
-            mutable: state.webhooks.may_change(|| state.write(id, place, dressed)),
+            mutable: match state.unread.contains(id) {
+                true => Some(UNREAD.to_owned()),
+                false => state.webhooks.may_change(|| state.write(id, place, dressed)),
+            },
             altered,
         };
         let Some(object) = state.live.get(id) else { return self.preview_create(&subject, state).await };
@@ -177,10 +184,41 @@ impl Cluster {
 
     /// The answer to a dry run: the object as it would be, or what the server has against it; an error where it is
     /// neither.
-    pub(super) async fn tried(&self, call: &Call, id: &ResourceId) -> Result<Answer, ProviderError> {
-        let answer = self.requests.send(call).await?;
+    pub(super) async fn dry_run(
+        &self,
+        id: &ResourceId,
+        path: &str,
+        manager: &str,
+        object: &Value,
+        force: bool,
+    ) -> Result<Answer, ProviderError> {
+        self.dry_run_as(id, &id.name, path, manager, object, force).await
+    }
+
+    /// The same under another name; what is secret in it is that of `id`.
+    pub(super) async fn dry_run_as(
+        &self,
+        id: &ResourceId,
+        name: &str,
+        path: &str,
+        manager: &str,
+        object: &Value,
+        force: bool,
+    ) -> Result<Answer, ProviderError> {
+        let subject = ResourceId { name: name.to_owned(), ..id.clone() };
+        let doing = format!("asking what applying {subject} would do");
+        let sent = self.sealing.reveal(id, object, &doing)?;
+        let mut call = Call::apply(path, doing, manager, &sent).query("dryRun", "All");
+        if force {
+            call = call.query("force", "true");
+        }
+        let answer = self.requests.send(&call).await?;
         match answer.status.is_success() {
-            true => answer.whole(&id.kind.kind, &id.name, &call.doing),
+            true => {
+                let mut answer = answer.whole(&id.kind.kind, name, &call.doing)?;
+                self.sealing.seal_answer(id, &mut answer.body)?;
+                Ok(answer)
+            }
             false if answer.is_verdict() => Ok(answer),
             false => Err(answer.refused(&call.doing)),
         }
@@ -195,17 +233,19 @@ impl Cluster {
         if let Some(namespace) = state.namespaces.coming(id) {
             return Ok(predicted(Some(format!("namespace {namespace} comes with the same plan"))));
         }
-        let call = dry_run(id, path, state.manager, &dressed.object, false);
-        let answer = self.tried(&call, id).await?;
+        let answer = self.dry_run(id, path, state.manager, &dressed.object, false).await?;
         Ok(match answer.status {
             StatusCode::CREATED => {
                 subject.note(&answer.body, state.manager);
                 Previewed::Create(Confirmation::DryRun)
             }
+            status if status.is_success() && state.unread.contains(id) => {
+                Previewed::Unreadable { reason: "it is there, and may not be read".to_owned() }
+            }
             // Other than the list said, it is there.
             status if status.is_success() => return Err(moved_on(id, "it was in no list, and is there")),
             _ if state.may_not_try(&answer) => predicted(subject.mutable.clone()),
-            _ => Previewed::Refused { reason: message(id, &answer.body) },
+            _ => Previewed::Refused { reason: message(&answer.body) },
         })
     }
 
@@ -232,16 +272,16 @@ impl Cluster {
                 }
             }
         }
-        let answer = self.tried(&dry_run(id, path, manager, &dressed.object, false), id).await?;
+        let answer = self.dry_run(id, path, manager, &dressed.object, false).await?;
         let (after, conflicts) = match answer.status {
             StatusCode::CREATED => return Err(moved_on(id, "it was in a list, and is not there")),
             status if status.is_success() => (answer.body, Vec::new()),
             StatusCode::CONFLICT => {
                 let conflicts = fields::conflicts(&answer.body);
                 if conflicts.is_empty() {
-                    return Ok(Previewed::Refused { reason: message(id, &answer.body) });
+                    return Ok(Previewed::Refused { reason: message(&answer.body) });
                 }
-                let forced = self.tried(&dry_run(id, path, manager, &dressed.object, true), id).await?;
+                let forced = self.dry_run(id, path, manager, &dressed.object, true).await?;
                 if !forced.status.is_success() {
                     return self.refused_change(subject, object, &forced, conflicts, state).await;
                 }
@@ -297,8 +337,8 @@ impl Cluster {
         state: &State<'_>,
     ) -> Result<Previewed, ProviderError> {
         let Subject { id, dressed, ty, .. } = subject;
-        let Some(refusal) = Refusal::of(id, answer.status, &answer.body) else {
-            return Ok(Previewed::Refused { reason: message(id, &answer.body) });
+        let Some(refusal) = Refusal::of(answer.status, &answer.body) else {
+            return Ok(Previewed::Refused { reason: message(&answer.body) });
         };
         let schema = ty.clone().unwrap_or_else(|_| Schema::deduced());
         let changes = match predict(&schema, object, &dressed.object, state.manager) {
@@ -380,19 +420,9 @@ pub(super) fn moved_on(id: &ResourceId, how: &str) -> ProviderError {
     ProviderError::Unexpected { doing: format!("looking for {id}"), detail }
 }
 
-pub(super) fn dry_run(id: &ResourceId, path: &str, manager: &str, object: &Value, force: bool) -> Call {
-    let call = Call::apply(path, format!("asking what applying {id} would do"), manager, object).query("dryRun", "All");
-    if force { call.query("force", "true") } else { call }
-}
-
-/// The message of a Status, which names the object and the field. That of a Secret is not passed on, because it
-/// may quote what the Secret holds.
-pub(super) fn message(id: &ResourceId, status: &Value) -> String {
+/// The message of a Status, which names the object and the field.
+pub(super) fn message(status: &Value) -> String {
     match status["message"].as_str() {
-        _ if id.kind.kind == "Secret" => {
-            let reason = status["reason"].as_str().unwrap_or("no reason given");
-            format!("{reason} (the message is not shown, because it may hold what is secret)")
-        }
         Some(message) if !message.is_empty() => message.to_owned(),
         _ => "the server gave no reason".to_owned(),
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use strata_components::desired::{Kind, ResourceId};
 
-use super::preview::{dry_run, message};
+use super::preview::message;
 use super::{State, text};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::collection;
@@ -46,14 +46,14 @@ pub(super) struct Refused<'a> {
 impl Refusal {
     /// Reads it from the answer to a dry run: 422 with causes that name fields. A refusal by admission names none, and
     /// is not gone round by deleting.
-    pub(super) fn of(id: &ResourceId, status: StatusCode, body: &Value) -> Option<Self> {
+    pub(super) fn of(status: StatusCode, body: &Value) -> Option<Self> {
         let causes = body.pointer("/details/causes").and_then(Value::as_array)?;
         let fields: Option<Vec<&str>> = causes.iter().map(|cause| cause["field"].as_str()).collect();
         let mut paths: Vec<String> = fields?.into_iter().map(|field| format!(".{field}")).collect();
         paths.sort();
         paths.dedup();
         let named = status == StatusCode::UNPROCESSABLE_ENTITY && !paths.is_empty() && paths.iter().all(|p| p != ".");
-        named.then(|| Self { reason: message(id, body), paths })
+        named.then(|| Self { reason: message(body), paths })
     }
 }
 
@@ -112,12 +112,12 @@ impl Cluster {
         };
         let mut object = wanted.clone();
         object["metadata"]["name"] = trial.name.as_str().into();
-        let answer = self.tried(&dry_run(&trial, &path, state.manager, &object, false), &trial).await?;
+        let answer = self.dry_run_as(id, &trial.name, &path, state.manager, &object, false).await?;
         if answer.status.is_success() {
             return Ok(Ok(Confirmation::DryRun));
         }
-        let said = message(id, &answer.body);
-        Ok(match Refusal::of(id, answer.status, &answer.body) {
+        let said = message(&answer.body);
+        Ok(match Refusal::of(answer.status, &answer.body) {
             Some(refused) if !refused.paths.iter().all(|path| path == ".metadata.name") && !is_taken(&answer.body) => {
                 Err(said)
             }
@@ -150,24 +150,13 @@ fn is_controlled_by(object: &Value, uid: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use strata_components::desired::KUBERNETES;
 
     use super::*;
-
-    fn id() -> ResourceId {
-        ResourceId {
-            provider: KUBERNETES.into(),
-            target: "t".into(),
-            kind: Kind { group: String::new(), version: "v1".into(), kind: "Service".into() },
-            namespace: Some("a".into()),
-            name: "b".into(),
-        }
-    }
 
     #[track_caller]
     fn check(status: u16, causes: Value, expect: Option<&[&str]>) {
         let body = json!({"message": "no", "details": {"causes": causes}});
-        let found = Refusal::of(&id(), StatusCode::from_u16(status).unwrap_or_default(), &body);
+        let found = Refusal::of(StatusCode::from_u16(status).unwrap_or_default(), &body);
         let expect = expect.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
         assert_eq!(found.map(|refusal| refusal.paths), expect);
     }

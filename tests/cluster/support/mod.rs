@@ -9,8 +9,7 @@ pub(crate) mod redact;
 pub(crate) mod victim;
 
 use std::fmt::Write;
-use std::path::Path;
-
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -48,7 +47,11 @@ pub(crate) struct Story {
     environment: &'static str,
     cluster: Cluster,
     files: story::Story,
+    /// The program it is told with.
+    program: PathBuf,
     transcript: String,
+    /// All that was answered, as it was.
+    said: String,
 }
 
 impl Story {
@@ -57,13 +60,45 @@ impl Story {
         let files = story::Story::new();
         files.file(&format!("stacks/{name}.yaml"), STACK.replace(NAME, name));
         files.file("environments/testing.yaml", ENVIRONMENT);
-        Self { name, stack: name, environment: "testing", cluster, files, transcript: String::new() }
+        Self::of(name, name, "testing", cluster, files)
     }
 
     /// A story about a stack that ships with the project, in one of the environments that do.
     pub(crate) fn shipped(name: &'static str, stack: &'static str, environment: &'static str) -> Self {
         let files = story::Story::shipped();
-        Self { name, stack, environment, cluster: Cluster::Embedded, files, transcript: String::new() }
+        Self::of(name, stack, environment, Cluster::Embedded, files)
+    }
+
+    fn of(
+        name: &'static str,
+        stack: &'static str,
+        environment: &'static str,
+        cluster: Cluster,
+        files: story::Story,
+    ) -> Self {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_strata"));
+        Self { name, stack, environment, cluster, files, program, transcript: String::new(), said: String::new() }
+    }
+
+    /// A story about the stack of a program among the examples.
+    pub(crate) fn of_example(name: &'static str, example: &str, stack: &'static str, cluster: Cluster) -> Self {
+        let files = story::Story::new();
+        files.file("environments/testing.yaml", ENVIRONMENT);
+        Self { program: story::example(example), ..Self::of(name, stack, "testing", cluster, files) }
+    }
+
+    /// All that was answered so far, as it was.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Every file of the story's directory, with what it holds.
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let read = |name: String| {
+            let bytes = std::fs::read(self.files.path().join(&name)).unwrap();
+            (name, bytes)
+        };
+        self.files.files().into_iter().map(read).collect()
     }
 
     /// The directory that holds the story's files.
@@ -129,6 +164,14 @@ impl Story {
         self.files.run(&words.split_whitespace().collect::<Vec<_>>())
     }
 
+    /// Runs the program with these words on the story's cluster, without telling what it answers.
+    pub(crate) fn strata_untold(&mut self, words: &str) -> i32 {
+        let transcript = self.transcript.clone();
+        let code = self.strata(words);
+        self.transcript = transcript;
+        code
+    }
+
     /// Runs the program on a cluster that the words name.
     pub(crate) fn strata_elsewhere(&mut self, words: &str) -> i32 {
         self.run(words, &[])
@@ -136,7 +179,8 @@ impl Story {
 
     fn run(&mut self, words: &str, more: &[String]) -> i32 {
         let arguments: Vec<&str> = words.split_whitespace().chain(more.iter().map(String::as_str)).collect();
-        let (code, out, err) = self.files.run(&arguments);
+        let (code, out, err) = self.files.run_program(&self.program, &arguments);
+        self.said.extend([out.as_str(), err.as_str()]);
         let seen = redact::redact(&story::seen(words, (code, out, err)));
         self.transcript.push_str(&redact::in_order(&seen));
         self.transcript.push('\n');

@@ -17,6 +17,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         // Whose pods came first.
         (r"used: limits.memory=\d+Mi", "used: limits.memory=[AMOUNT]"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[UID]"),
+        (r"hmac-sha256:[0-9a-f]{32}", "hmac-sha256:[DIGEST]"),
         // How often depends on when it was looked at.
         (r"crashed (once|\d+ times)", "crashed [COUNT]"),
         // Where kubelets are only played, there are no logs; what else a scheduler has considered is its own affair.
