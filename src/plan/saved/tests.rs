@@ -162,5 +162,5 @@ fn a_secret_is_not_put_into_a_file() {
     let mut plan = plan();
     plan.phases[1].steps[0].manifest = Some(json!({"kind": "Secret", "data": {"password": "Y2FuYXJ5"}}));
     let error = SavedPlan::new(plan).to_text().expect_err("it holds a secret").to_string();
-    assert_eq!(error, "it would hold what is secret: ConfigMap ns/a");
+    assert_eq!(error, "it would hold what is secret: ConfigMap ns/a at .data.password");
 }
