@@ -38,6 +38,8 @@ struct State {
     /// The key of this run's digests: the one that is kept, or one that passes.
     key: Option<Key>,
     books: Option<Books>,
+    /// Whether any digest was made of what is live.
+    marked: bool,
     /// The instance's Secrets as they were listed, sealed.
     seen: BTreeMap<ResourceId, Value>,
 }
@@ -79,8 +81,8 @@ impl Sealing {
 
     /// The key of this run, made where there is none.
     fn key(&self) -> Result<Key, ProviderError> {
-        if let Some(key) = self.state().key {
-            return Ok(key);
+        if let Some(key) = &self.state.read().unwrap_or_else(PoisonError::into_inner).key {
+            return Ok(key.clone());
         }
         let mut bytes = [0; KEY_BYTES];
         SystemRandom::new().fill(&mut bytes).map_err(|_| ProviderError::Unexpected {
@@ -93,7 +95,12 @@ impl Sealing {
 
     /// Whether digests of this run mean nothing to another.
     fn is_passing(&self) -> bool {
-        self.state().key.is_some_and(|key| key.is_passing())
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.key.as_ref().is_some_and(Key::is_passing)
+    }
+
+    fn is_marked(&self) -> bool {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).marked
     }
 
     /// What was listed, sealed. A Secret that is no concern of the instance keeps nothing of what it holds.
@@ -102,10 +109,6 @@ impl Sealing {
         live: &mut BTreeMap<ResourceId, Value>,
         identity: &Identity,
     ) -> Result<(), ProviderError> {
-        if live.is_empty() {
-            return Ok(());
-        }
-        let key = self.key()?;
         // First Secrets, because of what they hold may stand in others.
         for (id, object) in live.iter_mut().filter(|(_, object)| is_secret(object)) {
             let ours = object["metadata"]["labels"][PART_OF_LABEL] == *identity.set;
@@ -113,20 +116,20 @@ impl Sealing {
                 self.secrets.blank(object);
                 continue;
             }
-            self.secrets.seal_live(id, object, &key);
+            self.seal_answer(id, object)?;
             if ours {
                 self.set(|state| drop(state.seen.insert(id.clone(), object.clone())));
             }
         }
-        for (id, object) in live.iter_mut().filter(|(_, object)| !is_secret(object)) {
-            self.secrets.seal_live(id, object, &key);
-        }
-        Ok(())
+        let mut others = live.iter_mut().filter(|(_, object)| !is_secret(object));
+        others.try_for_each(|(id, object)| self.seal_answer(id, object))
     }
 
-    /// An object of an answer, sealed.
+    /// What is live, sealed: an object of a list, or of an answer.
     pub(super) fn seal_answer(&self, id: &ResourceId, object: &mut Value) -> Result<(), ProviderError> {
-        self.secrets.seal_live(id, object, &self.key()?);
+        if self.secrets.seal_live(id, object, &self.key()?) && !self.is_marked() {
+            self.set(|state| state.marked = true);
+        }
         Ok(())
     }
 
@@ -166,7 +169,7 @@ impl Sealing {
 
     /// A snapshot as it is shown.
     pub(super) fn shown(&self, snapshot: Snapshot) -> Result<Snapshot, ProviderError> {
-        if !self.is_passing() {
+        if !self.is_passing() || (self.secrets.is_empty() && !self.is_marked()) {
             return Ok(snapshot);
         }
         let unexpected = |error: serde_json::Error| ProviderError::Unexpected {

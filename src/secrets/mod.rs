@@ -215,15 +215,16 @@ impl Secrets {
     }
 
     /// Puts digests into the places of a live object's secret values, and makes these known as what must not be told. What
-    /// is withheld of the desired object is withheld of the live one as well, whatever it is now.
-    pub(crate) fn seal_live(&self, id: &ResourceId, object: &mut Value, key: &Key) {
+    /// is withheld of the desired object is withheld of the live one as well, whatever it is now. Returns whether there
+    /// was anything.
+    pub(crate) fn seal_live(&self, id: &ResourceId, object: &mut Value, key: &Key) -> bool {
         let mut found = self.places.telling(object, &self.known);
         if let Some(values) = self.values.get(id).filter(|values| !values.is_empty()) {
             let wanted = |place: &Place| values.contains_key(&place.path) && !found.contains(place);
             let more: Vec<Place> = self.places.every(object).into_iter().filter(wanted).collect();
             found.extend(more);
         }
-        let encoded = is_secret(object);
+        let (encoded, any) = (is_secret(object), !found.is_empty());
         replace(object, found, |path, value| {
             if is_withheld(value) {
                 return None;
@@ -232,6 +233,7 @@ impl Secrets {
             note(&self.known, &plain, value);
             Some(key.digest(id, path, &plain).into())
         });
+        any
     }
 
     /// Leaves [`HIDDEN`] in the place of what a live object holds that is no concern of the instance.
