@@ -54,6 +54,11 @@ pub(super) struct Books {
 }
 
 impl Books {
+    /// Whether nothing is kept: nothing is known of what no list tells.
+    pub(super) fn is_empty(&self) -> bool {
+        self.key.is_none()
+    }
+
     /// A Secret as the last run left it.
     pub(super) fn last(&self, id: &ResourceId) -> Option<&Value> {
         self.kept.get(&entry(id))

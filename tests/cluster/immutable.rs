@@ -73,7 +73,6 @@ fn cases() -> Vec<(&'static str, Value, Value)> {
         object("rbac.authorization.k8s.io/v1", "RoleBinding", json!({"roleRef": role}))
     };
     let sealed = |value: &str| object("v1", "ConfigMap", json!({"immutable": true, "data": {"a": value}}));
-    let secret = |value: &str| object("v1", "Secret", json!({"immutable": true, "data": {"a": value}}));
     let quota =
         |scope: &str| object("v1", "ResourceQuota", json!({"spec": {"hard": {"pods": "9"}, "scopes": [scope]}}));
     vec![
@@ -83,7 +82,6 @@ fn cases() -> Vec<(&'static str, Value, Value)> {
         ("a priority", class(1), class(2)),
         ("a role", binding("a"), binding("b")),
         ("what is sealed", sealed("1"), sealed("2")),
-        ("what is sealed and secret", secret("MQ=="), secret("Mg==")),
         ("what a quota counts", quota("Terminating"), quota("NotTerminating")),
     ]
 }

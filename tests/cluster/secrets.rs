@@ -106,6 +106,21 @@ pub(crate) fn story(cluster: Cluster) {
     drop(served);
     story.settled("");
 
+    story.tell("A Secret that may not change is replaced where that is allowed.");
+    let sealed = |value: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sealed", "namespace": "accounts"},
+            "immutable": true, "stringData": {"a": value}})
+    };
+    story.write("secrets.json", &file(LATER, &[sealed(FIRST)]));
+    story.strata("up accounts -e testing --yes --quiet");
+    story.write("secrets.json", &file(LATER, &[sealed(LATER)]));
+    for preview in ["auto", "predict"] {
+        story.strata(&format!("plan accounts -e testing --allow-replace --preview {preview}"));
+    }
+    story.up("--allow-replace");
+    story.write("secrets.json", &file(LATER, &[]));
+    story.up("");
+
     story.tell("Somebody changes what is live, and leaves the whole object in an annotation.");
     story.meanwhile(tampered);
     story.strata("plan accounts -e testing");

@@ -11,7 +11,7 @@ use super::super::Cluster;
 use super::super::discovery::{ServedKinds, collection};
 use super::super::identity::{Identity, PART_OF_LABEL, counts_of, members};
 use super::super::request::Call;
-use super::super::sealing::is_core_secret;
+use super::super::sealing::{Books, is_core_secret};
 use super::preview::moved_on;
 use super::{CONCURRENCY, text};
 use crate::observe::UnlistedKind;
@@ -88,13 +88,18 @@ impl Cluster {
         let lists: Vec<_> =
             lists.into_iter().map(|(kind, namespace, path)| self.list_identified(kind, namespace, path)).collect();
         let lists: Vec<_> = stream::iter(lists).buffer_unordered(CONCURRENCY).try_collect().await?;
-        let mut concealed = Vec::new();
+        let mut concealed: Vec<UnlistedKind> = Vec::new();
         for list in lists {
             match list {
                 Ok(objects) => listed.live.extend(objects),
                 Err((unlisted, 403)) if is_core_secret(&unlisted.kind) => concealed.push(unlisted),
                 Err((unlisted, _)) => listed.unlisted.push(unlisted),
             }
+        }
+        // What the last run left says as much as a list does; without that nothing does.
+        let books = if concealed.is_empty() { Books::default() } else { self.books(instance).await? };
+        if books.is_empty() {
+            listed.unlisted.append(&mut concealed);
         }
         listed.unlisted.sort();
         listed.unlisted.dedup();
@@ -119,7 +124,7 @@ impl Cluster {
                 }
             }
         }
-        self.read_concealed(served, scope, &concealed, instance, &mut listed).await?;
+        self.read_concealed(served, scope, &concealed, &books, &mut listed).await?;
         self.sealing.seal_listed(&mut listed.live, &self.identity(instance))?;
         Ok(listed)
     }
@@ -131,11 +136,10 @@ impl Cluster {
         served: &ServedKinds,
         scope: &Scope,
         concealed: &[UnlistedKind],
-        instance: &Instance,
+        books: &Books,
         listed: &mut Listed,
     ) -> Result<(), ProviderError> {
         let Some(kind) = concealed.first().map(|unlisted| &unlisted.kind) else { return Ok(()) };
-        let books = self.books(instance).await?;
         let here =
             |id: &ResourceId| id.kind == *kind && concealed.iter().any(|unlisted| unlisted.namespace == id.namespace);
         let kept = books.all().map(|object| self.identified(kind, object.clone()).0);
