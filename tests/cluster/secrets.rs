@@ -99,7 +99,7 @@ pub(crate) fn story(cluster: Cluster) {
     let served = story.serve();
     story.write("reader.yaml", &story.kubeconfig_of(&token));
     story.tell("Who has no right to Secrets sees the same.");
-    let as_reader = "--cluster kubeconfig:reader.yaml";
+    let as_reader = "--preview predict --cluster kubeconfig:reader.yaml";
     story.strata_elsewhere(&format!("plan accounts -e testing {as_reader}"));
     story.strata_untold("up accounts -e testing --yes --quiet --plan second.plan -o json");
     story.strata_elsewhere(&format!("plan accounts -e testing --detailed-exitcode {as_reader}"));
