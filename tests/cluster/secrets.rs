@@ -160,6 +160,9 @@ pub(crate) fn story(cluster: Cluster) {
     story.strata("up accounts -e testing --yes --quiet");
 
     story.write("secrets.json", &file(LATER, &[]));
+    story.tell("What was desired once is desired again with the values of today.");
+    story.strata("diff accounts 1 -e testing");
+    story.strata("rollback accounts 1 -e testing --yes");
     story.strata("history accounts -e testing");
     for revision in 1..20 {
         if story.strata_untold(&format!("history accounts -e testing {revision} -o json")) != 0 {
