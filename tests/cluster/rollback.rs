@@ -11,12 +11,14 @@ use kube_embedded::Webhooks;
 use kube_embedded::faults::Faults;
 use serde_json::{Value, json};
 use strata::apply::{self, apply};
+use strata::cluster::Cluster as Provided;
 use strata::components::desired::Desired;
 use strata::history::difference::Difference;
 use strata::history::restore::restored;
 use strata::history::{Command, Draft};
 use strata::observe::PreviewMode;
 use strata::provider::Provider;
+use strata::secrets::Secrets;
 use tokio::sync::watch;
 
 use super::config_rolls::{changes, greeting, planned, pods};
@@ -127,20 +129,21 @@ pub(crate) fn story(cluster: Cluster) {
     story.end();
 }
 
-/// A service that reads a greeting, and a Secret.
-fn with_secret(text: &str, password: ByteString) -> Desired {
+/// A service that reads a greeting, and a Secret, whose value is withheld.
+fn with_secret(text: &str, password: ByteString) -> (Desired, Secrets) {
     let mut desired = greeting(text);
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": WHERE},
         "data": {"password": password},
     });
     desired.add(Some("ai_memory"), "key", secret).unwrap();
-    desired
+    let secrets = Secrets::withhold(&mut desired);
+    (desired, secrets)
 }
 
 /// Brings the cluster to what is desired, and records that.
-async fn recorded(provider: &dyn Provider, command: Command, desired: &Desired) {
-    let plan = planned(provider, desired, PreviewMode::Auto).await;
+async fn recorded(provider: &Provided, command: Command, desired: &Desired) {
+    let plan = planned(provider, &provider.seal(desired).await.unwrap(), PreviewMode::Auto).await;
     let (_go_on, interrupt) = watch::channel(false);
     let draft = Draft::new(command, desired.clone());
     let told = Arc::new(|_| ());
@@ -153,10 +156,12 @@ fn pods_roll_back_with_their_config_map_and_secrets_come_from_their_source() {
     in_simulated_time(async {
         let cluster = cluster_with(Webhooks::default()).await;
         let client = kube::Client::new(cluster.router(), "default");
-        let provider = provider(&cluster, &Faults::seeded(0), "one");
+        let run_with = |secrets| provider(&cluster, &Faults::seeded(0), "one").withholding(secrets);
         let password = |text: &str| ByteString(text.as_bytes().to_vec());
-        let today = with_secret("welcome", password("canary-two"));
-        recorded(&provider, Command::Up, &with_secret("hello", password("canary-one"))).await;
+        let (first, secrets) = with_secret("hello", password("canary-one"));
+        recorded(&run_with(secrets), Command::Up, &first).await;
+        let (today, secrets) = with_secret("welcome", password("canary-two"));
+        let provider = run_with(secrets);
         recorded(&provider, Command::Up, &today).await;
         let (readers, others) = (pods(&client, "ai-memory").await, pods(&client, "redis-cache").await);
 
@@ -165,7 +170,8 @@ fn pods_roll_back_with_their_config_map_and_secrets_come_from_their_source() {
         assert!(!text.contains(json!(password("canary-one")).as_str().unwrap()), "{text}");
         assert_eq!(restored(&record, None, "local", &[]).unwrap_err().to_string(), MISSING);
         let again = restored(&record, Some(&today), "local", &[]).unwrap();
-        let plan = planned(&provider, &again.desired, PreviewMode::Auto).await;
+        let sealed = provider.seal(&again.desired).await.unwrap();
+        let plan = planned(&provider, &sealed, PreviewMode::Auto).await;
         let annotation = ".spec.template.metadata.annotations.strata.dev/config-maps";
         let expect = [
             ("ConfigMap faults/words".to_owned(), vec![".data.GREETING".to_owned()]),
