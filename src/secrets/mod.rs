@@ -178,7 +178,8 @@ impl Secrets {
         }
         let annotations = manifest.pointer("/spec/template/metadata/annotations");
         let told = annotations.and_then(|annotations| annotations[SECRETS_ANNOTATION].as_str());
-        if told.is_some_and(|told| !told.contains(HIDDEN)) {
+        // A Job has its name from its template, and keeps both: another value does not run it again.
+        if manifest["kind"] == "Job" || told.is_some_and(|told| !told.contains(HIDDEN)) {
             return;
         }
         let used = Uses::of(manifest).secrets.into_iter().filter_map(|name| {
