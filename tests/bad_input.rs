@@ -74,6 +74,29 @@ fn syntax_and_bytes() {
     refused("alias-bomb", 1, bomb, PRODUCTION);
 }
 
+/// Files of one mistake over and over are refused as any other, and by the first hundred findings.
+#[test]
+fn a_mistake_a_hundred_thousand_times() {
+    let times = |line: fn(u32) -> String| (0..100_000).map(line).collect::<String>();
+    for (text, rule) in [
+        (times(|_| "- !!str x\n".to_owned()), "S-load-015"),
+        (times(|n| format!("- *b{n}\n")) + &times(|n| format!("- &a{n} x\n")), "S-load-013"),
+        (times(|n| format!("  ? [{n}]\n  : x\n")), "S-load-016"),
+        (times(|_| "  <<: x\n".to_owned()), "S-load-014"),
+        (times(|_| "  a: x\n".to_owned()), "S-load-009"),
+        (times(|n| format!("x{n}: x\n")), "S-load-020"),
+        (times(|n| format!("# {n}\u{200b}\n")), "S-load-004"),
+    ] {
+        let story = Story::new();
+        story.file("stacks/shop.yaml", format!("x:\n{text}")).file("environments/production.yaml", PRODUCTION);
+        let (code, out, _) = story.run(&["check", "shop", "-e", "production"]);
+        // Some of the hundred may be about the fields that are missing.
+        let found = |what: &str| out.matches(what).count();
+        assert_eq!((code, found("error["), found(&format!("error[{rule}]")) > 90), (1, 100, true), "{rule}");
+        assert!(out.contains("only the first 100 findings of this file are shown"), "{rule}");
+    }
+}
+
 #[test]
 fn byte_order_mark_and_line_feeds_of_other_systems_are_fine() {
     let story = Story::new();
@@ -92,6 +115,14 @@ fn types_and_fields() {
     changed("port-65536", 1, "port: 9001}", "port: 65536}");
     changed("on", 1, "mail: {tier: back,", "mail: {tier: back, critical: on,");
     changed("octal", 1, "port: 9001}", "port: 0o21451}");
+    changed("no", 1, "[base, front]", "[base, front, no]");
+    changed("leading-zero", 1, "port: 9001}", "port: 09001}");
+    changed("huge-number", 1, "port: 9001}", "port: 9999999999999999999999999999999999999999999999}");
+    changed("endless-number", 1, "port: 9001}", "port: 1e999}");
+    changed("key-is-a-number", 1, "  mail: {", "  9001: {");
+    changed("key-is-true", 1, "  mail: {", "  true: {");
+    changed("key-is-nothing", 1, "  mail: {", "  ~: {");
+    changed("alias-in-itself", 1, "[cart]}", "&own [*own]}");
     changed("merge-key", 1, "  mail: {tier: back, port: 9001}", "  mail: {<<: {tier: back}, port: 9001}");
     changed("alias", 1, "port: 9001}", "port: *post}");
     changed("tag", 1, "port: 9001}", "port: !!int 9001}");
@@ -151,6 +182,53 @@ fn links_that_leave_the_root() {
     std::os::unix::fs::symlink(elsewhere.path().join("secret.yaml"), story.path().join("stacks/link.yaml")).unwrap();
     golden("bad_input/link.txt", story.transcript("check link -e production"));
     golden("bad_input/link-beside.txt", story.transcript("check shop -e production"));
+}
+
+/// What is no regular file is not opened: a pipe would never end, and a device might not either.
+#[test]
+fn what_is_no_file() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+    let refused = |name: &str, spoil: fn(&std::path::Path)| {
+        let story = Story::new();
+        story.file("stacks/shop.yaml", SHOP).file("environments/production.yaml", PRODUCTION);
+        spoil(story.path());
+        let before = story.files();
+        golden(&format!("bad_input/{name}.txt"), story.transcript("check shop -e production"));
+        assert_eq!(story.files(), before, "{name}");
+    };
+    fn instead(path: &std::path::Path) -> &std::path::Path {
+        std::fs::remove_file(path).unwrap();
+        path
+    }
+    refused("directory", |root| std::fs::create_dir(instead(&root.join("stacks/shop.yaml"))).unwrap());
+    refused("socket", |root| {
+        drop(UnixListener::bind(instead(&root.join("environments/production.yaml"))).unwrap());
+    });
+    refused("pipe", |root| {
+        let path = root.join("stacks/shop.yaml");
+        assert!(snapbox::cmd::Command::new("mkfifo").arg(instead(&path)).output().unwrap().status.success());
+    });
+    refused("pipe-beside", |root| {
+        assert!(
+            snapbox::cmd::Command::new("mkfifo").arg(root.join("stacks/other.yaml")).output().unwrap().status.success()
+        );
+    });
+    refused("link-in-a-circle", |root| symlink("shop.yaml", instead(&root.join("stacks/shop.yaml"))).unwrap());
+    refused("no-directory", |root| {
+        std::fs::remove_dir_all(root.join("environments")).unwrap();
+        std::fs::write(root.join("environments"), "").unwrap();
+    });
+}
+
+/// A mistake in one file does not hide those in the other.
+#[test]
+fn both_files_at_once() {
+    let both = |name: &str, stack: (&str, &str), environment: (&str, &str)| {
+        refused(name, 1, SHOP.replace(stack.0, stack.1), &PRODUCTION.replace(environment.0, environment.1));
+    };
+    both("both-form", ("port: 9001", "prot: 9001"), ("tag: 1.0.0", "tag: [1.0.0]"));
+    both("both-stack-refers", ("[cart]", "[crat]"), ("tag: 1.0.0", "tag: [1.0.0]"));
+    both("both-environment-refers", ("port: 9001", "prot: 9001"), ("default_cluster: local", "default_cluster: lokal"));
 }
 
 #[test]

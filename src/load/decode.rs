@@ -64,7 +64,8 @@ pub fn decode_with<T: DeserializeOwned>(source: Source, schema: &Value) -> Resul
     }
 }
 
-fn limited(mut findings: Vec<Finding>) -> Vec<Finding> {
+/// The findings of a file that are shown, in their order.
+pub(super) fn limited(mut findings: Vec<Finding>) -> Vec<Finding> {
     settle(&mut findings);
     if findings.len() > MAX_FINDINGS {
         findings.truncate(MAX_FINDINGS);
@@ -322,7 +323,11 @@ impl<'a> Walk<'a> {
     /// Checks a key that people choose.
     fn key(&mut self, entry: &Entry, view: &View<'a>, path: &str) {
         let key = entry.key.text.as_str();
-        let quoted = format!("put it in quotes: {key:?}");
+        let schema = view.get("propertyNames");
+        let views = schema.map(|schema| View::all(self.root, schema)).unwrap_or_default();
+        let fits = views.is_empty() || views.iter().any(|view| self.text_fits(key, view));
+        let title = schema.and_then(|schema| schema.get("title")?.as_str()).unwrap_or("name");
+        let quoted = if fits { format!("put it in quotes: {key:?}") } else { format!("choose another {title}") };
         match meaning(&entry.key) {
             Meaning::Text => {}
             Meaning::Ambiguous(ambiguity) => {
@@ -334,10 +339,8 @@ impl<'a> Walk<'a> {
                 return self.report(&rules::WRONG_TYPE, path, entry.key_span, &message, Some(quoted));
             }
         }
-        let Some(schema) = view.get("propertyNames") else { return };
-        let views = View::all(self.root, schema);
-        if !views.iter().any(|view| self.text_fits(key, view)) {
-            let title = schema.get("title").and_then(Value::as_str).unwrap_or("name");
+        let Some(schema) = schema else { return };
+        if !fits {
             let wanted = match schema.get("pattern").and_then(Value::as_str) {
                 Some(pattern) => {
                     let longest = schema.get("maxLength").and_then(Value::as_u64);

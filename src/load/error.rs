@@ -37,6 +37,15 @@ impl LoadError {
         self.sources.extend(other.sources);
         self
     }
+
+    /// Both at once, where there is another.
+    #[must_use]
+    pub(super) fn and_all(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) => self.and(other),
+            None => self,
+        }
+    }
 }
 
 impl From<Finding> for LoadError {

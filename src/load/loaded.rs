@@ -6,7 +6,7 @@ use strata_components::model::{Environment, ServiceName, ServiceOverride, Stack}
 
 use super::decode::Decoded;
 use super::error::LoadError;
-use super::references::{admission, of_environment, of_stack};
+use super::references::{admission, default_cluster, of_environment, of_stack};
 use super::root::{Root, STACK};
 use super::rules;
 use super::spans::{SpanMap, field};
@@ -151,7 +151,8 @@ fn assemble(
     let ((stack, spans), environment) = match (stack, environment) {
         (Ok(stack), Ok(environment)) => (stack, environment),
         (Err(one), Err(other)) => return Err(one.and(other)),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error),
+        (Err(error), Ok(environment)) => return Err(error.and_all(of_clusters(environment))),
+        (Ok((stack, spans)), Err(error)) => return Err(error.and_all(of_stack_alone(root, stack, spans))),
     };
     let places = Places { stack: spans, environment: Some(environment.spans) };
     let environment = environment.value;
@@ -176,12 +177,37 @@ fn assemble(
     Err(LoadError { sources, ..LoadError::new(errors) })
 }
 
+/// What can be said of an environment without the stack.
+fn of_clusters(environment: Decoded<Environment>) -> Option<LoadError> {
+    let source = environment.spans.source().clone();
+    let places = Places { environment: Some(environment.spans), ..Places::default() };
+    let finding = default_cluster(&environment.value, &places)?;
+    Some(LoadError::from(finding).with_source(&source.file, source.text))
+}
+
+/// What can be said of a stack without the environment.
+fn of_stack_alone(root: &Root, stack: Stack, spans: Option<SpanMap>) -> Option<LoadError> {
+    let places = Places { stack: spans, ..Places::default() };
+    let (others, left_out) = other_stacks(root, &stack, &places);
+    let elsewhere: Vec<&Stack> = others.iter().map(|other| &other.value).collect();
+    let findings = of_stack(&stack, &elsewhere, left_out.is_empty(), &places);
+    let source = places.stack.as_ref().map(|spans| spans.source().clone())?;
+    (!findings.is_empty()).then(|| LoadError::new(findings).with_source(&source.file, source.text))
+}
+
 /// The other stacks of the root, and a warning for each that cannot be read.
 fn other_stacks(root: &Root, own: &Stack, places: &Places) -> (Vec<Decoded<Stack>>, Vec<Finding>) {
     let mut others = Vec::new();
     let mut findings = Vec::new();
     let own_file = places.stack.as_ref().map(SpanMap::file);
-    for name in root.stacks() {
+    let names = root.listed(STACK).unwrap_or_else(|failed| {
+        findings.extend(failed.findings.into_iter().map(|failed| {
+            let message = format!("the other stacks are left out of every proof: {}", failed.message);
+            Finding::new(&rules::OTHER_STACK, message).help(failed.help)
+        }));
+        Vec::new()
+    });
+    for name in names {
         let found = root.stack(&format!("{}/{name}.yaml", STACK.dir));
         let own = |file: &str| name == own.stack.as_str() || Some(file) == own_file;
         if found.as_ref().is_ok_and(|found| own(&found.file)) {

@@ -104,19 +104,21 @@ fn earlier_names(stack: &Stack, places: &Places) -> Vec<Finding> {
     findings
 }
 
+/// The reference of an environment to one of its own clusters.
+pub(super) fn default_cluster(environment: &Environment, places: &Places) -> Option<Finding> {
+    let name = environment.default_cluster.as_str();
+    (!environment.clusters.contains_key(&environment.default_cluster)).then(|| {
+        Finding::new(&rules::UNKNOWN_CLUSTER, format!("default_cluster: there is no cluster `{name}`"))
+            .at(places.environment_value("default_cluster"))
+            .path("default_cluster")
+            .help(instead(name, "clusters here", environment.clusters.keys().map(|name| name.as_str())))
+    })
+}
+
 /// References of an environment: its default cluster, and the services and namespaces it changes, which belong to
 /// one of `stacks`, all those it admits.
 pub(super) fn of_environment(environment: &Environment, stacks: &[&Stack], places: &Places) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if !environment.clusters.contains_key(&environment.default_cluster) {
-        let name = environment.default_cluster.as_str();
-        findings.push(
-            Finding::new(&rules::UNKNOWN_CLUSTER, format!("default_cluster: there is no cluster `{name}`"))
-                .at(places.environment_value("default_cluster"))
-                .path("default_cluster")
-                .help(instead(name, "clusters here", environment.clusters.keys().map(|name| name.as_str()))),
-        );
-    }
+    let mut findings: Vec<Finding> = default_cluster(environment, places).into_iter().collect();
     let names = || stacks.iter().map(|stack| stack.stack.as_str()).collect::<Vec<_>>().join(", ");
     for reference in environment.services.keys() {
         let meant: Vec<&&Stack> =

@@ -89,14 +89,34 @@ impl Root {
     }
 
     fn names(&self, kind: Kind) -> Vec<String> {
-        let entries = fs::read_dir(self.dir.join(kind.dir)).into_iter().flatten().flatten();
+        self.listed(kind).unwrap_or_default()
+    }
+
+    /// The names of what a directory holds, sorted; none where it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// A finding when it is there and cannot be listed: then nothing is known of what it holds.
+    pub(super) fn listed(&self, kind: Kind) -> Result<Vec<String>, LoadError> {
+        let failed = |error: std::io::Error| {
+            let help = format!("check that {}/ is a directory and that you may read it", kind.dir);
+            LoadError::from(
+                Finding::new(&rules::UNREADABLE, format!("could not list {}/: {error}", kind.dir)).help(help),
+            )
+        };
+        let entries = match fs::read_dir(self.dir.join(kind.dir)) {
+            Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(failed)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(error)),
+        };
         let mut names: Vec<String> = entries
+            .iter()
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| !name.starts_with('.'))
             .filter_map(|name| name.strip_suffix(ENDING).map(str::to_owned))
             .collect();
         names.sort();
-        names
+        Ok(names)
     }
 
     /// Finds a stack by its name or by a path to its file.
@@ -125,7 +145,7 @@ impl Root {
 
     /// Finds a file by a name that is one of those there are, so that a name never becomes a path of its own.
     fn named(&self, kind: Kind, name: &str) -> Result<Found, LoadError> {
-        let names = self.names(kind);
+        let names = self.listed(kind)?;
         if names.iter().any(|known| known == name) {
             let file = format!("{}/{name}{ENDING}", kind.dir);
             return match fs::canonicalize(self.dir.join(&file)) {
@@ -168,7 +188,7 @@ impl Root {
             return refuse(
                 &rules::UNREADABLE,
                 format!("{given} is no regular file"),
-                "give the path of a stack file".to_owned(),
+                "give a file, or put one in its place".to_owned(),
             );
         }
         let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();

@@ -135,7 +135,7 @@ fn nothing_is_read_outside_the_root() {
     assert_eq!(
         load("stacks/../stacks", "../production"),
         [
-            "S-load-001 stacks/../stacks is no regular file [give the path of a stack file]",
+            "S-load-001 stacks/../stacks is no regular file [give a file, or put one in its place]",
             "S-load-032 there is no environment `../production` [did you mean `production`? environments here: production]",
         ]
     );

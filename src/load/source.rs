@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::decode::{MAX_COLLECTED, limited};
 use super::error::LoadError;
 use super::rules;
 use crate::finding::{Finding, Location};
@@ -101,13 +102,20 @@ impl Source {
         }
         let source = Self { file: file.to_owned(), text };
         let findings = source.deceptive();
-        if findings.is_empty() { Ok(source) } else { Err(LoadError::new(findings).with_source(file, source.text)) }
+        if findings.is_empty() {
+            Ok(source)
+        } else {
+            Err(LoadError::new(limited(findings)).with_source(file, source.text))
+        }
     }
 
     /// One finding a line that holds control, bidirectional or zero-width characters.
     fn deceptive(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (index, line) in self.text.split('\n').enumerate() {
+            if findings.len() >= MAX_COLLECTED {
+                break;
+            }
             let line = line.strip_suffix('\r').unwrap_or(line);
             let hidden = |c: char| c != '\t' && is_deceptive(c);
             if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| hidden(*c)) {

@@ -20,6 +20,9 @@ const MAX_VALUES: usize = 1_000_000;
 /// How many values anchors and aliases may repeat.
 const MAX_REPEATED: usize = 100_000;
 
+/// How many anchors a misspelt alias is compared with.
+const MAX_COMPARED: usize = 100;
+
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -207,9 +210,11 @@ impl<'a> Builder<'a> {
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => self.alias(id, span),
             Event::UnresolvedAlias(name) => {
-                let help = suggest::nearest(&name, self.names.iter().map(String::as_str))
-                    .map_or_else(|| "write the value out".to_owned(), |near| format!("did you mean `*{near}`?"));
-                self.findings.push(
+                let compared = if self.findings.len() < MAX_COLLECTED { MAX_COMPARED } else { 0 };
+                let near = suggest::nearest(&name, self.names.iter().take(compared).map(String::as_str));
+                let help =
+                    near.map_or_else(|| "write the value out".to_owned(), |near| format!("did you mean `*{near}`?"));
+                self.report(
                     Finding::new(&rules::UNKNOWN_ALIAS, format!("the alias `*{name}` has no anchor before it"))
                         .at(self.source.location(span))
                         .help(help),
@@ -224,9 +229,16 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Notes a finding, as long as there are not too many: a file of a million mistakes must not fill the memory.
+    fn report(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_COLLECTED {
+            self.findings.push(finding);
+        }
+    }
+
     fn tag(&mut self, tag: Option<&granit_parser::Tag>, span: Span) {
         if let Some(tag) = tag {
-            self.findings.push(
+            self.report(
                 Finding::new(&rules::TAG, format!("found the tag `{}`; tags are not supported", tag.original()))
                     .at(self.source.location(span))
                     .help("remove the tag; text that looks like another type belongs in quotes".to_owned()),
@@ -282,10 +294,7 @@ impl<'a> Builder<'a> {
         let mut kept = Vec::with_capacity(entries.len());
         for entry in entries {
             if let Some(first) = seen.get(&entry.key.text) {
-                if self.findings.len() >= MAX_COLLECTED {
-                    continue;
-                }
-                self.findings.push(
+                self.report(
                     Finding::new(&rules::DUPLICATE_KEY, format!("the key `{}` stands twice", entry.key.text))
                         .at(self.source.location(entry.key_span))
                         .label("second time here")
@@ -311,7 +320,7 @@ impl<'a> Builder<'a> {
                 self.complete(node, 0)
             }
             _ => {
-                self.findings.push(
+                self.report(
                     Finding::new(
                         &rules::UNKNOWN_ALIAS,
                         format!("the alias `{}` stands inside the value that it repeats", self.source.slice(span)),
@@ -400,7 +409,7 @@ impl<'a> Builder<'a> {
             },
         }
         if let Some(finding) = misplaced {
-            self.findings.push(finding.at(self.source.location(span)));
+            self.report(finding.at(self.source.location(span)));
         }
         Ok(())
     }
