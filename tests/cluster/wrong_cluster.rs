@@ -20,13 +20,15 @@ const FOUND: &str = "11111111-2222-3333-4444-555555555555";
 const MEANT: &str = "66666666-7777-8888-9999-000000000000";
 
 /// Each command that can be told a cluster, and how it is called so that it talks to one; none where it never does.
-const COMMANDS: [(&str, Option<&[&str]>); 10] = [
+const COMMANDS: [(&str, Option<&[&str]>); 12] = [
     ("check", Some(&["--live"])),
     ("plan", Some(&[])),
     ("up", Some(&["--yes"])),
     ("destroy", Some(&["--yes"])),
     ("status", Some(&[])),
     ("history", Some(&[])),
+    ("diff", Some(&["1"])),
+    ("rollback", Some(&["1", "--yes"])),
     ("unlock", Some(&["somebody"])),
     ("render", None),
     ("graph", None),
