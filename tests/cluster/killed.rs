@@ -212,7 +212,7 @@ async fn nothing_is_lost(client: &Client, when: &str) {
 }
 
 /// Somebody makes a PriorityClass and a Deployment anew, with fields that can never change.
-async fn made_anew(client: &Client) {
+pub(super) async fn made_anew(client: &Client) {
     let classes: Api<PriorityClass> = Api::all(client.clone());
     let mut class = classes.get("killed-testing-high").await.unwrap();
     classes.delete("killed-testing-high", &DeleteParams::default()).await.unwrap();

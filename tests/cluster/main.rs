@@ -46,6 +46,7 @@ mod sophia;
 #[path = "../story/mod.rs"]
 mod story;
 mod support;
+mod traffic;
 mod turns;
 mod up_from_nothing;
 mod wrong_cluster;
