@@ -58,9 +58,10 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             let draft = Draft { back_to: Some(args.revision), ..session.draft(Command::Rollback, desired.clone()) };
             let mark = session.lock_mark().await?;
             let plan = session.plan(desired, &args.policy.policy(), &args.look.look(), ui).await?;
+            let changes = !plan.is_empty();
             let run = Run { session: &session, draft: &draft, args: &args.run, events };
             let code = run.carry_out(Reviewed { plan, bound: !args.run.yes, mark }, ui).await?;
-            if code == exit::OK {
+            if code == exit::OK && changes {
                 ui.status("the files say what they said before: the next `up` brings that back");
             }
             Ok(code)
