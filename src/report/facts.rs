@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::plan::{Action, Cause, Plan, Step};
+use crate::plan::{Action, Cause, Order, Plan, Step};
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,13 +87,13 @@ impl Risk {
 #[must_use]
 pub fn facts(plan: &Plan) -> Facts {
     let mut facts = Facts::default();
-    for step in plan.steps() {
+    for (phase, step) in plan.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step))) {
         if restarts(step) {
             let pods = step.manifest.as_ref().and_then(|manifest| manifest.pointer("/spec/replicas")?.as_u64());
             facts.restarts.push(Restart { workload: step.id.to_string(), pods });
         }
         facts.gpus += gpus(step);
-        facts.risks.extend(risks(step));
+        facts.risks.extend(risks(phase.order, step));
     }
     for unlisted in &plan.unlisted {
         let kind = format!("{} {}", unlisted.kind.kind, unlisted.kind.group);
@@ -122,7 +122,7 @@ fn restarts(step: &Step) -> bool {
         }
 }
 
-fn risks(step: &Step) -> Vec<Risk> {
+fn risks(order: Order, step: &Step) -> Vec<Risk> {
     let id = step.id.to_string();
     let mut risks = Vec::new();
     match step.action {
@@ -136,7 +136,8 @@ fn risks(step: &Step) -> Vec<Risk> {
     if step.action == Action::Unchanged {
         return risks;
     }
-    if step.force && step.causes.iter().any(|cause| matches!(cause, Cause::Conflict { .. })) {
+    // What closes takes a size back from an autoscaler of the stack's own, which is gone by then.
+    if step.force && order != Order::Close {
         risks.push(Risk::Taken(id.clone()));
     }
     let open = ["NetworkPolicy", "AuthorizationPolicy", "Ingress", "HTTPRoute", "Gateway"];
@@ -249,6 +250,7 @@ mod tests {
             step("Service", "delete", json!({})),
             step("ConfigMap", "blocked", json!({})),
             step("Deployment", "replace", json!({})),
+            step("ServiceAccount", "update", json!({"force": true})),
             step("Secret", "unchanged", json!({})),
         ];
         check(
@@ -259,6 +261,7 @@ mod tests {
                 ("ConfigMap shop/cart", "cannot be done, and until that is dealt with nothing is"),
                 ("Deployment shop/cart", "deleted and made anew"),
                 ("Service shop/cart", "deleted"),
+                ("ServiceAccount shop/cart", "fields are taken from another manager"),
                 ("NetworkPolicy shop/cart", "who may talk to whom changes"),
                 ("NetworkPolicy shop/cart, because of a reason", "not confirmed by the server"),
             ],
