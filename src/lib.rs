@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod exit;
 pub mod finding;
 pub mod history;
+pub mod init;
 pub mod load;
 pub mod observe;
 pub mod plan;

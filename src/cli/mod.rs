@@ -19,6 +19,7 @@ mod findings;
 mod format;
 pub mod graph;
 pub mod history;
+pub mod init;
 mod interrupt;
 mod look;
 pub mod plan;
@@ -81,6 +82,7 @@ pub struct StackArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Check(check::Args),
     Render(render::Args),
     Plan(plan::Args),
@@ -142,6 +144,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Progra
     ui.trace(cli.global.verbose);
     let context = Context { global: &cli.global, program };
     let result = match &cli.command {
+        Command::Init(args) => init::run(args, &context, &mut ui),
         Command::Check(args) => check::run(args, &context, &mut ui),
         Command::Render(args) => render::run(args, &context, &mut ui),
         Command::Plan(args) => plan::run(args, &context, &mut ui),
