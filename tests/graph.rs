@@ -5,10 +5,11 @@ mod story;
 use story::{Story, golden};
 
 #[test]
-fn sophia_as_mermaid_and_as_dot() {
+fn sophia_as_mermaid_dot_and_svg() {
     let story = Story::shipped();
     golden("graph/sophia.mmd", story.run(&["graph", "sophia", "-e", "production"]).1);
     golden("graph/sophia.dot", story.run(&["graph", "sophia", "-e", "production", "-o", "dot"]).1);
+    golden("graph/sophia.svg", story.run(&["graph", "sophia", "-e", "production", "-o", "svg"]).1);
 }
 
 #[test]

@@ -25,6 +25,8 @@ enum Format {
     Mermaid,
     /// Graphviz
     Dot,
+    /// A picture that browsers show, drawn without another program
+    Svg,
 }
 
 /// Loads, composes, draws.
@@ -35,6 +37,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     ui.data(&match args.output {
         Format::Mermaid => graph::mermaid(&desired),
         Format::Dot => graph::dot(&desired),
+        Format::Svg => graph::svg(&desired),
     })?;
     Ok(exit::OK)
 }

@@ -1,7 +1,11 @@
-//! A stack as a picture: services, what each waits for, and the phases they start in, as Mermaid or Graphviz text.
+//! A stack as a picture: services, what each waits for, and the phases they start in, as Mermaid or Graphviz text, or
+//! drawn as SVG.
 //!
 //! Arrows go from a service to what it waits for. Names come from files, so each is an invented identifier with a
 //! quoted label.
+
+mod layout;
+pub(super) mod svg;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,6 +13,7 @@ use std::fmt::Write as _;
 use strata_components::desired::{Desired, Phase};
 
 use super::clean::clean;
+use super::phase_title;
 
 /// The picture in Mermaid's language, which Markdown pages show as a diagram.
 #[must_use]
@@ -55,6 +60,27 @@ pub fn dot(desired: &Desired) -> String {
     }
     text.push_str("}\n");
     text
+}
+
+/// The picture itself, as an SVG file that needs nothing else, for dark and light pages.
+#[must_use]
+pub fn svg(desired: &Desired) -> String {
+    let picture = Picture::of(desired);
+    let named = |name: &str, class| svg::Box { name: name.to_owned(), class, ..svg::Box::default() };
+    let mut bands = Vec::new();
+    if !picture.elsewhere.is_empty() {
+        let boxes = picture.elsewhere.iter().map(|service| named(service, "g-elsewhere")).collect();
+        bands.push(svg::Band { title: "other stacks".to_owned(), boxes });
+    }
+    bands.extend(picture.phases.iter().map(|phase| svg::Band {
+        title: phase_title(phase.number, &phase.name),
+        boxes: phase.services.iter().map(|service| named(service, "g-own")).collect(),
+    }));
+    let names = bands.iter().flat_map(|band| &band.boxes).map(|one| one.name.clone());
+    let places: BTreeMap<String, usize> = names.zip(0..).collect();
+    let place = |(from, to): &(&str, &str)| Some((*places.get(*from)?, *places.get(*to)?));
+    let lines = picture.edges.iter().filter_map(place).collect();
+    svg::file(&svg::Drawing { title: format!("phases of {}", desired.instance.name()), bands, lines })
 }
 
 struct Picture<'a> {
@@ -158,6 +184,11 @@ mod tests {
   s2 --> s3
 "#
         );
+    }
+
+    #[test]
+    fn svg_shows_the_same() {
+        snapbox::assert_data_eq!(svg(&small()), snapbox::file!["../../tests/golden/graph/small.svg"].raw());
     }
 
     #[test]
