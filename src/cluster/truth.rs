@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use strata_components::desired::Kind;
+use structured_merge::owners::owners;
 use structured_merge::predict::predict;
 use structured_merge::schema::{Schema, TypeRef};
-use structured_merge::{Change, diff};
+use structured_merge::{Change, FieldPath, diff};
 
 use super::fields;
 use crate::observe::{Confirmation, FieldChange, HIDDEN};
@@ -37,15 +38,21 @@ pub(super) fn otherwise(
         }
     }
     let leaves = leaves(&ty.cloned().unwrap_or_else(Schema::deduced), answer);
+    let owners = owners(answer);
     let asked = step.confirmation == Some(Confirmation::DryRun);
     // An object that is made anew is not what the live one would become, and one that lets two names through for a while
     // is not yet what it is going to be: only what was applied counts.
     let is_change = step.action != Action::Replace && !step.causes.contains(&Cause::Overlap { over: false });
     for (path, before, after) in step.causes.iter().filter_map(shown).filter(|_| is_change) {
-        let answered = leaves.get(path);
-        // Where the server was not asked, what was predicted to go can come back as a default, but not stay as it was.
-        let differs =
-            if asked { answered != after } else { after.is_none() && answered.is_some() && answered == before };
+        let answered = leaves.get(path).map(|(_, value)| value);
+        // Where the server was not asked, what was predicted to go can come back as a default, which nobody then owns,
+        // but not stay as it was.
+        let is_owned = || leaves.get(path).is_some_and(|(at, _)| owners.iter().any(|(_, fields)| fields.contains(at)));
+        let differs = if asked {
+            answered != after
+        } else {
+            after.is_none() && answered.is_some() && answered == before && is_owned()
+        };
         if differs && !after.is_some_and(is_open) && !before.is_some_and(is_open) {
             let (planned, answered) = (after.cloned(), answered.cloned());
             found.entry(path.to_owned()).or_insert(Otherwise { path: path.to_owned(), planned, answered });
@@ -113,10 +120,10 @@ fn shown(cause: &Cause) -> Option<(&str, Option<&Value>, Option<&Value>)> {
     }
 }
 
-/// Every field of an object by its path.
-fn leaves(ty: &TypeRef, object: &Value) -> BTreeMap<String, Value> {
+/// Every field of an object by its path, as text and as such.
+fn leaves(ty: &TypeRef, object: &Value) -> BTreeMap<String, (FieldPath, Value)> {
     let all = diff::diff(ty, &json!({}), &fields::stripped(object));
-    all.into_iter().filter_map(|change| Some((change.path.to_string(), change.after?))).collect()
+    all.into_iter().filter_map(|change| Some((change.path.to_string(), (change.path, change.after?)))).collect()
 }
 
 #[cfg(test)]

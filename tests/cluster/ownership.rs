@@ -13,14 +13,15 @@ pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new("ownership", cluster);
     let file = story.stack();
 
-    story.tell("Somebody made the port registry with kubectl apply, and put more into it.");
+    story.tell("Somebody made the namespace and the port registry with kubectl apply, and put more into the registry.");
     story.meanwhile(async |client| {
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let namespace = serde_json::from_value(json!({"metadata": {"name": "ownership"}})).unwrap();
-        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-        let maps: Api<ConfigMap> = Api::namespaced(client, "ownership");
         let manager =
             PostParams { field_manager: Some("kubectl-client-side-apply".to_owned()), ..PostParams::default() };
+        // The server gives it a label of its own, which then is this manager's.
+        let namespace = serde_json::from_value(json!({"metadata": {"name": "ownership"}})).unwrap();
+        namespaces.create(&manager, &namespace).await.unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(client, "ownership");
         let data = json!({"metadata": {"name": "mcp-port-registry"}, "data": {"notes": "ask the night shift"}});
         maps.create(&manager, &serde_json::from_value(data).unwrap()).await.unwrap();
     });

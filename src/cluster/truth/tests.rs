@@ -123,16 +123,26 @@ fn what_was_applied_and_is_not_there_is_told() {
 fn what_the_plan_shows_as_changing_has_to_change() {
     let gone = change(".metadata.labels.old", json!("x"), Value::Null);
     let label = |value: &'static str| move |answer: &mut Value| answer["metadata"]["labels"] = json!({"old": value});
+    let owned = |answer: &mut Value| {
+        label("x")(answer);
+        answer["metadata"]["managedFields"].as_array_mut().expect("there are some").push(json!({
+            "manager": "webhook", "operation": "Update", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:metadata": {"f:labels": {"f:old": {}}}},
+        }));
+    };
     for confirmation in [Confirmation::DryRun, Confirmation::Unconfirmed("nobody asked".to_owned())] {
         let step = step("Deployment", confirmation, vec![gone.clone()]);
         check(&step, deployment(), |_| {}, &[]);
-        check(&step, deployment(), label("x"), &[r#".metadata.labels.old: planned (none), answered "x""#]);
+        check(&step, deployment(), owned, &[r#".metadata.labels.old: planned (none), answered "x""#]);
     }
     // Another value than before may be a default, which only the server knows: it was not asked, or it said so.
     let asked = step("Deployment", Confirmation::DryRun, vec![gone.clone()]);
     check(&asked, deployment(), label("y"), &[r#".metadata.labels.old: planned (none), answered "y""#]);
     let guessed = step("Deployment", Confirmation::Unconfirmed("nobody asked".to_owned()), vec![gone]);
     check(&guessed, deployment(), label("y"), &[]);
+    // As is what was there before and is nobody's any more, such as what a server had filled in and another manager held.
+    check(&guessed, deployment(), label("x"), &[]);
+    check(&asked, deployment(), label("x"), &[r#".metadata.labels.old: planned (none), answered "x""#]);
     let by_webhook =
         step("Deployment", Confirmation::DryRun, vec![change(".metadata.labels.new", Value::Null, json!("1"))]);
     let new = |answer: &mut Value| answer["metadata"]["labels"] = json!({"new": "1"});
