@@ -22,10 +22,10 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The documents: those of the root and those in docs/, explanations among them.
+/// The documents: those of the root and those in docs/, explanations and how-tos among them.
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "docs/explanation"] {
+    for folder in ["", "docs", "docs/explanation", "docs/how-to"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".md") {

@@ -1,0 +1,40 @@
+//! Documents that are carried out as they are read: every command is run, every change is made to the files, and what
+//! the document shows of an answer is compared, whole, with the answer. `SNAPSHOTS=overwrite` writes new answers.
+
+#![allow(clippy::unwrap_used, reason = "a document that cannot be carried out has failed")]
+#![allow(clippy::disallowed_methods, reason = "a document starts the program, and other programs that readers have")]
+
+mod story;
+mod walkthrough;
+
+use walkthrough::carry_out;
+
+#[test]
+fn the_tutorial() {
+    carry_out("docs/tutorial.md", &[]);
+}
+
+#[test]
+fn a_new_service() {
+    carry_out("docs/how-to/new-service.md", &[]);
+}
+
+#[test]
+fn a_new_environment() {
+    carry_out("docs/how-to/new-environment.md", &[]);
+}
+
+#[test]
+fn recovery_from_a_failed_apply() {
+    carry_out("docs/how-to/recover.md", &[]);
+}
+
+#[test]
+fn what_kubectl_or_helm_made_is_taken_over() {
+    carry_out("docs/how-to/take-over.md", &[]);
+}
+
+#[test]
+fn review_in_ci() {
+    carry_out("docs/how-to/review-in-ci.md", &[]);
+}
