@@ -73,11 +73,19 @@ pub fn write(dir: &Path, files: &[ManifestFile]) -> Result<Written, RenderError>
     let new: BTreeMap<String, String> =
         files.iter().map(|file| (file.name.clone(), digest(file.text.as_bytes()))).collect();
 
+    for file in files {
+        if let Some(way) = blocked_way(dir, &file.name) {
+            return Err(RenderError::Foreign(way));
+        }
+    }
     let mut stale = Vec::new();
     for (name, recorded) in &earlier {
         let path = dir.join(name);
         if new.contains_key(name) || !is_there(&path) {
             continue;
+        }
+        if let Some(way) = blocked_way(dir, name) {
+            return Err(RenderError::Changed(way));
         }
         match read_plain(&path) {
             Some(bytes) if digest(&bytes) == *recorded => stale.push(path),
@@ -101,13 +109,28 @@ pub fn write(dir: &Path, files: &[ManifestFile]) -> Result<Written, RenderError>
     let both: BTreeMap<String, String> = earlier.into_iter().chain(new.clone()).collect();
     write_list(dir, &both)?;
     for (path, file) in &to_write {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io_error("create the directory", folder))?;
+        }
         fs::write(path, &file.text).map_err(io_error("write", path))?;
     }
     for path in &stale {
         fs::remove_file(path).map_err(io_error("delete", path))?;
+        // A directory goes with the last file in it; one that holds anything else refuses to.
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != dir) {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
     }
     write_list(dir, &new)?;
     Ok(Written { written: to_write.len(), unchanged: files.len() - to_write.len(), deleted: stale.len() })
+}
+
+/// What stands between the directory and a file below it without being a directory itself, such as a link elsewhere.
+fn blocked_way(dir: &Path, name: &str) -> Option<PathBuf> {
+    let folders = name.match_indices('/').filter_map(|(at, _)| name.get(..at)).map(|folder| dir.join(folder));
+    folders.into_iter().find(|way| fs::symlink_metadata(way).is_ok_and(|found| !found.is_dir()))
 }
 
 /// Whether anything of that name is there, a broken link included.
@@ -141,8 +164,8 @@ fn read_list(dir: &Path) -> Result<BTreeMap<String, String>, RenderError> {
             let (sum, name) = line.split_once("  ").ok_or_else(bad)?;
             // A list is only text: it must not make us reach outside the directory.
             let inside = ENDINGS.iter().any(|ending| name.ends_with(ending))
-                && !name.starts_with('.')
-                && !name.contains(['/', '\\']);
+                && !name.contains('\\')
+                && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
             if inside { Ok((name.to_owned(), sum.to_owned())) } else { Err(bad()) }
         })
         .collect()
@@ -210,8 +233,37 @@ mod tests {
         std::os::unix::fs::symlink(&outside, out.join("a.yaml")).unwrap();
         assert!(matches!(write(&out, &files(&[("a.yaml", "1")])), Err(RenderError::Foreign(_))));
         let sum = digest(b"precious");
-        fs::write(out.join(LIST), format!("{HEADER}\n{sum}  ../outside.yaml\n")).unwrap();
-        assert!(matches!(write(&out, &files(&[("b.yaml", "1")])), Err(RenderError::BadList(_))));
+        for name in ["../outside.yaml", "a/../../outside.yaml", "/outside.yaml", "a//outside.yaml"] {
+            fs::write(out.join(LIST), format!("{HEADER}\n{sum}  {name}\n")).unwrap();
+            assert!(matches!(write(&out, &files(&[("b.yaml", "1")])), Err(RenderError::BadList(_))), "{name}");
+        }
         assert_eq!(fs::read_to_string(&outside).unwrap(), "precious");
+    }
+
+    #[test]
+    fn directories_come_and_go_with_their_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        write(&out, &files(&[("a/b/c.yaml", "1"), ("a/d.yaml", "2"), ("e/f.yaml", "3")])).unwrap();
+        fs::write(out.join("e/mine.txt"), "keep").unwrap();
+        let again = write(&out, &files(&[("a/d.yaml", "2")])).unwrap();
+        assert_eq!(again, Written { written: 0, unchanged: 1, deleted: 2 });
+        assert_eq!(
+            (listing(&out), listing(&out.join("a"))),
+            (vec![LIST.into(), "a".into(), "e".into()], vec!["d.yaml".into()])
+        );
+        assert_eq!(listing(&out.join("e")), ["mine.txt"]);
+    }
+
+    #[test]
+    fn a_linked_directory_is_neither_written_nor_emptied() {
+        let dir = tempfile::tempdir().unwrap();
+        let (out, outside) = (dir.path().join("out"), dir.path().join("outside"));
+        write(&out, &files(&[("a/b.yaml", "1")])).unwrap();
+        fs::rename(out.join("a"), &outside).unwrap();
+        std::os::unix::fs::symlink(&outside, out.join("a")).unwrap();
+        assert!(matches!(write(&out, &files(&[("a/b.yaml", "2")])), Err(RenderError::Foreign(_))));
+        assert!(matches!(write(&out, &files(&[])), Err(RenderError::Changed(_))));
+        assert_eq!(fs::read_to_string(outside.join("b.yaml")).unwrap(), "1");
     }
 }

@@ -61,6 +61,73 @@ fn a_kustomization_lists_every_file_in_order() {
     golden("render/kustomize-nowhere.txt", story.transcript("render shop -e production --format kustomize"));
 }
 
+/// Every file below a directory, one after the other.
+fn all_below(story: &Story, directory: &str) -> String {
+    let files = story.files().into_iter().filter(|file| file.starts_with(directory) && file.ends_with(".yaml"));
+    files.map(|file| format!("# {file}\n{}", fs::read_to_string(story.path().join(&file)).unwrap())).collect()
+}
+
+/// The small stack with what controllers treat in a way of its own: a job, an autoscaler, a way in with a certificate.
+fn for_controllers() -> Story {
+    let story = small();
+    story.edit(
+        "stacks/shop.yaml",
+        "  mail: {tier: all, port: 9001}\n",
+        "  mail: {tier: all, port: 9001, depends_on: [cart], gateway: {path: /}, autoscale: {min: 2, max: 4, cpu: 70}, \
+         jobs: {prepare: {command: [prepare]}}}\n",
+    );
+    let more = "autoscaling: true\ngateway: {host: shop.example, ingress_class: nginx, tls_secret: shop-tls}\nimage:";
+    story.edit("environments/production.yaml", "image:", more);
+    story
+}
+
+#[test]
+fn a_small_stack_for_argo_cd() {
+    let story = for_controllers();
+    let line = "render shop -e production --format argocd --repo https://git.example/fleet.git --out-dir deploy/shop";
+    golden("render/argocd.txt", story.transcript(line));
+    golden("render/argocd.yaml", all_below(&story, "deploy/"));
+    // Whatever was there goes with another format, and the same comes back to the byte.
+    let before = all_below(&story, "deploy/");
+    story.run(&["render", "shop", "-e", "production", "--out-dir", "deploy/shop"]);
+    assert!(story.files().iter().all(|file| !file.starts_with("deploy/shop/manifests")));
+    assert_eq!(story.run(&line.split(' ').collect::<Vec<_>>()).0, 0);
+    assert_eq!(all_below(&story, "deploy/"), before);
+}
+
+#[test]
+fn a_small_stack_for_flux() {
+    let story = for_controllers();
+    let line = "render shop -e production --format flux --repo https://git.example/fleet.git --out-dir deploy/shop";
+    golden("render/flux.txt", story.transcript(line));
+    golden("render/flux.yaml", all_below(&story, "deploy/shop/flux"));
+    let packed =
+        "render shop -e production --format flux --repo oci://registry.example/fleet --repo-path . --out-dir packed";
+    assert_eq!(story.run(&packed.split(' ').collect::<Vec<_>>()).0, 0);
+    golden("render/flux-oci.yaml", all_below(&story, "packed/flux/s"));
+}
+
+#[test]
+fn what_a_controller_cannot_follow_is_refused() {
+    let story = small();
+    let lines = [
+        "--format argocd --repo https://git.example/fleet.git",
+        "--format argocd --out-dir deploy",
+        "--format argocd --out-dir deploy --repo oci://registry.example/fleet",
+        "--format argocd --out-dir ../deploy --repo https://git.example/fleet.git",
+        "--format argocd --out-dir deploy --source GitRepository/fleet",
+        "--format flux --out-dir deploy",
+        "--format flux --out-dir deploy --source HelmRepository/fleet",
+        "--format flux --out-dir deploy --repo https://git.example/fleet.git --auto-sync",
+        "--format flux --out-dir deploy --repo https://git.example/fleet.git --show-secrets",
+        "--format kustomize --out-dir deploy --repo https://git.example/fleet.git",
+    ];
+    let said: Vec<String> =
+        lines.iter().map(|line| story.transcript(&format!("render shop -e production -q {line}"))).collect();
+    golden("render/gitops-refused.txt", said.join("\n"));
+    assert!(story.files().iter().all(|file| !file.contains("deploy/")));
+}
+
 #[test]
 fn a_small_stack_as_a_compose_file() {
     let story = small();

@@ -19,6 +19,7 @@ mod gateway;
 mod hardening;
 mod isolation;
 pub mod jobs;
+pub mod kinds;
 mod mcp_service;
 mod mesh;
 pub mod model;

@@ -17,6 +17,7 @@ pub mod error;
 mod events;
 mod findings;
 mod format;
+mod gitops;
 pub mod graph;
 pub mod history;
 pub mod init;

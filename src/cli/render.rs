@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use super::gitops::{Controller, GitOpsArgs};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, findings};
 use crate::check::registry::Registry;
 use crate::cluster::connect::Choice;
@@ -31,6 +32,8 @@ pub struct Args {
     /// Write files into this directory, and delete what an earlier render left there
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
+    #[command(flatten)]
+    gitops: GitOpsArgs,
 }
 
 /// What is written.
@@ -40,18 +43,43 @@ enum RenderFormat {
     Manifests,
     /// The same with a kustomization.yaml that lists them
     Kustomize,
+    /// An Argo CD Application, with the manifests in waves that follow from the phases
+    Argocd,
+    /// A Flux Kustomization for each service, which waits for the phase before
+    Flux,
     /// A Compose file for one machine with Docker
     Compose,
     /// The port registry, unified_mcp_port_registry.json
     Registry,
 }
 
+impl RenderFormat {
+    /// Who applies what is rendered, where that is a controller.
+    fn controller(self) -> Option<Controller> {
+        match self {
+            Self::Argocd => Some(Controller::ArgoCd),
+            Self::Flux => Some(Controller::Flux),
+            Self::Manifests | Self::Kustomize | Self::Compose | Self::Registry => None,
+        }
+    }
+}
+
 /// Loads, checks, composes, writes.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    let controller = args.format.controller();
+    if controller.is_none() {
+        args.gitops.unused()?;
+    } else if args.show_secrets {
+        let error = anyhow!("what a controller applies stands in a repository, where nothing secret may be");
+        return Err(CommandError::new(exit::ERROR, error).hint("leave out --show-secrets"));
+    }
     let loaded = context.load(&args.stack, ui)?;
     let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
     let mut desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
-    if !args.show_secrets && !Secrets::withhold_from(&mut desired, ui.known().clone()).is_empty() {
+    if !args.show_secrets
+        && !Secrets::withhold_from(&mut desired, ui.known().clone()).is_empty()
+        && controller.is_none()
+    {
         ui.status("what is secret is withheld: (secret) stands in its place; --show-secrets writes it");
     }
     let one = |name: &str, text: String| vec![ManifestFile { name: name.to_owned(), text }];
@@ -66,6 +94,8 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         }
         (RenderFormat::Manifests, Some(_)) => manifests::files(&desired)?,
         (RenderFormat::Kustomize, Some(_)) => manifests::kustomization(&desired)?,
+        (RenderFormat::Argocd, dir) => args.gitops.render(Controller::ArgoCd, &desired, dir.as_deref(), ui)?,
+        (RenderFormat::Flux, dir) => args.gitops.render(Controller::Flux, &desired, dir.as_deref(), ui)?,
         (RenderFormat::Compose, _) => one("compose.yaml", compose_file(&desired)?),
         (RenderFormat::Registry, _) => {
             one("unified_mcp_port_registry.json", json_document(&Registry::of(&loaded.stack, &loaded.environment)))

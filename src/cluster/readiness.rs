@@ -7,34 +7,6 @@ use serde_json::Value;
 
 use crate::observe::{Health, Readiness};
 
-/// Where objects of a kind come among those of one phase: first what others live in, then what workloads refer
-/// to, then what is run to its end before them, then the rest.
-pub(crate) fn stage(kind: &str) -> u32 {
-    match kind {
-        "Namespace" | "CustomResourceDefinition" => 0,
-        "PriorityClass"
-        | "RuntimeClass"
-        | "StorageClass"
-        | "ServiceAccount"
-        | "ConfigMap"
-        | "Secret"
-        | "PersistentVolumeClaim"
-        | "ResourceQuota"
-        | "LimitRange"
-        | "Role"
-        | "ClusterRole"
-        | "NetworkPolicy" => 1,
-        "RoleBinding" | "ClusterRoleBinding" => 2,
-        "Job" => 3,
-        _ => 4,
-    }
-}
-
-/// Whether objects of later stages cannot exist, or must not be started, before one of this kind is ready.
-pub(crate) fn is_gate(kind: &str) -> bool {
-    matches!(kind, "CustomResourceDefinition" | "Job")
-}
-
 /// How an object made from this manifest is judged; `floor` is the minimum of an autoscaler that owns its size.
 pub(crate) fn rule(manifest: &Value, floor: Option<u32>) -> Readiness {
     let replicas = || manifest.pointer("/spec/replicas").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());

@@ -19,8 +19,7 @@ pub struct ManifestError {
 /// A file of a rendered stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestFile {
-    /// Its name, of letters, digits, `-`, `.` and `_` alone: phase, place within it, kind, namespace and name of the
-    /// object.
+    /// Its name, of letters, digits, `-`, `.` and `_` alone, with `/` between folders.
     pub name: String,
     /// Its text, one YAML document.
     pub text: String,

@@ -8,6 +8,7 @@ pub mod difference;
 pub mod events;
 pub mod facts;
 pub mod findings;
+pub mod gitops;
 pub mod graph;
 pub mod history;
 pub mod manifests;

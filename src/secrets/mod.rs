@@ -260,6 +260,11 @@ pub(crate) fn is_withheld(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text == HIDDEN || is_digest(text))
 }
 
+/// The places of an object where something stands for a value.
+pub(crate) fn withheld(object: &Value) -> Vec<String> {
+    Places::default().withheld(object).into_iter().map(|place| place.path).collect()
+}
+
 /// Puts [`HIDDEN`] in the place of digests that mean nothing outside of this process.
 pub(crate) fn forget_passing(value: &mut Value) {
     match value {

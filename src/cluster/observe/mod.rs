@@ -20,6 +20,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use strata_components::desired::{Desired, Resource, ResourceId};
+use strata_components::kinds::takes_along;
 use structured_merge::schema::Schema;
 
 use super::Cluster;
@@ -193,11 +194,6 @@ fn live_object(
         health: readiness::health(object, &rule),
         controlled: is_controlled(object),
         left_by: place.left_by,
-        guarded: match id.kind.kind.as_str() {
-            "Namespace" => Some("everything in a namespace goes with it".to_owned()),
-            "PersistentVolumeClaim" => Some("its data may go with it".to_owned()),
-            "CustomResourceDefinition" => Some("every object of its kind goes with it".to_owned()),
-            _ => None,
-        },
+        guarded: takes_along(&id.kind.kind).map(str::to_owned),
     }
 }

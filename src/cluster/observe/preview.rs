@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use http::StatusCode;
 use serde_json::Value;
 use strata_components::desired::{Resource, ResourceId};
+use strata_components::kinds::{is_gate, stage};
 use structured_merge::predict::{Prediction, predict};
 use structured_merge::schema::{Schema, TypeRef};
 
@@ -119,8 +120,8 @@ impl Cluster {
             left,
             hands_over,
             altered: altered.into_inner().unwrap_or_default(),
-            stage: readiness::stage(&id.kind.kind),
-            gate: readiness::is_gate(&id.kind.kind),
+            stage: stage(&id.kind.kind),
+            gate: is_gate(&id.kind.kind),
             // As long as an autoscaler decides the size, the workload is ready at that.
             readiness: if sizeless.is_some() { Readiness::RolledOut } else { readiness::rule(wanted, floor) },
             outcome,

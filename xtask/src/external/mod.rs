@@ -8,6 +8,7 @@
 mod alerts;
 mod checkov;
 mod compose;
+mod gitops;
 mod manifests;
 mod network;
 mod process;
@@ -104,6 +105,9 @@ impl Judges {
                 manifests::yamllint(programs, out, objects)?,
                 manifests::published_schemas(programs, out, objects)?,
             ])
+        })?;
+        heard(subject, "published schemas of Argo CD and Flux", &self.manifests, |programs| {
+            gitops::judge(programs, subject, out, objects)
         })?;
         heard(subject, "network-config-analyzer", &self.network, |programs| {
             Ok(vec![network::compare(programs, subject, out, objects)?])

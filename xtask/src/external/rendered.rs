@@ -38,8 +38,22 @@ impl Subject<'_> {
     /// When they cannot be rendered or read back, or there are none.
     pub(super) fn render(&self, out: &Path) -> anyhow::Result<Vec<Object>> {
         let place = out.to_str().context("the directory of tools has no name in UTF-8")?;
-        self.ask("render", &["--out-dir", place])?;
-        objects(out)
+        self.render_as(out, &["--out-dir", place])
+    }
+
+    /// The same with these arguments, which name `out`; in directories below it as well.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub(super) fn render_as(&self, out: &Path, more: &[&str]) -> anyhow::Result<Vec<Object>> {
+        self.ask("render", more)?;
+        let mut found = Vec::new();
+        objects(out, &mut found)?;
+        found.sort_by(|one, other| one.file.cmp(&other.file));
+        if found.is_empty() {
+            bail!("nothing was rendered into {}", out.display());
+        }
+        Ok(found)
     }
 }
 
@@ -109,19 +123,16 @@ pub(super) fn template(kind: &str) -> Option<&'static str> {
     }
 }
 
-fn objects(out: &Path) -> anyhow::Result<Vec<Object>> {
-    let mut objects = Vec::new();
-    for entry in fs::read_dir(out)? {
+fn objects(out: &Path, found: &mut Vec<Object>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
         let file = entry?.path();
-        if file.extension().is_some_and(|ending| ending == "yaml") {
+        if file.is_dir() {
+            objects(&file, found)?;
+        } else if file.extension().is_some_and(|ending| ending == "yaml") {
             let text = fs::read_to_string(&file)?;
             let value = serde_saphyr::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
-            objects.push(Object { file, value });
+            found.push(Object { file, value });
         }
     }
-    objects.sort_by(|one, other| one.file.cmp(&other.file));
-    if objects.is_empty() {
-        bail!("nothing was rendered into {}", out.display());
-    }
-    Ok(objects)
+    Ok(())
 }
