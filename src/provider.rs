@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::history::pack::UnpackError;
 use crate::history::{Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Readiness, Snapshot};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, PlannedNeed, Step};
 use crate::secrets::RevealError;
 
 /// Something that keeps resources.
@@ -87,6 +87,15 @@ pub trait Provider: Send + Sync {
         waits: &'a [Wait],
         heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
     ) -> BoxFuture<'a, Vec<Result<(), WaitError>>>;
+
+    /// Waits until something outside the stack is there, for `limit` at the most. Calls `heard` whenever what is missing
+    /// changes. Writes nothing.
+    fn meet<'a>(
+        &'a self,
+        need: &'a PlannedNeed,
+        limit: Duration,
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<(), WaitError>>;
 
     /// Writes down what the instance holds, after the last step of `plan` succeeded.
     fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>>;
@@ -245,6 +254,16 @@ pub enum WaitError {
         /// What was missing at the end.
         missing: String,
         /// Events and last log lines that explain it.
+        details: Vec<String>,
+    },
+    /// The limit is over, and what was to go is there.
+    #[error("not gone after {} s: {missing}", limit.as_secs())]
+    StillThere {
+        /// The limit.
+        limit: Duration,
+        /// What was known of it at the end.
+        missing: String,
+        /// Events that explain it.
         details: Vec<String>,
     },
     /// The provider could not be asked any more.

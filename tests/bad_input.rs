@@ -107,6 +107,13 @@ fn byte_order_mark_and_line_feeds_of_other_systems_are_fine() {
 }
 
 #[test]
+fn needs_that_are_no_needs() {
+    let needs = "9001, needs: {service: [], services: [{name: Postgres, within: soon}], definitions: [{name: certificates}], \
+                 nodes: [{label: gpu==1, count: 0}]}}";
+    changed("needs", 1, "9001}", needs);
+}
+
+#[test]
 fn types_and_fields() {
     changed("unknown-field", 1, "mail: {tier: back, port", "mail: {teir: back, port");
     changed("duplicate-key", 1, "  web: {", "  cart: {");

@@ -68,6 +68,7 @@ pub(crate) fn desired(namespace: &str, count: usize, round: u32) -> Desired {
         resources,
         claims: Claims::default(),
         ownership: Default::default(),
+        needs: Default::default(),
         notes: Vec::new(),
     }
 }

@@ -25,6 +25,7 @@ use crate::model::{Environment, InstanceSuffix, JobName, Port, Priority, Stack};
 use crate::monitoring::{Watched, service_monitor};
 use crate::moving::overlap;
 use crate::namespace::namespace;
+use crate::needs::needs;
 use crate::neighbours::Neighbours;
 use crate::phases::{Schedule, schedule};
 use crate::port_registry::{entries, port_registry};
@@ -174,6 +175,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         resources,
         claims: claims(context, &specs),
         ownership: stack.ownership.clone(),
+        needs: needs(&specs),
         notes,
     };
     roll_with_config(&mut desired);

@@ -3,6 +3,7 @@
 //! A [`Resource`] is one object of one provider, complete but for what only the cluster adds. This file knows
 //! nothing of how a resource is applied, nor of what is live.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 use crate::claims::Claims;
 use crate::model::{Duration, Ownership};
+use crate::needs::Need;
 
 /// Annotation that carries a resource's [address](Resource::address), so that what has left the stack can still be named.
 pub const ADDRESS_ANNOTATION: &str = "strata.dev/address";
@@ -164,6 +166,9 @@ pub struct Desired {
     /// Who may hold what on live objects, and which existing objects become the instance's.
     #[serde(default, skip_serializing_if = "Ownership::is_empty")]
     pub ownership: Ownership,
+    /// What services wait for outside the stack before anything of them is applied, by the services' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, Vec<Need>>,
     /// Where what was written gave way to something else, sorted: a cap, a higher floor. Shown by `check`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -326,6 +331,7 @@ mod tests {
             }],
             claims: Claims::default(),
             ownership: Ownership::default(),
+            needs: BTreeMap::new(),
             notes: Vec::new(),
         };
         desired.add(service, component, manifest)?;

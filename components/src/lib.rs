@@ -26,6 +26,7 @@ pub mod model;
 mod monitoring;
 mod moving;
 mod namespace;
+pub mod needs;
 mod neighbours;
 pub mod phases;
 mod port_registry;

@@ -160,6 +160,7 @@ mod tests {
             resources: Vec::new(),
             claims: Default::default(),
             ownership: Default::default(),
+            needs: Default::default(),
             notes: Vec::new(),
         };
         for (at, manifest) in manifests.into_iter().enumerate() {

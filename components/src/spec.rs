@@ -7,7 +7,8 @@ use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
     Autoscale, Availability, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Job, JobName,
-    Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+    Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath,
+    UserId,
 };
 use crate::sizing::size;
 
@@ -24,6 +25,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) namespace: String,
     pub(crate) phase: u32,
     pub(crate) depends_on: BTreeSet<ServiceRef>,
+    /// What it waits for that the stack does not bring.
+    pub(crate) needs: Needs,
     /// What it connects to outside the fleet.
     pub(crate) egress: BTreeSet<Egress>,
     /// After the environment's offset.
@@ -123,6 +126,10 @@ impl ServiceSpec {
             namespace,
             phase,
             depends_on,
+            needs: changed
+                .and_then(|changed| changed.needs.clone())
+                .or_else(|| service.needs.clone())
+                .unwrap_or_default(),
             egress: egress.iter().copied().collect(),
             port,
             health_port,

@@ -1,18 +1,23 @@
-//! The executor: phases in order, stages inside a phase, everything of a stage at once.
+//! The executor: phases in order, stages inside a phase, everything of a stage at once. What waits for something outside
+//! the stack begins later, beside the rest of its phase.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, join, join_all};
 use futures::stream::{self, StreamExt};
 use strata_components::desired::ResourceId;
-use tokio::sync::watch;
+use strata_components::needs::Need;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::lanes::Lanes;
 use super::outcome::{Event, Failure, NotTried, Outcome, StepDone};
 use crate::history::{Draft, Ending, Head};
 use crate::observe::Readiness;
-use crate::plan::{Action, Order, Plan, PlanPhase, Step};
+use crate::plan::{Action, Order, Plan, PlanPhase, PlannedNeed, Step};
 use crate::provider::{Done, LockGuard, Patience, Provider, ProviderError, Until, Wait, WaitError, WaitNotice};
 
 /// How a plan is carried out.
@@ -107,9 +112,9 @@ pub async fn carry_out(
 ) -> Result<Outcome, ProviderError> {
     let Turn::Taken(guard) = turn else {
         // What an earlier run left unready is still waited for; after an interrupt, nothing is.
-        let mut run = Run::new(provider, plan, settings, tell, interrupt);
+        let run = Run::new(provider, plan, settings, tell, interrupt);
         run.until_the_end().await;
-        return Ok(run.outcome);
+        return Ok(run.outcome());
     };
     let head = match open(provider, plan, draft, &tell).await {
         Ok(head) => head,
@@ -120,19 +125,22 @@ pub async fn carry_out(
         }
     };
     let (outcome, lost) = {
-        let mut run = Run::new(provider, plan, settings, tell.clone(), interrupt);
+        let run = Run::new(provider, plan, settings, tell.clone(), interrupt);
         let lost = tokio::select! {
             () = run.until_the_end() => None,
             reason = guard.lost() => Some(reason),
         };
         if let Some(reason) = &lost {
             run.abort(reason);
-        } else if run.outcome.is_complete()
+        }
+        let mut outcome = run.outcome();
+        if lost.is_none()
+            && outcome.is_complete()
             && let Err(error) = provider.finish(plan).await
         {
-            run.outcome.aborted = Some(error.to_string());
+            outcome.aborted = Some(error.to_string());
         }
-        (run.outcome, lost)
+        (outcome, lost)
     };
     // Who has lost the lock writes nothing more.
     if lost.is_none()
@@ -179,16 +187,31 @@ struct Run<'a> {
     settings: &'a Settings,
     tell: Tell,
     interrupt: watch::Receiver<bool>,
+    /// As many as steps may be in flight at once.
+    permits: Semaphore,
+    books: Mutex<Books>,
+    /// What is known of steps that were begun, for when the run ends in the middle of a stage.
+    begun: Mutex<BTreeMap<(Order, ResourceId), Begun>>,
+}
+
+/// How far a run has come.
+struct Books {
     outcome: Outcome,
     /// Services of which something failed or was not tried, with why others do not go on.
     stopped: BTreeMap<String, String>,
     /// Steps that have been accounted for in the outcome.
     settled: BTreeSet<(Order, ResourceId)>,
+    /// What was not there, by the number of the phase that waited for it.
+    unmet: BTreeSet<(u32, Need)>,
     /// The order of the phase that is being carried out.
     order: Order,
-    /// What is known of steps that were begun, for when the run ends in the middle of a stage.
-    begun: Mutex<BTreeMap<(Order, ResourceId), Begun>>,
 }
+
+/// What is live of the steps that were carried out, or had nothing to do.
+type Uids = BTreeMap<ResourceId, Option<String>>;
+
+/// A wait for something outside the stack, which several may wait for.
+type Awaited<'a> = Shared<BoxFuture<'a, Result<(), WaitError>>>;
 
 /// What is known of a step that was begun.
 enum Begun {
@@ -214,12 +237,25 @@ impl<'a> Run<'a> {
             settings,
             tell,
             interrupt,
-            outcome: Outcome::default(),
-            stopped: BTreeMap::new(),
-            settled: BTreeSet::new(),
-            order: Order::Apply,
+            permits: Semaphore::new(settings.parallel.max(1)),
+            books: Mutex::new(Books {
+                outcome: Outcome::default(),
+                stopped: BTreeMap::new(),
+                settled: BTreeSet::new(),
+                unmet: BTreeSet::new(),
+                order: Order::Apply,
+            }),
             begun: Mutex::default(),
         }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it ended.
+    fn outcome(self) -> Outcome {
+        self.books.into_inner().unwrap_or_else(PoisonError::into_inner).outcome
     }
 
     /// Notes what is known of a step.
@@ -228,7 +264,7 @@ impl<'a> Run<'a> {
     }
 
     /// Carries out all phases. An interrupt is told as soon as it is heard.
-    async fn until_the_end(&mut self) {
+    async fn until_the_end(&self) {
         let (tell, mut interrupt) = (self.tell.clone(), self.interrupt.clone());
         let told = async move {
             // A sender that is gone can tell no more.
@@ -242,13 +278,14 @@ impl<'a> Run<'a> {
             () = told => {}
             () = self.phases() => {}
         }
-        self.outcome.interrupted |= *self.interrupt.borrow() && !self.outcome.not_tried.is_empty();
+        let mut books = self.books();
+        books.outcome.interrupted |= *self.interrupt.borrow() && !books.outcome.not_tried.is_empty();
     }
 
-    async fn phases(&mut self) {
+    async fn phases(&self) {
         let plan = self.plan;
         for phase in &plan.phases {
-            self.order = phase.order;
+            self.books().order = phase.order;
             if let Some(reason) = self.reason_to_stop(phase) {
                 phase.steps.iter().for_each(|step| self.not_tried(step, &reason));
                 continue;
@@ -262,44 +299,123 @@ impl<'a> Run<'a> {
         if *self.interrupt.borrow() {
             return Some("interrupted".to_owned());
         }
-        let failure = self.outcome.failed.first()?;
+        let books = self.books();
+        let failure = books.outcome.failed.first()?;
         match phase.order {
             Order::Delete => Some(format!("nothing is deleted after a failure ({})", failure.id)),
             Order::Close => Some(format!("nothing is closed after a failure ({})", failure.id)),
             // What belongs to no service is what every service stands on.
             Order::Apply => {
-                let ground = self.stopped.get("")?;
+                let ground = books.stopped.get("")?;
                 Some(ground.clone())
             }
         }
     }
 
-    async fn phase(&mut self, phase: &'a PlanPhase) {
+    async fn phase(&self, phase: &'a PlanPhase) {
         let began = Instant::now();
         let tried: Vec<&Step> = phase.steps.iter().filter(|step| self.reason_not_to_try(step).is_none()).collect();
         let changes = tried.iter().filter(|step| is_change(step)).count();
         let waits = tried.iter().filter(|step| until(step).is_some()).count();
+        let needs: Vec<Option<Awaited<'_>>> = phase.needs.iter().map(|need| self.awaited(need, &tried)).collect();
         (self.tell)(Event::PhaseStarted {
             order: phase.order,
             number: phase.number,
             name: phase.name.clone(),
             changes,
-            waits,
+            waits: waits + needs.iter().flatten().count(),
         });
-        let mut uids: BTreeMap<ResourceId, Option<String>> = BTreeMap::new();
-        let stages: BTreeSet<u32> = phase.steps.iter().map(|step| step.stage).collect();
-        for stage in stages {
-            self.stage(phase, stage, &mut uids).await;
-            // What others cannot exist without is waited for before they are applied.
-            self.wait(phase, |step| step.gate && step.stage == stage, &uids).await;
-        }
-        self.wait(phase, |_| true, &uids).await;
+        let Lanes { free, held } = Lanes::of(phase);
+        let (through, passed) = watch::channel(false);
+        let first = async {
+            let uids = self.stages(phase, &free).await;
+            through.send_replace(true);
+            self.wait(phase, &free, &uids).await;
+        };
+        let others = held.iter().map(|(waits, steps)| {
+            let mut passed = passed.clone();
+            let awaited = waits.iter().filter_map(|at| Some((phase.needs.get(*at)?, needs.get(*at)?.clone()?)));
+            let (needs, awaited): (Vec<_>, Vec<_>) = awaited.unzip();
+            async move {
+                let met = self.unless_interrupted(join_all(awaited)).await.unwrap_or_default();
+                for (need, met) in needs.into_iter().zip(met) {
+                    self.met(phase, need, met);
+                }
+                // A sender that is gone can tell no more.
+                let _ = passed.wait_for(|through| *through).await;
+                let uids = self.stages(phase, steps).await;
+                self.wait(phase, steps, &uids).await;
+            }
+        });
+        join(first, join_all(others)).await;
         (self.tell)(Event::PhaseEnded { number: phase.number, name: phase.name.clone(), after: began.elapsed() });
     }
 
-    async fn stage(&mut self, phase: &'a PlanPhase, stage: u32, uids: &mut BTreeMap<ResourceId, Option<String>>) {
+    /// Does something that an interrupt ends.
+    async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut interrupt = self.interrupt.clone();
+        tokio::select! {
+            biased;
+            // A sender that is gone can tell no more.
+            Ok(_) = interrupt.wait_for(|stop| *stop) => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// The wait for something outside the stack; none where no service that waits for it has a step that is tried.
+    fn awaited<'s>(&'s self, need: &'s PlannedNeed, tried: &[&Step]) -> Option<Awaited<'s>> {
+        let due = |step: &&Step| step.service.as_ref().is_some_and(|service| need.services.contains(service));
+        tried.iter().find(|step| due(step))?;
+        let wait = async move {
+            let (began, tell) = (Instant::now(), self.tell.clone());
+            let heard = move |WaitNotice { id, missing }: WaitNotice| match missing {
+                Some(missing) => tell(Event::Waiting { id, missing }),
+                None => tell(Event::Ready { id, after: began.elapsed() }),
+            };
+            let limit = need.need.within.map_or(self.settings.wait_limit, |limit| limit.as_std());
+            let met = self.provider.meet(need, limit, Arc::new(heard)).await;
+            if let Err(error) = &met {
+                let (reason, details) = unmet(need, error);
+                (self.tell)(Event::Failed { id: need.id.clone(), reason, details });
+            }
+            met
+        };
+        Some(wait.boxed().shared())
+    }
+
+    /// Accounts for a wait for something outside the stack, once for all who wait.
+    fn met(&self, phase: &PlanPhase, need: &PlannedNeed, met: Result<(), WaitError>) {
+        let mut books = self.books();
+        let Err(error) = met else { return };
+        if !books.unmet.insert((phase.number, need.need.clone())) {
+            return;
+        }
+        let (id, (reason, details)) = (need.id.clone(), unmet(need, &error));
+        for service in &need.services {
+            books.stopped.entry(service.clone()).or_insert_with(|| format!("it waits for {id}, which is not there"));
+        }
+        // Nothing was to be done to it.
+        books.outcome.failed.push(Failure { id, action: Action::Unchanged, reason, details });
+    }
+
+    /// Carries out these steps of a phase stage by stage, and says what is live of them afterwards.
+    async fn stages(&self, phase: &'a PlanPhase, steps: &[&'a Step]) -> Uids {
+        let mut uids = Uids::new();
+        let stages: BTreeSet<u32> = steps.iter().map(|step| step.stage).collect();
+        for stage in stages {
+            let of_stage = |step: &&&'a Step| step.stage == stage;
+            let chosen: Vec<&'a Step> = steps.iter().filter(of_stage).copied().collect();
+            self.stage(phase, &chosen, &mut uids).await;
+            // What others cannot exist without is waited for before they are applied.
+            let gates: Vec<&'a Step> = chosen.into_iter().filter(|step| step.gate).collect();
+            self.wait(phase, &gates, &uids).await;
+        }
+        uids
+    }
+
+    async fn stage(&self, phase: &'a PlanPhase, steps: &[&'a Step], uids: &mut Uids) {
         let mut ready = Vec::new();
-        for step in phase.steps.iter().filter(|step| step.stage == stage) {
+        for step in steps.iter().copied() {
             match self.reason_not_to_try(step) {
                 Some(reason) => self.not_tried(step, &reason),
                 None if is_change(step) => ready.push(step),
@@ -310,9 +426,11 @@ impl<'a> Run<'a> {
         }
         let (provider, plan, tell, interrupt) = (self.provider, self.plan, &self.tell, &self.interrupt);
         let limit = self.settings.wait_limit;
-        let (begun, order) = (&self.begun, phase.order);
+        let (begun, order, permits) = (&self.begun, phase.order, &self.permits);
         let results: Vec<_> = stream::iter(ready)
             .map(|step| async move {
+                // Nobody closes it.
+                let _permit = permits.acquire().await;
                 if *interrupt.borrow() {
                     return (step, None);
                 }
@@ -350,25 +468,19 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.outcome.interrupted |= *self.interrupt.borrow();
+        self.books().outcome.interrupted |= *self.interrupt.borrow();
     }
 
-    /// Waits for everything chosen of the phase that was carried out, or was there already, and is not settled yet.
-    async fn wait(
-        &mut self,
-        phase: &'a PlanPhase,
-        chosen: impl Fn(&Step) -> bool,
-        uids: &BTreeMap<ResourceId, Option<String>>,
-    ) {
+    /// Waits for those of these steps of a phase that were carried out, or were there already, and are not settled yet.
+    async fn wait(&self, phase: &'a PlanPhase, steps: &[&'a Step], uids: &Uids) {
         let mut waiting = Vec::new();
         let mut waits = Vec::new();
-        let open: Vec<&Step> = phase
-            .steps
-            .iter()
-            .filter(|step| {
-                uids.contains_key(&step.id) && chosen(step) && !self.settled.contains(&(phase.order, step.id.clone()))
-            })
-            .collect();
+        let open: Vec<&Step> = {
+            let books = self.books();
+            let is_open =
+                |step: &&Step| uids.contains_key(&step.id) && !books.settled.contains(&(phase.order, step.id.clone()));
+            steps.iter().copied().filter(is_open).collect()
+        };
         if open.is_empty() {
             return;
         }
@@ -389,16 +501,11 @@ impl<'a> Run<'a> {
             Some(missing) => tell(Event::Waiting { id: notice.id, missing }),
             None => tell(Event::Ready { id: notice.id, after: began.elapsed() }),
         };
-        let mut interrupt = self.interrupt.clone();
-        let results = tokio::select! {
-            biased;
-            // A sender that is gone can tell no more.
-            Ok(_) = interrupt.wait_for(|stop| *stop) => {
-                self.outcome.interrupted |= !waits.is_empty();
-                waiting.iter().for_each(|step| self.not_tried(step, "applied, but interrupted before it was ready"));
-                return;
-            }
-            results = self.provider.wait(&self.plan.instance, &waits, Arc::new(heard)) => results,
+        let waited = self.provider.wait(&self.plan.instance, &waits, Arc::new(heard));
+        let Some(results) = self.unless_interrupted(waited).await else {
+            self.books().outcome.interrupted |= !waits.is_empty();
+            waiting.iter().for_each(|step| self.not_tried(step, "applied, but interrupted before it was ready"));
+            return;
         };
         for (step, result) in waiting.into_iter().zip(results) {
             match result {
@@ -421,19 +528,22 @@ impl<'a> Run<'a> {
         if *self.interrupt.borrow() {
             return Some("interrupted".to_owned());
         }
-        if self.stopped.is_empty() {
+        let books = self.books();
+        if books.stopped.is_empty() {
             return None;
         }
         let own = step.service.as_deref().unwrap_or_default();
         std::iter::once("")
             .chain(std::iter::once(own))
             .chain(step.waits_for.iter().map(String::as_str))
-            .find_map(|service| self.stopped.get(service).cloned())
+            .find_map(|service| books.stopped.get(service).cloned())
     }
 
-    fn done(&mut self, phase: &PlanPhase, step: &Step, action: Action) {
-        if self.settled.insert((self.order, step.id.clone())) {
-            self.outcome.done.push(StepDone {
+    fn done(&self, phase: &PlanPhase, step: &Step, action: Action) {
+        let mut books = self.books();
+        let order = books.order;
+        if books.settled.insert((order, step.id.clone())) {
+            books.outcome.done.push(StepDone {
                 id: step.id.clone(),
                 action,
                 phase: phase.number,
@@ -443,38 +553,42 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn failed(&mut self, step: &Step, reason: String, details: Vec<String>) {
-        if !self.settled.insert((self.order, step.id.clone())) {
+    fn failed(&self, step: &Step, reason: String, details: Vec<String>) {
+        let mut books = self.books();
+        let order = books.order;
+        if !books.settled.insert((order, step.id.clone())) {
             return;
         }
         (self.tell)(Event::Failed { id: step.id.clone(), reason: reason.clone(), details: details.clone() });
         let service = step.service.clone().unwrap_or_default();
-        self.stopped.entry(service).or_insert_with(|| format!("it depends on {}, which failed", step.id));
-        self.outcome.failed.push(Failure { id: step.id.clone(), action: step.action, reason, details });
+        books.stopped.entry(service).or_insert_with(|| format!("it depends on {}, which failed", step.id));
+        books.outcome.failed.push(Failure { id: step.id.clone(), action: step.action, reason, details });
     }
 
-    fn not_tried(&mut self, step: &Step, reason: &str) {
-        if !self.settled.insert((self.order, step.id.clone()))
-            || (step.action == Action::Unchanged && self.outcome.failed.is_empty())
+    fn not_tried(&self, step: &Step, reason: &str) {
+        let mut books = self.books();
+        let order = books.order;
+        if !books.settled.insert((order, step.id.clone()))
+            || (step.action == Action::Unchanged && books.outcome.failed.is_empty())
         {
             return;
         }
         if let Some(service) = &step.service {
-            self.stopped.entry(service.clone()).or_insert_with(|| reason.to_owned());
+            books.stopped.entry(service.clone()).or_insert_with(|| reason.to_owned());
         }
         let (id, action, service) = (step.id.clone(), step.action, step.service.clone());
-        self.outcome.not_tried.push(NotTried { id, action, service, reason: reason.to_owned() });
+        books.outcome.not_tried.push(NotTried { id, action, service, reason: reason.to_owned() });
     }
 
     /// Ends the run where nothing more may be written.
-    fn abort(&mut self, reason: &str) {
+    fn abort(&self, reason: &str) {
         let plan = self.plan;
         let mut begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
         for phase in &plan.phases {
-            self.order = phase.order;
+            self.books().order = phase.order;
             for step in &phase.steps {
                 let place = (phase.order, step.id.clone());
-                let known = begun.remove(&place).filter(|_| !self.settled.contains(&place));
+                let known = begun.remove(&place).filter(|_| !self.books().settled.contains(&place));
                 match known {
                     Some(Begun::Acknowledged(uid)) if until(step).is_none() => self.done(phase, step, what(step, &uid)),
                     Some(Begun::Acknowledged(_)) => {
@@ -489,11 +603,12 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.outcome.aborted = Some(reason.to_owned());
+        self.books().outcome.aborted = Some(reason.to_owned());
     }
 }
 
-fn is_change(step: &Step) -> bool {
+/// Whether a step changes something.
+pub(super) fn is_change(step: &Step) -> bool {
     !matches!(step.action, Action::Unchanged | Action::Blocked)
 }
 
@@ -552,9 +667,17 @@ fn until(step: &Step) -> Option<Until> {
 fn unready(error: WaitError) -> (String, Vec<String>) {
     let reason = error.to_string();
     match error {
-        WaitError::Failed { details, .. } | WaitError::TimedOut { details, .. } => (reason, details),
+        WaitError::Failed { details, .. }
+        | WaitError::TimedOut { details, .. }
+        | WaitError::StillThere { details, .. } => (reason, details),
         WaitError::Lost(_) => (reason, Vec::new()),
     }
+}
+
+/// Why something outside the stack is not there, with who waits for it, and what explains it.
+fn unmet(need: &PlannedNeed, error: &WaitError) -> (String, Vec<String>) {
+    let (reason, details) = unready(error.clone());
+    (format!("{reason}; {} cannot do without it", need.services.join(", ")), details)
 }
 
 /// What went wrong with a step, without what was being done: a failure is told beside its object.

@@ -1,7 +1,10 @@
 //! The executor against a provider that only writes down what it is asked, and fails where it is told to.
 
+mod needs;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, ResourceId};
@@ -10,7 +13,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::history::{Command, Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Readiness, Snapshot, Target};
-use crate::plan::{Action, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, Policy, Step, Summary};
+use crate::plan::{Action, Condition, Order, PLAN_FORMAT, Plan, PlanPhase, PlannedNeed, Policy, Step, Summary};
 use crate::provider::{
     Done, LockGuard, LockNotice, Patience, Provider, ProviderError, Unlock, Until, Wait, WaitError, WaitNotice,
 };
@@ -168,6 +171,31 @@ impl Provider for Fake {
         })
     }
 
+    fn meet<'a>(
+        &'a self,
+        need: &'a PlannedNeed,
+        limit: Duration,
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<(), WaitError>> {
+        Box::pin(async move {
+            let name = need.id.name.as_str();
+            self.0.note(format!("need {name}"));
+            if let Some((_, tell)) = self.0.interrupts.as_ref().filter(|(at, _)| *at == name) {
+                tell.send_replace(true);
+                std::future::pending::<()>().await;
+            }
+            // Others go on meanwhile.
+            tokio::task::yield_now().await;
+            if self.0.never_ready.contains(&name) {
+                let missing = "there is no such thing".to_owned();
+                return Err(WaitError::TimedOut { limit, missing, details: Vec::new() });
+            }
+            self.0.note(format!("met {name}"));
+            heard(WaitNotice { id: need.id.clone(), missing: None });
+            Ok(())
+        })
+    }
+
     fn finish<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {
         self.0.note("finish".to_owned());
         Box::pin(async { Ok(()) })
@@ -232,7 +260,13 @@ fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
     let phases: Vec<PlanPhase> = phases
         .into_iter()
         .zip(0..)
-        .map(|((order, steps), number)| PlanPhase { order, number, name: format!("p{number}"), steps })
+        .map(|((order, steps), number)| PlanPhase {
+            order,
+            number,
+            name: format!("p{number}"),
+            needs: Vec::new(),
+            steps,
+        })
         .collect();
     for step in phases.iter().flat_map(|phase| &phase.steps) {
         match step.action {
@@ -261,10 +295,13 @@ fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
 }
 
 fn run(scribe: Scribe, phases: Vec<(Order, Vec<Step>)>) -> (Vec<String>, Result<Outcome, ProviderError>) {
+    run_plan(scribe, plan_of(phases))
+}
+
+fn run_plan(scribe: Scribe, plan: Plan) -> (Vec<String>, Result<Outcome, ProviderError>) {
     let (tell, interrupt) = watch::channel(false);
     let interrupted = scribe.interrupts.as_ref().map(|(_, tell)| tell.subscribe());
     let fake = Fake(Arc::new(scribe));
-    let plan = plan_of(phases);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let settings = Settings { parallel: 1, ..Settings::default() };
     let nothing = Desired {
@@ -274,6 +311,7 @@ fn run(scribe: Scribe, phases: Vec<(Order, Vec<Step>)>) -> (Vec<String>, Result<
         resources: Vec::new(),
         claims: Default::default(),
         ownership: Default::default(),
+        needs: Default::default(),
         notes: Vec::new(),
     };
     let draft = Draft { keep: 3, ..Draft::new(Command::Up, nothing) };

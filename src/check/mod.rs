@@ -13,6 +13,7 @@ mod hardening;
 pub mod isolation;
 mod mesh;
 mod names;
+mod needs;
 pub mod order;
 mod ownership;
 mod place;
@@ -116,6 +117,7 @@ pub fn check_among(
             findings.extend(mesh::check_objects(desired, loaded));
             findings.extend(gateway::check_objects(desired, loaded));
             findings.extend(hardening::check_objects(desired, loaded));
+            findings.extend(needs::check(desired, loaded));
             findings.extend(ownership::check(desired, loaded));
             let foreign = around.map(|around| around.policies.as_slice()).unwrap_or_default();
             findings.extend(isolation::check(desired, loaded, foreign));

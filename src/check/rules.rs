@@ -154,6 +154,10 @@ rules! {
         "Pods are told apart by their name label. A job whose pods had that of a service would get its traffic, and could \
          call what that may call.",
         "Give the job another name.";
+    NEEDS_ITS_OWN = "S-needs-001" Error, "a service waits for what its own stack brings",
+        "A need is waited for before anything of the service is applied. What the stack brings in the same phase, or in a \
+         later one, never comes before that; what it brings earlier is ready by then anyway.",
+        "Say which service it is under `depends_on`, or leave it out.";
     NO_KUBE_API = "S-network-001" Error, "nobody says where the API server is reached",
         "A service declares the way out `kube-api`. A policy opens addresses, and those of the API server differ from \
         cluster to cluster.",

@@ -153,7 +153,7 @@ impl Session {
 
     /// The same instance with nothing in it: what a destroy is towards.
     pub(super) fn nothing(&self) -> Desired {
-        let Desired { instance, namespaces, phases, resources: _, claims: _, ownership: _, notes: _ } =
+        let Desired { instance, namespaces, phases, resources: _, claims: _, ownership: _, needs: _, notes: _ } =
             self.desired.clone();
         let phases = phases.into_iter().map(|phase| Phase { services: Vec::new(), ..phase }).collect();
         Desired {
@@ -163,6 +163,7 @@ impl Session {
             resources: Vec::new(),
             claims: Default::default(),
             ownership: Default::default(),
+            needs: Default::default(),
             notes: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ mod forget;
 mod history;
 mod identity;
 mod lock;
+mod needs;
 mod observe;
 mod ownership;
 mod permissions;
@@ -36,7 +37,7 @@ use tokio::sync::Mutex;
 
 use crate::history::{Draft, Ending, Entry, Head, Record};
 use crate::observe::{Look, Snapshot};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, PlannedNeed, Step};
 use crate::provider::{
     Done, LockGuard, LockNotice, Patience, Provider, ProviderError, Unlock, Wait, WaitError, WaitNotice,
 };
@@ -228,6 +229,15 @@ impl Provider for Cluster {
         heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
     ) -> BoxFuture<'a, Vec<Result<(), WaitError>>> {
         Box::pin(async move { self.wait_all(&self.identity(instance), waits, heard).await })
+    }
+
+    fn meet<'a>(
+        &'a self,
+        need: &'a PlannedNeed,
+        limit: Duration,
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<(), WaitError>> {
+        Box::pin(self.meet_need(need, limit, heard))
     }
 
     fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use strata_components::desired::Kind;
+use strata_components::needs::Needed;
 
 use super::Cluster;
 use super::discovery::Served;
@@ -55,6 +56,9 @@ impl Cluster {
     /// An error that names every right the plan needs and the user does not have.
     pub(super) async fn check_permissions(&self, plan: &Plan) -> Result<(), ProviderError> {
         let mut needs = self.of_steps(plan).await?;
+        for (need, names) in of_waits_outside(plan) {
+            needs.entry(need).or_default().extend(names);
+        }
         needs.extend(self.of_books(plan).await?);
         let asked: Vec<_> = needs.iter().map(|(need, names)| self.lacks(need, names)).collect();
         let lacking: Vec<Option<String>> = stream::iter(asked).buffered(CONCURRENCY).try_collect().await?;
@@ -149,6 +153,25 @@ impl Cluster {
         let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool);
         allowed.ok_or_else(|| ProviderError::Unexpected { doing, detail: "it says neither yes nor no".to_owned() })
     }
+}
+
+/// What the waits for things outside the stack need.
+fn of_waits_outside(plan: &Plan) -> Needs {
+    let mut needs = Needs::new();
+    for waited in plan.phases.iter().flat_map(|phase| &phase.needs) {
+        let namespace = waited.id.namespace.as_deref();
+        let (group, resource) = match &waited.need.needed {
+            Needed::Service { name, .. } => {
+                // Whether one without endpoints is there at all.
+                needs.entry(Need::new("", "services", namespace, "get")).or_default().insert(name.clone());
+                ("discovery.k8s.io", "endpointslices")
+            }
+            Needed::Definition { .. } => ("apiextensions.k8s.io", "customresourcedefinitions"),
+            Needed::Nodes { .. } => ("", "nodes"),
+        };
+        needs.extend(["list", "watch"].map(|verb| (Need::new(group, resource, namespace, verb), BTreeSet::new())));
+    }
+    needs
 }
 
 /// The kinds that come with a plan, as they will be served.

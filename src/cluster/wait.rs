@@ -24,7 +24,8 @@ use crate::secrets::Known;
 mod explain;
 mod group;
 
-use group::{Change, Group, News};
+pub(super) use group::Change;
+use group::{Group, News};
 
 /// How long trouble has to last before it counts as final: a rollout passes through states that look like it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -107,8 +108,11 @@ impl Cluster {
         let mut results = Vec::new();
         for watched in group.watched {
             let mut result = watched.result.unwrap_or_else(|| Err(WaitError::Lost("the watch ended".to_owned())));
-            if let Err(WaitError::Failed { reason, details } | WaitError::TimedOut { missing: reason, details, .. }) =
-                &mut result
+            if let Err(
+                WaitError::Failed { reason, details }
+                | WaitError::TimedOut { missing: reason, details, .. }
+                | WaitError::StillThere { missing: reason, details, .. },
+            ) = &mut result
                 && let Some(about) = watched.pod.or(watched.object)
             {
                 *details = self.explain(&about, reason).await;
@@ -133,7 +137,8 @@ impl Cluster {
         .boxed()
     }
 
-    fn watch(
+    /// News of the objects of a kind: of those in a namespace, where one is named, that `config` chooses.
+    pub(super) fn watch(
         &self,
         kind: &Kind,
         place: &Served,
@@ -174,6 +179,9 @@ fn told(error: WaitError, known: &Known) -> WaitError {
         WaitError::Failed { reason, details } => WaitError::Failed { reason: one(reason), details: all(details) },
         WaitError::TimedOut { limit, missing, details } => {
             WaitError::TimedOut { limit, missing: one(missing), details: all(details) }
+        }
+        WaitError::StillThere { limit, missing, details } => {
+            WaitError::StillThere { limit, missing: one(missing), details: all(details) }
         }
         WaitError::Lost(reason) => WaitError::Lost(one(reason)),
     }

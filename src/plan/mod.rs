@@ -7,6 +7,7 @@ mod autoscaled;
 mod leaving;
 mod moves;
 pub mod names;
+mod needs;
 mod planner;
 mod policy;
 mod previews;
@@ -18,6 +19,7 @@ pub mod verify;
 
 pub(crate) use planner::{digest, field_manager, sha256};
 
+pub use needs::PlannedNeed;
 pub use planner::plan;
 pub use policy::Policy;
 pub use previews::Previews;

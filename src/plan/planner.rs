@@ -9,6 +9,7 @@ use strata_components::desired::{Desired, Resource};
 use super::autoscaled;
 use super::leaving::{Leave, Leaving};
 use super::moves::Moves;
+use super::needs;
 use super::policy::{Policy, named};
 use super::previews::Previews;
 use super::targets::Scope;
@@ -29,6 +30,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
     let Leaving { phases: deletes, kept, mut left_out } = leave.decide();
     let released = autoscaled::release(desired, snapshot, &mut phases, &deletes);
     let narrowed = moves.widen(desired, snapshot, &mut phases);
+    needs::note(desired, &mut phases);
     phases.extend(deletes);
     phases.extend(closing(desired, narrowed, released));
     left_out.extend(desired.resources.iter().filter(|resource| !scope.holds(resource)).map(|resource| LeftOut {
@@ -93,7 +95,7 @@ fn apply_phases(within: &[&Resource], look: &Look<'_>) -> Vec<PlanPhase> {
 /// A phase of these steps, in their order; none without steps.
 pub(super) fn phase_of(order: Order, number: u32, name: String, mut steps: Vec<Step>) -> Option<PlanPhase> {
     steps.sort_by(|a, b| (a.stage, &a.address, &a.id).cmp(&(b.stage, &b.address, &b.id)));
-    (!steps.is_empty()).then_some(PlanPhase { order, number, name, steps })
+    (!steps.is_empty()).then_some(PlanPhase { order, number, name, needs: Vec::new(), steps })
 }
 
 pub(super) fn phase_name(desired: &Desired, number: u32) -> String {

@@ -65,6 +65,7 @@ pub(super) fn desired(services: &[(&str, u32)]) -> Desired {
         resources,
         claims: Claims::default(),
         ownership: Default::default(),
+        needs: Default::default(),
         notes: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use strata_components::desired::{Instance, ResourceId};
 use strata_components::model::Duration;
 
+use super::needs::PlannedNeed;
 use super::policy::Policy;
 use super::previews::Previews;
 use crate::observe::{Confirmation, FieldChange, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
@@ -71,6 +72,9 @@ pub struct PlanPhase {
     pub number: u32,
     /// Its name.
     pub name: String,
+    /// What services of it wait for outside the stack before the first of their steps, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<PlannedNeed>,
     /// Its steps, by stage and then by address.
     pub steps: Vec<Step>,
 }

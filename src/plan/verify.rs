@@ -11,6 +11,7 @@ use std::fmt;
 
 use strata_components::desired::{Desired, Resource, ResourceId};
 use strata_components::model::Ownership;
+use strata_components::needs::Need;
 
 use super::planner::{digest, field_manager};
 use super::policy::{Policy, named};
@@ -32,6 +33,8 @@ pub enum Invariant {
     Ordered,
     /// What a step waits for comes no later than the step.
     Dependencies,
+    /// What a phase waits for outside the stack is what the services need that it changes something of.
+    Needs,
     /// A step holds the UID and the revision of the object it was made against.
     Bound,
     /// What is done only when allowed was allowed: named, a replacement, a delete of much at once.
@@ -94,6 +97,7 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
     checker.pruned();
     checker.sizes();
     checker.ordered();
+    checker.needs(desired);
     for phase in &plan.phases {
         for step in &phase.steps {
             match phase.order {
@@ -238,6 +242,29 @@ impl<'a> Checker<'a> {
             self.of_all(sorted, Invariant::Ordered, &detail);
             let detail = format!("phase {} is empty", phase.number);
             self.of_all(!phase.steps.is_empty(), Invariant::Ordered, &detail);
+        }
+    }
+
+    /// Each need of a service that is changed is told in its phase, with all who have it, and no other is.
+    fn needs(&mut self, desired: &Desired) {
+        for phase in &self.plan.phases {
+            let changes = |service: &str| {
+                let mut own = phase.steps.iter().filter(|step| step.service.as_deref() == Some(service));
+                phase.order == Order::Apply && own.any(|step| writes(step.action))
+            };
+            let due: BTreeSet<(&Need, &str)> = desired
+                .needs
+                .iter()
+                .filter(|(service, _)| changes(service))
+                .flat_map(|(service, needs)| needs.iter().map(move |need| (need, service.as_str())))
+                .collect();
+            let told =
+                phase.needs.iter().flat_map(|one| one.services.iter().map(|service| (&one.need, service.as_str())));
+            let detail = format!("phase {} does not wait for what its services need", phase.number);
+            self.of_all(told.eq(due), Invariant::Needs, &detail);
+            let target = phase.steps.first().map_or("", |step| step.id.target.as_str());
+            let named = phase.needs.iter().all(|one| one.id == one.need.needed.id(target) && !one.services.is_empty());
+            self.of_all(named, Invariant::Needs, &format!("phase {} waits for something else", phase.number));
         }
     }
 

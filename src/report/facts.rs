@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::plan::{Action, Cause, Order, Plan, Step};
+use crate::plan::{Action, Cause, Order, Plan, PlanPhase, PlannedNeed, Step};
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,6 +102,17 @@ pub fn facts(plan: &Plan) -> Facts {
     facts.risks.sort();
     facts.risks.dedup();
     facts
+}
+
+/// What services of a phase wait for outside the stack before anything of them is applied, one phrase each.
+#[must_use]
+pub fn needs(phase: &PlanPhase) -> Vec<String> {
+    let phrase = |PlannedNeed { need, services, .. }: &PlannedNeed| {
+        let within = need.within.map(|within| format!(", for {within} at the most")).unwrap_or_default();
+        let wait = if services.len() == 1 { "waits" } else { "wait" };
+        format!("{} {wait} for {}{within}", services.join(", "), need.needed)
+    };
+    phase.needs.iter().map(phrase).collect()
 }
 
 fn is_workload(step: &Step) -> bool {

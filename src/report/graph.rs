@@ -163,6 +163,7 @@ mod tests {
                 ..Claims::default()
             },
             ownership: Default::default(),
+            needs: Default::default(),
             notes: Vec::new(),
         }
     }

@@ -178,6 +178,7 @@ mod tests {
             resources: vec![resource.clone(), resource],
             claims: Default::default(),
             ownership: Default::default(),
+            needs: Default::default(),
             notes: Vec::new(),
         };
         let names: Vec<String> = files(&desired).unwrap().into_iter().map(|file| file.name).collect();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::clean::clean;
-use super::facts::{Facts, facts};
+use super::facts::{Facts, facts, needs};
 use super::phase_title;
 use super::plan::{counts, headline, step_text};
 use crate::plan::{Action, Order, Plan, Step};
@@ -30,6 +30,7 @@ pub fn markdown(plan: &Plan) -> String {
     let facts = facts(plan);
     let _ = writeln!(out, "{}\n", summary(plan, &facts));
     out.push_str(&phases(plan));
+    out.push_str(&waits(plan));
     out.push_str(&risks(&facts));
     let limit = LONGEST - LEFT_OVER;
     let (mut left_out, mut size) = (Vec::new(), out.chars().count());
@@ -84,6 +85,20 @@ fn summary(plan: &Plan, facts: &Facts) -> String {
         parts.push(format!("GPUs asked for: {:+}.", facts.gpus));
     }
     parts.join(" ")
+}
+
+/// What is waited for outside the stack.
+fn waits(plan: &Plan) -> String {
+    let mut out = String::new();
+    for phase in &plan.phases {
+        for need in needs(phase) {
+            let _ = writeln!(out, "- Phase {}: {}.", escape(&phase_title(phase.number, &phase.name)), escape(&need));
+        }
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
 }
 
 /// A table of the phases in which something happens.

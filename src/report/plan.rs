@@ -10,6 +10,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::clean::{clean, clean_lines};
+use super::facts::needs;
 use super::phase_title;
 use crate::observe::{Confirmation, FieldChange, FieldOwner, PreviewMode, ReplaceOrder};
 use crate::plan::{Action, Cause, Order, Plan, PlanPhase, Step, Summary};
@@ -86,6 +87,9 @@ fn phase_text(out: &mut String, phase: &PlanPhase) {
         Order::Close => ", closes",
     };
     let _ = writeln!(out, "{BOLD}Phase {}{doing}{BOLD:#}", clean(&phase_title(phase.number, &phase.name)));
+    for need in needs(phase) {
+        let _ = writeln!(out, "  {}", clean(&need));
+    }
     for step in steps {
         step_text(out, step);
     }

@@ -16,6 +16,7 @@ fn desired(manifests: &[Value]) -> Desired {
         resources: Vec::new(),
         claims: Default::default(),
         ownership: Default::default(),
+        needs: Default::default(),
         notes: Vec::new(),
     };
     for (number, manifest) in manifests.iter().enumerate() {

@@ -237,7 +237,7 @@ fn a_finalizer_that_never_clears_is_named() {
         let plan = planned(&provider, &changed()).await;
         let outcome = carried_out(&provider, &plan).await.unwrap();
         let failed: Vec<String> = outcome.failed.iter().map(|one| format!("{}: {}", one.id, one.reason)).collect();
-        let words = "not ready after 600 s: still there, held by the finalizers example.com/never";
+        let words = "not gone after 600 s: still there, held by the finalizers example.com/never";
         assert_eq!(failed, [format!("Service {WHERE}/{name}: {words}")]);
         services.patch(name, &PatchParams::default(), &patch(Value::Null)).await.unwrap();
         is_made_good(&cluster, &changed(), "let go").await;

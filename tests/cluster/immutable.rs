@@ -3,6 +3,7 @@
 //! killed between the delete and the create is made good by the next one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use strata::components::claims::Claims;
 use strata::components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
 use strata::history::{Draft, Ending, Entry, Head, Record};
 use strata::observe::{Confirmation, Look, PreviewMode, Snapshot};
-use strata::plan::{Action, Plan, Policy, Step, plan};
+use strata::plan::{Action, Plan, PlannedNeed, Policy, Step, plan};
 use strata::provider::{
     Done, LockGuard, LockNotice, Patience, Provider, ProviderError, Unlock, Wait, WaitError, WaitNotice,
 };
@@ -123,6 +124,7 @@ fn desired(manifest: &Value) -> Desired {
         resources: resources.into(),
         claims: Claims::default(),
         ownership: Default::default(),
+        needs: Default::default(),
         notes: Vec::new(),
     }
 }
@@ -270,6 +272,15 @@ impl Provider for Killed {
         heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
     ) -> BoxFuture<'a, Vec<Result<(), WaitError>>> {
         self.0.wait(instance, waits, heard)
+    }
+
+    fn meet<'a>(
+        &'a self,
+        need: &'a PlannedNeed,
+        limit: Duration,
+        heard: Arc<dyn Fn(WaitNotice) + Send + Sync>,
+    ) -> BoxFuture<'a, Result<(), WaitError>> {
+        self.0.meet(need, limit, heard)
     }
 
     fn finish<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<(), ProviderError>> {

@@ -22,6 +22,7 @@ mod jobs;
 mod killed;
 mod kubectl;
 mod lock;
+mod needs;
 mod not_created;
 mod order;
 mod ownership;
@@ -108,6 +109,7 @@ stories! {
     history,
     jobs,
     lock,
+    needs,
     not_created,
     ownership,
     permissions,

@@ -145,6 +145,10 @@ fn desired(story: &Story) -> Desired {
 pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new(WHERE, cluster);
     story.write("environments/testing.yaml", &format!("{ENVIRONMENT}control_namespace: {CONTROL}\n"));
+    let said = "    purpose: Fast caching layer";
+    let needs =
+        "{services: [{namespace: data, name: postgres}], definitions: [{name: a.example.com}], nodes: [{label: fast}]}";
+    story.edit(&story.stack(), said, &format!("{said}\n    needs: {needs}"));
     let first = planned(&story, &Policy::default());
     let served = story.serve();
     let needed = check(&story, "first", &first, |each| each.to_vec());
@@ -154,6 +158,7 @@ pub(crate) fn story(cluster: Cluster) {
     ));
     drop(served);
 
+    story.edit(&story.stack(), &format!("    needs: {needs}\n"), "");
     story.succeed("up", "--yes --quiet");
     let policy = Policy { destroy: true, delete: vec![format!("Namespace/{WHERE}")], ..Policy::default() };
     let last = planned(&story, &policy);

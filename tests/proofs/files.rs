@@ -156,6 +156,7 @@ fn names_in_the_cluster() {
 #[test]
 fn what_the_environment_lacks() {
     mail("no-kube-api", 4, "egress: [kube-api]");
+    mail("needs-its-own", 4, "needs: {services: [{namespace: shop, name: cart-mcp}]}");
     let other =
         "stack: other\nnamespace: other\ntiers: {all: {ports: 9100-9109}}\nservices: {gong: {tier: all, port: 9100}}\n";
     let story =

@@ -10,8 +10,9 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::{
-    Amounts, Autoscale, Availability, CallCount, CircuitBreaker, Cpu, Duration, Egress, EnvName, EnvironmentName,
-    Gateway, GpuCount, HealthPort, ImageReference, Memory, NamespaceName, Percent, PhaseName, Port, PortOffset,
+    Amounts, Autoscale, Availability, CallCount, CircuitBreaker, Cpu, DefinitionName, Duration, Egress, EnvName,
+    EnvironmentName, Gateway, GpuCount, HealthPort, ImageReference, Memory, NamespaceName, NeededDefinition,
+    NeededNodes, NeededService, Needs, NodeCount, NodeLabel, OutsideName, Percent, PhaseName, Port, PortOffset,
     PortRange, Priority, RangeName, RateLimit, Replicas, Resources, Service, ServiceName, ServiceRef, Stack, StackName,
     Tier, TierName, UrlPath, UserId,
 };
@@ -90,6 +91,11 @@ impl<T> Building<T> {
 /// All of `texts` as values, or the first that is none.
 fn all<V: FromStr>(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Vec<V>, V::Err> {
     texts.into_iter().map(|text| text.as_ref().parse()).collect()
+}
+
+/// A length of time, where one is given.
+fn limit(text: Option<&str>) -> Result<Option<Duration>, super::TextError> {
+    text.map(str::parse).transpose()
 }
 
 fn resources(requests: AmountsText<'_>, limits: AmountsText<'_>) -> Result<Resources, super::TextError> {
@@ -384,6 +390,40 @@ impl ServiceBuilder {
         self
     }
 
+    /// Waits for a Service that the stack does not bring until one of its endpoints is ready, before anything of the
+    /// service is applied; for `within`, such as `5m`, where that is given.
+    #[must_use]
+    pub fn needs_service(mut self, namespace: &str, name: &str, within: Option<&str>) -> Self {
+        let needed = OutsideName::new(namespace).and_then(|namespace| {
+            Ok(NeededService { namespace, name: OutsideName::new(name)?, within: limit(within)? })
+        });
+        self.need("needs.services", needed, |needs, needed| needs.services.push(needed));
+        self
+    }
+
+    /// Waits for a CustomResourceDefinition such as `certificates.cert-manager.io` until it is established.
+    #[must_use]
+    pub fn needs_definition(mut self, name: &str, within: Option<&str>) -> Self {
+        let needed = DefinitionName::new(name).and_then(|name| Ok(NeededDefinition { name, within: limit(within)? }));
+        self.need("needs.definitions", needed, |needs, needed| needs.definitions.push(needed));
+        self
+    }
+
+    /// Waits for this many nodes with a label (`key=value`, or `key` for any value) that are ready and take pods.
+    #[must_use]
+    pub fn needs_nodes(mut self, label: &str, count: impl Into<i64>, within: Option<&str>) -> Self {
+        let count = NodeCount::new(count).map_err(|error| error.to_string());
+        let label = NodeLabel::new(label).map_err(|error| error.to_string());
+        let within = self::limit(within).map_err(|error| error.to_string());
+        let needed = label.and_then(|label| Ok(NeededNodes { label, count: count?, within: within? }));
+        self.need("needs.nodes", needed, |needs, needed| needs.nodes.push(needed));
+        self
+    }
+
+    fn need<V, E: Display>(&mut self, field: &str, needed: Result<V, E>, put: impl FnOnce(&mut Needs, V)) {
+        self.building.take(field, needed, |service, needed| put(service.needs.get_or_insert_default(), needed));
+    }
+
     /// What it connects to outside the fleet: `internet:443`, `203.0.113.0/24:5432`, `kube-api`.
     #[must_use]
     pub fn egress(mut self, ways: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
@@ -514,7 +554,13 @@ mod tests {
             .health_port("+0")
             .tier("front", "9009-9000", |tier| tier.phase("A").depends_on(["cart"]))
             .service("cart", "front", 9000, |service| {
-                service.replicas(0).env("1", "x").autoscale(0..=3, Some(70), None).availability("98%")
+                service
+                    .replicas(0)
+                    .env("1", "x")
+                    .autoscale(0..=3, Some(70), None)
+                    .availability("98%")
+                    .needs_service("data", "Postgres", None)
+                    .needs_nodes("gpu=true", 0, None)
             })
             .build()
             .unwrap_err();
@@ -536,6 +582,9 @@ mod tests {
                 "services.cart.autoscale: 0 is no replica count: expected a whole number from 1 to 1000",
                 "services.cart.availability: `98%` is no availability: expected a share of time from 99% to 99.999%, such \
                  as `99.9%`",
+                "services.cart.needs.services: `Postgres` is no name of something outside the stack: expected lower-case \
+                 letters, digits and `-`, a letter or digit first and last, at most 63 characters",
+                "services.cart.needs.nodes: 0 is no node count: expected a whole number from 1 to 1000",
             ]
         );
     }
@@ -571,6 +620,12 @@ mod tests {
             .service("web", "front", 9001, |service| {
                 service.depends_on(["cart"]).phase("second").env("A", "b").autoscale(2..=4, Some(70), None)
             })
+            .service("mail", "front", 9002, |service| {
+                service
+                    .needs_service("data", "postgres", Some("5m"))
+                    .needs_definition("queues.example.com", None)
+                    .needs_nodes("gpu=true", 2, None)
+            })
             .build()
             .unwrap();
         let decoded: Stack = serde_json::from_value(serde_json::json!({
@@ -586,6 +641,14 @@ mod tests {
                 "web": {
                     "tier": "front", "port": 9001, "depends_on": ["cart"], "phase": "second", "env": {"A": "b"},
                     "autoscale": {"min": 2, "max": 4, "cpu": 70},
+                },
+                "mail": {
+                    "tier": "front", "port": 9002,
+                    "needs": {
+                        "services": [{"namespace": "data", "name": "postgres", "within": "300s"}],
+                        "definitions": [{"name": "queues.example.com"}],
+                        "nodes": [{"label": "gpu=true", "count": 2}],
+                    },
                 },
             },
         }))

@@ -37,6 +37,7 @@ mod label;
 mod mesh;
 mod monitoring;
 mod name;
+mod needs;
 mod network;
 mod number;
 mod overrides;
@@ -77,6 +78,7 @@ pub use self::monitoring::Monitoring;
 pub use self::name::{
     ClusterName, EnvironmentName, InstanceSuffix, NamespaceName, PhaseName, RangeName, ServiceName, StackName, TierName,
 };
+pub use self::needs::{DefinitionName, NeededDefinition, NeededNodes, NeededService, Needs, NodeLabel, OutsideName};
 pub use self::network::{Network, Peer};
 pub use self::number::NumberError;
 pub use self::overrides::ServiceOverride;

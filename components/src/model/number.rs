@@ -85,7 +85,10 @@ macro_rules! number_type {
                     "minimum": $min,
                     "maximum": $max,
                     "title": $what,
-                    "description": concat!("A ", $what, ": a whole number from ", $min, " to ", $max, "."),
+                    "description": format!(
+                        "{} {}: a whole number from {} to {}.",
+                        $crate::model::text::article($what), $what, $min, $max
+                    ),
                 })
             }
         }

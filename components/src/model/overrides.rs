@@ -10,6 +10,7 @@ use super::egress::Egress;
 use super::env_var::EnvName;
 use super::gpu::GpuCount;
 use super::image::ImageReference;
+use super::needs::Needs;
 use super::replicas::Replicas;
 use super::resources::Resources;
 
@@ -32,6 +33,9 @@ pub struct ServiceOverride {
     /// Changes to its autoscaler; a service without one in the stack has none here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscale: Option<AutoscaleOverride>,
+    /// What it waits for that the stack does not bring, in place of what the stack says; nothing with `{}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
     /// What it connects to outside the fleet, in place of what the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<Vec<Egress>>,

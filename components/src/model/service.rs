@@ -18,6 +18,7 @@ use super::image::ImageReference;
 use super::job::{Job, JobName};
 use super::mesh::{CircuitBreaker, RateLimit};
 use super::name::{PhaseName, ServiceName, TierName};
+use super::needs::Needs;
 use super::number::number_type;
 use super::port::Port;
 use super::priority::Priority;
@@ -66,6 +67,9 @@ pub struct Service {
     /// The services that must be ready before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ServiceRef>,
+    /// What it waits for that the stack does not bring: nothing of it is applied before that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
     /// What it connects to outside the fleet: `internet:443`, a range of addresses such as `203.0.113.0/24:5432`, or
     /// `kube-api`. What is not declared stays closed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -139,6 +143,7 @@ impl Service {
             priority: None,
             critical: None,
             depends_on: Vec::new(),
+            needs: None,
             egress: Vec::new(),
             phase: None,
             health_port: None,

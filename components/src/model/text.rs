@@ -35,6 +35,12 @@ pub(crate) fn enclosed(text: &str, edge: fn(char) -> bool, inner: fn(char) -> bo
     text.starts_with(edge) && text.ends_with(edge) && text.chars().all(|letter| edge(letter) || inner(letter))
 }
 
+/// The article that stands before a noun at the beginning of a sentence. Those that begin with a `u` here are spoken as
+/// in `user`.
+pub(crate) fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o']) { "An" } else { "A" }
+}
+
 /// Declares a newtype over a validated string. `valid` must accept exactly what `pattern` matches; the length is
 /// checked apart from it, because the pattern cannot say it.
 macro_rules! text_type {
@@ -130,7 +136,7 @@ macro_rules! text_type {
                     "pattern": Self::PATTERN,
                     "maxLength": Self::MAX_LENGTH,
                     "title": $what,
-                    "description": concat!("A ", $what, ": ", $expected, "."),
+                    "description": format!("{} {}: {}.", $crate::model::text::article($what), $what, $expected),
                 })
             }
         }

@@ -13,7 +13,7 @@ use crate::provider::{Until, Wait, WaitError, WaitNotice};
 
 /// News from a watch.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(in crate::cluster) enum Change {
     /// An object is like this now.
     Is(Value),
     /// An object was deleted.
@@ -278,7 +278,12 @@ impl Group {
                 self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
             } else if one.deadline <= now {
                 let (limit, missing) = (one.wait.limit, one.missing.clone());
-                self.decide(at, Err(WaitError::TimedOut { limit, missing, details: Vec::new() }));
+                let details = Vec::new();
+                let over = match one.wait.until {
+                    Until::Gone => WaitError::StillThere { limit, missing, details },
+                    Until::Ready(_) => WaitError::TimedOut { limit, missing, details },
+                };
+                self.decide(at, Err(over));
             }
         }
     }

@@ -136,7 +136,7 @@ fn gone_is_gone_also_when_the_watch_begins_anew() {
     check(Until::Gone, vec![there(), Change::Complete, Change::Again, Change::Complete], vec![], ("done", 0));
     let mut held = deployment("a", 1, 2);
     held["metadata"]["finalizers"] = json!(["example.com/never"]);
-    let late = "not ready after 60 s: still there, held by the finalizers example.com/never";
+    let late = "not gone after 60 s: still there, held by the finalizers example.com/never";
     check(Until::Gone, vec![Change::Is(held), Change::Complete], vec![], (late, 60));
 }
 

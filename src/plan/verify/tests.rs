@@ -9,13 +9,14 @@ use serde_json::json;
 use strata_components::claims::Claims;
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
 use strata_components::model::Adoption;
+use strata_components::needs::{Need, Needed};
 
 use super::*;
 use crate::observe::{
     Autoscaled, Confirmation, FieldChange, FieldOwner, Health, Leftover, Readiness, ReplaceOrder, SNAPSHOT_FORMAT,
     Target, UnlistedKind,
 };
-use crate::plan::plan;
+use crate::plan::{PlannedNeed, plan};
 
 /// How many objects a case has at the most.
 const OBJECTS: u32 = 8;
@@ -30,6 +31,23 @@ fn id(number: u32) -> ResourceId {
         namespace: (kind != "Namespace").then(|| "ns".to_owned()),
         name: format!("o{number}"),
     }
+}
+
+/// What two of the services wait for, one of these things together.
+fn needs() -> BTreeMap<String, Vec<Need>> {
+    let nodes = Need { needed: Needed::Nodes { label: "gpu".to_owned(), count: 2 }, within: None };
+    let both = vec![needed("").need, nodes];
+    BTreeMap::from([
+        ("cache1".to_owned(), both.clone()),
+        ("memory1".to_owned(), both),
+        ("chat2".to_owned(), vec![needed("").need]),
+    ])
+}
+
+fn needed(service: &str) -> PlannedNeed {
+    let needed = Needed::Definition { name: "queues.example.com".to_owned() };
+    let id = needed.id("local");
+    PlannedNeed { id, need: Need { needed, within: None }, services: vec![service.to_owned()] }
 }
 
 fn instance() -> Instance {
@@ -261,6 +279,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
         resources,
         claims: Claims::default(),
         ownership: Ownership { fields: Vec::new(), adopt: adoptions(made) },
+        needs: needs(),
         notes: Vec::new(),
     };
     let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "Widget".to_owned() };
@@ -315,7 +334,7 @@ proptest! {
         (desired, snapshot) in case(),
         policy in policy(),
         at in any::<prop::sample::Index>(),
-        how in 0..22_u32,
+        how in 0..24_u32,
     ) {
         let mut plan = plan(&desired, &snapshot, &policy);
         let steps = plan.steps().count();
@@ -328,7 +347,7 @@ proptest! {
             }
             here
         }).unwrap_or_default();
-        let steps = &mut plan.phases[phase].steps;
+        let PlanPhase { needs, steps, .. } = &mut plan.phases[phase];
         let altered = FieldChange { path: ".x".to_owned(), before: None, after: None, owner: None };
         let other = |action| if action == Action::Unchanged { Action::Delete } else { Action::Unchanged };
         match how {
@@ -366,13 +385,21 @@ proptest! {
             18 => steps[at].resource_version = Some("of another".to_owned()),
             19 => steps[at].manifest = Some(json!({"another": true})),
             20 => steps[at].address.push('x'),
+            21 => match needs.pop() {
+                Some(_) => {}
+                None => needs.push(needed("nobody")),
+            },
+            22 => match needs.first_mut() {
+                Some(need) => need.id.name.push('x'),
+                None => needs.push(PlannedNeed { services: Vec::new(), ..needed("nobody") }),
+            },
             _ => steps[at].confirmation = match steps[at].confirmation.take() {
                 Some(_) => None,
                 None => Some(Confirmation::Proven),
             },
         }
         let plan = sealed(plan);
-        prop_assert!(!verify(&desired, &snapshot, &policy, &plan).is_empty(), "how {how}: {:#?}", plan.phases[phase].steps[at]);
+        prop_assert!(!verify(&desired, &snapshot, &policy, &plan).is_empty(), "how {how}: {:#?}", plan.phases[phase]);
     }
 }
 

@@ -9,8 +9,9 @@ pub(crate) mod redact;
 pub(crate) mod victim;
 
 use std::fmt::Write;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -22,6 +23,7 @@ use strata::history::{Command as History, Draft};
 use strata::plan::Plan;
 
 pub(crate) use cluster::{Cluster, Served};
+pub(crate) use victim::interrupt;
 
 use crate::story;
 
@@ -177,9 +179,41 @@ impl Story {
         self.run(words, &[])
     }
 
+    /// Runs the program on the story's cluster, does something as soon as it has written a line with this text to standard
+    /// error, and lets it come to its end. The embedded cluster has to be served meanwhile.
+    pub(crate) fn once_it_says(&mut self, words: &str, text: &str, work: impl FnOnce(&Self, u32)) -> i32 {
+        let mut process = Command::new(&self.program)
+            .args(words.split_whitespace())
+            .args(self.cluster.arguments())
+            .env_clear()
+            .current_dir(self.files.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut said, mut work) = (String::new(), Some(work));
+        for line in BufReader::new(process.stderr.take().unwrap()).lines() {
+            let line = line.unwrap();
+            said.extend([line.as_str(), "\n"]);
+            if let Some(work) = line.contains(text).then(|| work.take()).flatten() {
+                work(self, process.id());
+            }
+        }
+        assert!(work.is_none(), "it never said {text:?}: {said}");
+        let output = process.wait_with_output().unwrap();
+        let told = (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), said);
+        self.note(words, told)
+    }
+
     fn run(&mut self, words: &str, more: &[String]) -> i32 {
         let arguments: Vec<&str> = words.split_whitespace().chain(more.iter().map(String::as_str)).collect();
-        let (code, out, err) = self.files.run_program(&self.program, &arguments);
+        let told = self.files.run_program(&self.program, &arguments);
+        self.note(words, told)
+    }
+
+    /// Writes down what a run has answered.
+    fn note(&mut self, words: &str, (code, out, err): (i32, String, String)) -> i32 {
         self.said.extend([out.as_str(), err.as_str()]);
         let seen = redact::redact(&story::seen(words, (code, out, err)));
         self.transcript.push_str(&redact::in_order(&seen));

@@ -85,6 +85,11 @@ pub(crate) fn killed_at(number: usize, committed: bool) -> Hook {
     })
 }
 
+/// Sends SIGINT to a process, as a terminal does on Ctrl-C.
+pub(crate) fn interrupt(process: u32) {
+    assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &process.to_string()]).status().unwrap().success());
+}
+
 impl Running {
     /// SIGKILL.
     pub(crate) fn kill(&self) {
@@ -93,8 +98,7 @@ impl Running {
 
     /// SIGINT, as a terminal sends it on Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        let id = self.process.lock().unwrap().id().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &id]).status().unwrap().success());
+        interrupt(self.process.lock().unwrap().id());
     }
 
     /// Returns once the program has written this to standard error.

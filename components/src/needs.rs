@@ -1,0 +1,107 @@
+//! What the services of a stack wait for outside of it. Nothing of a service that has a need is applied before that is
+//! there; which objects tell that it is, the provider knows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{KUBERNETES, Kind, ResourceId};
+use crate::model::{Duration, Needs};
+use crate::spec::ServiceSpec;
+
+/// Something outside a stack that can be waited for.
+///
+/// ```
+/// use strata_components::needs::Needed;
+/// let needed = Needed::Service { namespace: "data".into(), name: "postgres".into() };
+/// assert_eq!(needed.to_string(), "a ready endpoint of Service data/postgres");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "needed", rename_all = "snake_case")]
+pub enum Needed {
+    /// A Service with at least one ready endpoint.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// A CustomResourceDefinition that is established.
+    Definition {
+        /// Its name.
+        name: String,
+    },
+    /// Nodes that are ready and take pods.
+    Nodes {
+        /// The label that they carry: `key=value`, or `key` for any value.
+        label: String,
+        /// How many at the least.
+        count: u32,
+    },
+}
+
+impl Needed {
+    /// The object by which it is told, on the cluster that is called `target`. Nodes are told by their label.
+    #[must_use]
+    pub fn id(&self, target: &str) -> ResourceId {
+        let (group, kind, namespace, name) = match self {
+            Self::Service { namespace, name } => ("", "Service", Some(namespace.clone()), name),
+            Self::Definition { name } => ("apiextensions.k8s.io", "CustomResourceDefinition", None, name),
+            Self::Nodes { label, .. } => ("", "Node", None, label),
+        };
+        let kind = Kind { group: group.to_owned(), version: "v1".to_owned(), kind: kind.to_owned() };
+        let (provider, target, name) = (KUBERNETES.to_owned(), target.to_owned(), name.clone());
+        ResourceId { provider, target, kind, namespace, name }
+    }
+}
+
+impl fmt::Display for Needed {
+    /// What has to be there, as a sentence speaks of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service { namespace, name } => write!(f, "a ready endpoint of Service {namespace}/{name}"),
+            Self::Definition { name } => write!(f, "CustomResourceDefinition {name}, established"),
+            Self::Nodes { label, count: 1 } => write!(f, "a ready node with the label {label}"),
+            Self::Nodes { label, count } => write!(f, "{count} ready nodes with the label {label}"),
+        }
+    }
+}
+
+/// Something that is waited for, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Need {
+    /// What is waited for.
+    #[serde(flatten)]
+    pub needed: Needed,
+    /// How long at the most, where the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Duration>,
+}
+
+/// The needs of every service that has any, sorted and each once.
+pub(crate) fn needs<'a>(specs: impl IntoIterator<Item = &'a ServiceSpec>) -> BTreeMap<String, Vec<Need>> {
+    let of = |spec: &ServiceSpec| (spec.name.to_string(), all(&spec.needs));
+    specs.into_iter().map(of).filter(|(_, needs)| !needs.is_empty()).collect()
+}
+
+fn all(needs: &Needs) -> Vec<Need> {
+    let Needs { services, definitions, nodes } = needs;
+    let services = services.iter().map(|service| Need {
+        needed: Needed::Service { namespace: service.namespace.to_string(), name: service.name.to_string() },
+        within: service.within,
+    });
+    let definitions = definitions.iter().map(|definition| Need {
+        needed: Needed::Definition { name: definition.name.to_string() },
+        within: definition.within,
+    });
+    let nodes = nodes.iter().map(|nodes| Need {
+        needed: Needed::Nodes { label: nodes.label.to_string(), count: nodes.count.get() },
+        within: nodes.within,
+    });
+    let mut all: Vec<Need> = services.chain(definitions).chain(nodes).collect();
+    all.sort();
+    all.dedup();
+    all
+}
