@@ -290,6 +290,7 @@ fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
         namespaces: Vec::new(),
         previews: Default::default(),
         summary,
+        overview: None,
         digest: String::new(),
     }
 }

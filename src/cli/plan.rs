@@ -9,6 +9,7 @@ use super::session::{PolicyArgs, Session};
 use super::{CommandResult, Context, StackArgs, Ui, saved};
 use crate::exit;
 use crate::plan::Plan;
+use crate::plan::overview::Overview;
 use crate::report;
 
 /// Show what `up` would change on the cluster, and why
@@ -38,7 +39,14 @@ pub struct Args {
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     let plan = Session::run(context, &args.stack, ui, async |session, ui| {
-        session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await
+        let plan = session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?;
+        Ok(match &session.loaded {
+            Some(loaded) => {
+                let overview = Overview::of(&plan, session.desired(), loaded);
+                plan.with_overview(overview)
+            }
+            None => plan,
+        })
     })?;
     if let Some(file) = &args.save {
         saved::write(file, &plan)?;

@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             let Record { head, made, .. } = record;
             let (stack, commit) = (made.stack.map(|stack| *stack), head.commit);
             let cluster = books.cluster.withholding(secrets);
-            let session = Session { desired: again.desired, stack, cluster, commit, keep: books.keep };
+            let session = Session { desired: again.desired, stack, loaded: None, cluster, commit, keep: books.keep };
             let desired = session.desired();
             let draft = Draft { back_to: Some(args.revision), ..session.draft(Command::Rollback, desired.clone()) };
             let mark = session.lock_mark().await?;

@@ -13,6 +13,7 @@ use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
 use crate::exit;
 use crate::history::{Command, Commit, Draft};
+use crate::load::Loaded;
 use crate::load::commit::commit_of;
 use crate::observe::{Look, Snapshot};
 use crate::plan::names::{UnknownName, unknown_names};
@@ -63,6 +64,8 @@ pub(super) struct Session {
     pub(super) desired: Desired,
     /// What that was composed from, where it is known.
     pub(super) stack: Option<Stack>,
+    /// The files, where it comes from files of today.
+    pub(super) loaded: Option<Loaded>,
     pub(super) cluster: Cluster,
     /// The commit of the files.
     pub(super) commit: Option<Commit>,
@@ -82,11 +85,12 @@ impl Session {
         let (name, choice) = Choice::of(args.cluster.as_deref(), &loaded.environment)?;
         let mut desired = findings::checked(context, &loaded, args, &name, ui)?;
         let secrets = Secrets::withhold_from(&mut desired, ui.known().clone());
-        connected(context, &loaded.environment, (name, choice), async |cluster| {
+        let environment = loaded.environment.clone();
+        connected(context, &environment, (name, choice), async |cluster| {
             let commit = commit_of(context.root());
             let cluster = cluster.withholding(secrets);
             let (stack, keep) = (Some(loaded.stack.clone()), loaded.environment.history.get().into());
-            let session = Self { desired, stack, cluster, commit, keep };
+            let session = Self { desired, stack, loaded: Some(loaded), cluster, commit, keep };
             work(&session, ui).await
         })
     }

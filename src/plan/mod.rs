@@ -8,6 +8,7 @@ mod leaving;
 mod moves;
 pub mod names;
 mod needs;
+pub mod overview;
 mod planner;
 mod policy;
 mod previews;

@@ -53,6 +53,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         unlisted: snapshot.unlisted.clone(),
         namespaces: desired.namespaces.clone(),
         previews: Previews::of(snapshot),
+        overview: None,
         digest: String::new(),
     };
     plan.digest = digest(&plan);

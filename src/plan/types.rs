@@ -7,6 +7,7 @@ use strata_components::desired::{Instance, ResourceId};
 use strata_components::model::Duration;
 
 use super::needs::PlannedNeed;
+use super::overview::Overview;
 use super::policy::Policy;
 use super::previews::Previews;
 use crate::observe::{Confirmation, FieldChange, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
@@ -45,6 +46,9 @@ pub struct Plan {
     pub previews: Previews,
     /// How many steps of each action there are.
     pub summary: Summary,
+    /// The fleet as a whole, for those who read the plan; nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overview: Option<Overview>,
     /// Digest of the whole plan but this field.
     pub digest: String,
 }

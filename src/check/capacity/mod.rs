@@ -1,6 +1,7 @@
 //! Whether everything fits on the nodes: at the fewest pods, while a service is rolled out, and at the most pods that
 //! autoscalers may start. Held against what the environment describes or, of a live cluster, what others have left.
 
+pub(crate) mod loads;
 pub(super) mod nodes;
 mod packing;
 pub(crate) mod placement;
