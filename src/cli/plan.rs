@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::look::LookArgs;
 use super::session::{PolicyArgs, Session};
-use super::{CommandResult, Context, StackArgs, Ui, saved};
+use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
 use crate::exit;
 use crate::plan::Plan;
 use crate::plan::overview::Overview;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     if let Some(file) = &args.save {
         saved::write(file, &plan)?;
     }
-    ui.data(&print(&plan, args.output))?;
+    ui.data(&print(&plan, args.output)?)?;
     let changed = args.detailed_exitcode && !plan.is_empty();
     Ok(if changed { exit::CHANGES } else { exit::OK })
 }
@@ -65,12 +65,15 @@ pub(super) enum PlanFormat {
     Json,
     /// For a comment on a pull request
     Markdown,
+    /// One page that opens from disk, for reviewers
+    Html,
 }
 
-pub(super) fn print(plan: &Plan, format: PlanFormat) -> String {
-    match format {
+pub(super) fn print(plan: &Plan, format: PlanFormat) -> Result<String, CommandError> {
+    Ok(match format {
         PlanFormat::Terminal => report::plan::terminal(plan),
         PlanFormat::Json => report::json_document(plan),
         PlanFormat::Markdown => report::markdown::markdown(plan),
-    }
+        PlanFormat::Html => report::html::html(plan)?,
+    })
 }

@@ -21,6 +21,6 @@ pub struct Args {
 /// Reads and prints.
 pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
     let plan = saved::read(&args.file)?;
-    ui.data(&print(&plan, args.output))?;
+    ui.data(&print(&plan, args.output)?)?;
     Ok(exit::OK)
 }

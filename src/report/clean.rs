@@ -44,12 +44,14 @@ fn escape(text: &str, lines: bool) -> Cow<'_, str> {
 
 /// Characters that act on a terminal or deceive its reader: controls (C0, DEL, C1), bidirectional marks,
 /// embeddings, overrides and isolates, zero-width characters, line and paragraph separators, the byte order
-/// mark, interlinear annotation and tag characters (Unicode general categories Cc and Cf, with Zl and Zp).
+/// mark, interlinear annotation and tag characters (Unicode general categories Cc and Cf, with Zl and Zp); and what is no
+/// character at all, which neither XML nor HTML may hold.
 pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{2060}'..='\u{206f}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ mod tests {
         check("\r\n\t", r"\r\n\t");
         check("\u{202e}gnp.exe", r"\u{202e}gnp.exe");
         check("zero\u{200b}width", r"zero\u{200b}width");
+        check("a\u{fffe}b\u{1ffff}c\u{fdd0}", r"a\u{fffe}b\u{1ffff}c\u{fdd0}");
         check("", "");
     }
 }

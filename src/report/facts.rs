@@ -1,6 +1,8 @@
 //! What a plan comes to, beyond the count of its steps: which pods start anew, how many GPUs are asked for more or less, and
 //! what somebody should look at before agreeing. Every form of a report says the same facts.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::plan::{Action, Cause, Order, Plan, PlanPhase, PlannedNeed, Step};
@@ -83,16 +85,72 @@ impl Risk {
     }
 }
 
+/// Something to look at before agreeing, with every object that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matter {
+    /// What it is: words that go on from a number of objects.
+    pub words: &'static str,
+    /// The objects, each with what is to be said of it alone.
+    pub objects: Vec<String>,
+    /// Whether something goes, or cannot be done.
+    pub is_grave: bool,
+}
+
+impl Facts {
+    /// What is to be looked at before agreeing, the gravest first: each risk with its objects, and the workloads whose pods
+    /// start anew.
+    #[must_use]
+    pub fn matters(&self) -> Vec<Matter> {
+        let mut matters: Vec<Matter> = Vec::new();
+        for risk in &self.risks {
+            let words = risk.words();
+            match matters.last_mut() {
+                Some(matter) if matter.words == words => matter.objects.push(risk.object()),
+                _ => {
+                    let is_grave = matches!(risk, Risk::Blocked(_) | Risk::Replaced(_) | Risk::Deleted(_));
+                    matters.push(Matter { words, objects: vec![risk.object()], is_grave });
+                }
+            }
+        }
+        let objects: Vec<String> = self.restarts.iter().map(|one| one.workload.clone()).collect();
+        if !objects.is_empty() {
+            matters.push(Matter { words: "pods start anew", objects, is_grave: false });
+        }
+        matters
+    }
+
+    /// What comes of the plan beyond its objects, each in a sentence.
+    #[must_use]
+    pub fn effects(&self) -> Vec<String> {
+        let mut effects = Vec::new();
+        if !self.restarts.is_empty() {
+            let pods: u64 = self.restarts.iter().filter_map(|one| one.pods).sum();
+            let workloads = self.restarts.len();
+            let of = if workloads == 1 { "1 workload".to_owned() } else { format!("{workloads} workloads") };
+            let pods = match pods {
+                0 => String::new(),
+                1 => " (1 pod)".to_owned(),
+                pods => format!(" ({pods} pods)"),
+            };
+            effects.push(format!("Pods of {of} start anew{pods}."));
+        }
+        if self.gpus != 0 {
+            effects.push(format!("GPUs asked for: {:+}.", self.gpus));
+        }
+        effects
+    }
+}
+
 /// What a plan comes to.
 #[must_use]
 pub fn facts(plan: &Plan) -> Facts {
-    let mut facts = Facts::default();
+    let (mut facts, least) = (Facts::default(), autoscaled(plan));
     for (phase, step) in plan.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step))) {
         if restarts(step) {
             let pods = step.manifest.as_ref().and_then(|manifest| manifest.pointer("/spec/replicas")?.as_u64());
             facts.restarts.push(Restart { workload: step.id.to_string(), pods });
         }
-        facts.gpus += gpus(step);
+        facts.gpus += gpus(step, &least);
         facts.risks.extend(risks(phase.order, step));
     }
     for unlisted in &plan.unlisted {
@@ -164,8 +222,20 @@ fn risks(order: Order, step: &Step) -> Vec<Risk> {
     risks
 }
 
-/// How many GPUs a step asks for more, or less.
-fn gpus(step: &Step) -> i64 {
+/// The fewest pods that autoscalers keep, as far as the plan tells, by namespace, kind and name of the workload.
+fn autoscaled(plan: &Plan) -> BTreeMap<[&str; 3], i64> {
+    fn least(step: &Step) -> Option<([&str; 3], i64)> {
+        let spec = step.manifest.as_ref()?.get("spec")?;
+        let text = |pointer| spec.pointer(pointer).and_then(Value::as_str);
+        let place = [step.id.namespace.as_deref()?, text("/scaleTargetRef/kind")?, text("/scaleTargetRef/name")?];
+        Some((place, spec.get("minReplicas").and_then(Value::as_i64).unwrap_or(1)))
+    }
+    let autoscalers = plan.steps().filter(|step| step.id.kind.kind == "HorizontalPodAutoscaler");
+    autoscalers.filter_map(least).collect()
+}
+
+/// How many GPUs a step asks for more, or less; `least` is how many pods autoscalers keep.
+fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> i64 {
     let Some(manifest) = step.manifest.as_ref().filter(|_| is_workload(step)) else { return 0 };
     let each = |manifest: &Value| -> i64 {
         let containers = manifest.pointer("/spec/template/spec/containers").and_then(Value::as_array);
@@ -173,7 +243,9 @@ fn gpus(step: &Step) -> i64 {
         let gpus = limits.flatten().filter(|(name, _)| name.starts_with("nvidia.com/gpu"));
         gpus.filter_map(|(_, many)| number(many)).sum()
     };
-    let replicas = manifest.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    let place = [step.id.namespace.as_deref().unwrap_or_default(), &step.id.kind.kind, &step.id.name];
+    let said = manifest.pointer("/spec/replicas").and_then(Value::as_i64);
+    let replicas = said.or_else(|| least.get(&place).copied()).unwrap_or(1);
     match step.action {
         Action::Create => each(manifest) * replicas,
         Action::Update => {
@@ -248,6 +320,12 @@ mod tests {
         );
         check(vec![step("Deployment", "update", json!({"causes": [size], "manifest": workload(3, 2)}))], &[], 4, &[]);
         check(vec![step("Deployment", "create", json!({"manifest": workload(2, 4)}))], &[], 8, &[]);
+        let target = json!({"kind": "Deployment", "name": "cart"});
+        let autoscaler = json!({"manifest": {"spec": {"minReplicas": 3, "scaleTargetRef": target}}});
+        let mut sized = json!({"manifest": workload(0, 4)});
+        sized["manifest"]["spec"].as_object_mut().unwrap().remove("replicas");
+        let made = vec![step("Deployment", "create", sized), step("HorizontalPodAutoscaler", "create", autoscaler)];
+        check(made, &[], 12, &[]);
         let less = json!({"cause": "stack", "path": ".spec.template.spec.containers[name=server].resources.limits.nvidia.com/gpu",
             "before": "4", "after": "1"});
         let fewer = step("Deployment", "update", json!({"causes": [less], "manifest": workload(2, 1)}));

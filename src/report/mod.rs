@@ -11,6 +11,7 @@ pub mod findings;
 pub mod gitops;
 pub mod graph;
 pub mod history;
+pub mod html;
 pub mod manifests;
 pub mod markdown;
 pub mod matrix;

@@ -157,6 +157,18 @@ fn what_is_there_is_replaced_by_a_whole_plan_or_stays() {
 }
 
 #[test]
+fn a_saved_plan_is_shown_as_the_page_that_it_was_printed_as() {
+    let story = story();
+    let whole = ["plan", WHERE, "-e", "testing", "--quiet", "--save", "seen.plan", "-o", "html"];
+    let (code, printed, err) = story.run(&whole);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        printed.contains("id=\"reach\"") && printed.contains("id=\"ports\"") && printed.contains("id=\"capacity\"")
+    );
+    assert_eq!(story.run(&["show", "seen.plan", "-o", "html"]), (0, printed, String::new()));
+}
+
+#[test]
 fn a_full_disk_behind_the_output_is_an_error() {
     let story = story();
     let full = File::options().write(true).open("/dev/full").unwrap();
