@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod external;
 mod openapi;
+mod page;
 mod protobuf;
 mod schema;
 
@@ -19,6 +20,7 @@ struct Cli {
 enum Chore {
     External(external::Args),
     Openapi(openapi::Args),
+    Page(page::Args),
     Protobuf(protobuf::Args),
     Schema(schema::Args),
 }
@@ -27,6 +29,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::External(args) => external::run(&args),
         Chore::Openapi(args) => openapi::run(&args),
+        Chore::Page(args) => page::run(&args),
         Chore::Protobuf(args) => protobuf::run(&args),
         Chore::Schema(args) => schema::run(&args),
     }

@@ -11,7 +11,7 @@ mod compose;
 mod gitops;
 mod manifests;
 mod network;
-mod process;
+pub(crate) mod process;
 mod rendered;
 mod tools;
 

@@ -30,7 +30,7 @@ pub(super) fn succeeded(command: &mut Command, doing: &str) -> anyhow::Result<St
 ///
 /// # Errors
 /// When it failed, with all that it said.
-pub(super) fn strata(arguments: &[&str], doing: &str) -> anyhow::Result<String> {
+pub(crate) fn strata(arguments: &[&str], doing: &str) -> anyhow::Result<String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["run", "--quiet", "--package", "strata", "--bin", "strata", "--", "--quiet"]).args(arguments);
     let output = output(&mut cargo)?;
