@@ -15,3 +15,21 @@ pub const CHECK: u8 = 4;
 pub const LOCKED: u8 = 5;
 /// Interrupted.
 pub const INTERRUPTED: u8 = 130;
+
+/// Every code with what it means, as `docs/exit-codes.md` has them.
+pub const ALL: [(u8, &str); 7] = [
+    (OK, "done, or nothing to change"),
+    (ERROR, "something went wrong: bad input, a cluster that does not answer, a step that failed"),
+    (
+        CHANGES,
+        "there are changes, or differences; only from `strata plan` and `strata diff` with `--detailed-exitcode`",
+    ),
+    (
+        STALE,
+        "what a plan rests on has moved since somebody agreed to it, and nothing was changed: a saved plan, or one that \
+         was confirmed before another run was over",
+    ),
+    (CHECK, "`strata check`, or the check that `plan`, `up` and `rollback` begin with, found errors"),
+    (LOCKED, "another run holds the instance's lock"),
+    (INTERRUPTED, "interrupted"),
+];

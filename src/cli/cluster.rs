@@ -43,8 +43,7 @@ enum Command {
         yes: bool,
     },
     /// Print a kubeconfig for the cluster while it is served
-    #[command(after_help = "Example: strata cluster kubeconfig -e development > dev.kubeconfig\n         \
-        kubectl --kubeconfig dev.kubeconfig get pods -A")]
+    #[command(after_help = "Give it to kubectl with `--kubeconfig`.")]
     Kubeconfig {
         #[command(flatten)]
         env: EnvArgs,

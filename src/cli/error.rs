@@ -2,9 +2,14 @@
 
 use std::fmt;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::Ui;
+use super::names::Names;
 use crate::exit;
 use crate::finding::Finding;
 use crate::provider::ProviderError;
+use crate::report::clean::clean;
 
 /// What a command returns: an exit code, or an error that knows its own.
 pub type CommandResult = Result<u8, CommandError>;
@@ -82,10 +87,32 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// Prints what the argument parser has to say: help to standard output, misuse to standard error.
-pub(super) fn usage(error: &clap::Error) -> u8 {
+/// Prints what the argument parser has to say: help to standard output, misuse to standard error; and what could be named
+/// where a name is missing.
+pub(super) fn usage(error: &clap::Error, names: impl FnOnce() -> Names) -> u8 {
     let misuse = error.use_stderr();
     // A closed pipe is no reason to fail twice.
     let _ = error.print();
-    if misuse { exit::ERROR } else { exit::OK }
+    if !misuse {
+        return exit::OK;
+    }
+    if let Some(ContextValue::Strings(missing)) =
+        error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)
+    {
+        let (names, mut ui) = (names(), Ui::new(false));
+        let is_missing = |value: &str| missing.iter().any(|missing| missing.contains(value));
+        for (value, what, here) in
+            [("<STACK>", "a stack", names.stacks()), ("<ENV>", "an environment", names.environments())]
+        {
+            let here: Vec<String> = here.into_iter().map(|name| clean(&name.name).into_owned()).collect();
+            if is_missing(value) && !here.is_empty() {
+                ui.next(&format!("name {what}; here {}: {}", is_or_are(here.len()), here.join(", ")));
+            }
+        }
+    }
+    exit::ERROR
+}
+
+fn is_or_are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }

@@ -9,7 +9,6 @@ use crate::report::graph;
 
 /// Draw services, dependencies and phases; no cluster is needed
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: strata graph sophia -e production -o dot | dot -Tsvg > sophia.svg")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,

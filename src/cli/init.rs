@@ -13,9 +13,10 @@ use crate::load::Root;
 
 /// Make a directory with a first stack and environment, which work on a cluster inside this program
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: strata init shop && cd shop && strata up shop -e development\n\
-    DIR may exist, such as a repository that was just cloned. Nothing in it is overwritten: either all files are \
-    written, or none.")]
+#[command(
+    after_help = "DIR may exist, such as a repository that was just cloned. Nothing in it is overwritten: either all files are \
+    written, or none."
+)]
 pub struct Args {
     /// The directory, which becomes the root
     #[arg(value_name = "DIR")]

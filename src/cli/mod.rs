@@ -5,16 +5,20 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use strata_components::desired::Desired;
 use strata_components::model::Stack;
 
+use crate::exit;
+
+mod begin;
 pub mod check;
 pub mod cluster;
 pub mod completions;
 pub mod diff;
 pub mod error;
 mod events;
+pub mod examples;
 mod findings;
 mod format;
 mod gitops;
@@ -23,6 +27,7 @@ pub mod history;
 pub mod init;
 mod interrupt;
 mod look;
+mod names;
 pub mod plan;
 mod progress;
 pub mod reach;
@@ -40,15 +45,27 @@ pub mod up;
 pub use error::{CommandError, CommandResult};
 pub use ui::Ui;
 
-/// Infrastructure as code for fleets of MCP servers on GPU Kubernetes clusters.
-#[derive(Debug, Parser)]
-#[command(name = "strata", version, arg_required_else_help = true, max_term_width = 100)]
+/// Infrastructure as code for fleets of MCP servers on GPU Kubernetes clusters
+#[derive(Debug, Args)]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
+
+impl CommandFactory for Cli {
+    fn command() -> clap::Command {
+        let command = clap::Command::new("strata").version(env!("CARGO_PKG_VERSION")).max_term_width(100);
+        examples::shown(Self::augment_args(command).arg_required_else_help(true), "")
+    }
+
+    fn command_for_update() -> clap::Command {
+        Self::command()
+    }
+}
+
+impl Parser for Cli {}
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
@@ -137,9 +154,17 @@ pub fn program(program: Option<Program<'_>>) -> ExitCode {
 ///
 /// `program` is what a Rust program brings: the name of its stack then means that, and any other name a file of the root.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Program<'_>>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(code) = completions::answer(&arguments, program) {
+        return code;
+    }
+    if arguments.len() < 2 {
+        Ui::new(false).warn(begin::text(Path::new(".")).trim_end());
+        return exit::ERROR;
+    }
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return error::usage(&error),
+        Err(error) => return error::usage(&error, || completions::names(&arguments, program)),
     };
     let mut ui = Ui::new(cli.global.quiet);
     ui.trace(cli.global.verbose);

@@ -16,8 +16,7 @@ use crate::report::reach::{Answer, Way, json, terminal};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "FROM and TO are services, `other-stack/service`, `dns`, `ingress-controller` or an IP address. \
-                        Without them, everything that is open is listed.\n\
-                        Example: strata reach sophia -e production hubspot mcp_orchestrator"
+                        Without them, everything that is open is listed."
 )]
 pub struct Args {
     #[command(flatten)]

@@ -9,8 +9,6 @@ use crate::{exit, plan, report};
 
 /// Print the JSON Schema of a file, for editors and other programs
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: strata schema stack > stack.schema.json, and at the head of a stack file\n\
-    # yaml-language-server: $schema=stack.schema.json")]
 pub struct Args {
     /// Which file
     #[arg(value_name = "WHAT")]

@@ -113,6 +113,11 @@ impl Ui {
         let _ = writeln!(anstream::stderr(), "{}", self.known.told(text));
     }
 
+    /// Writes what to do next to standard error.
+    pub fn next(&mut self, hint: &str) {
+        let _ = writeln!(Discreet(self.known.clone()), "{HINT}next:{HINT:#} {}", clean(hint));
+    }
+
     /// Prints an error, what caused it and what to do next; returns its exit code.
     pub fn fail(&mut self, error: &CommandError) -> u8 {
         let mut err = Discreet(self.known.clone());
@@ -125,7 +130,7 @@ impl Ui {
             }
         }
         for hint in &error.hints {
-            let _ = writeln!(err, "{HINT}next:{HINT:#} {}", clean(hint));
+            self.next(hint);
         }
         error.code
     }
