@@ -11,6 +11,7 @@ use crate::exit;
 use crate::history::Record;
 use crate::history::difference::Difference;
 use crate::report::clean::clean;
+use crate::report::plan::Detail;
 use crate::report::{self, json_document};
 use crate::secrets::Secrets;
 
@@ -56,7 +57,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         Ok(Difference::between((args.from, &from), (to, &desired)))
     })?;
     ui.data(&match args.output {
-        Format::Terminal => report::difference::terminal(&difference),
+        Format::Terminal => report::difference::terminal(&difference, &ui.view(Detail::default())),
         Format::Json => json_document(&difference),
     })?;
     let differs = args.detailed_exitcode && !difference.changes.is_empty();

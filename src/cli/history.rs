@@ -16,6 +16,7 @@ use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::history::Record;
 use crate::provider::Provider;
+use crate::report::plan::Detail;
 use crate::report::{self, json_document};
 
 /// Show what was done to an instance, run by run
@@ -34,7 +35,7 @@ pub struct Args {
 
 /// Reads and prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    let text = read(context, &args.stack, ui, async |books, _| {
+    let text = read(context, &args.stack, ui, async |books, ui| {
         Ok(match args.revision {
             None => {
                 let entries = books.cluster.records(&books.instance).await?;
@@ -46,7 +47,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             Some(revision) => {
                 let record = books.record(revision).await?;
                 match args.output {
-                    Format::Terminal => report::history::one(&record),
+                    Format::Terminal => report::history::one(&record, &ui.view(Detail::default())),
                     Format::Json => json_document(&record),
                 }
             }

@@ -15,6 +15,7 @@ mod begin;
 pub mod check;
 pub mod cluster;
 pub mod completions;
+mod detail;
 pub mod diff;
 pub mod error;
 mod events;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::detail::DetailArgs;
 use super::look::LookArgs;
 use super::session::{PolicyArgs, Session};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
@@ -28,6 +29,8 @@ pub struct Args {
     /// How to print the plan
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: PlanFormat,
+    #[command(flatten)]
+    detail: DetailArgs,
     /// Save the plan, so that `up --plan FILE` carries out just this one; only its owner may read the file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -38,6 +41,7 @@ pub struct Args {
 
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    args.output.takes(args.detail)?;
     let plan = Session::run(context, &args.stack, ui, async |session, ui| {
         let plan = session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?;
         Ok(match &session.loaded {
@@ -51,7 +55,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     if let Some(file) = &args.save {
         saved::write(file, &plan)?;
     }
-    ui.data(&print(&plan, args.output)?)?;
+    print(&plan, args.output, args.detail, ui)?;
     let changed = args.detailed_exitcode && !plan.is_empty();
     Ok(if changed { exit::CHANGES } else { exit::OK })
 }
@@ -69,11 +73,20 @@ pub(super) enum PlanFormat {
     Html,
 }
 
-pub(super) fn print(plan: &Plan, format: PlanFormat) -> Result<String, CommandError> {
-    Ok(match format {
-        PlanFormat::Terminal => report::plan::terminal(plan),
+impl PlanFormat {
+    /// An error where so much detail is asked for in a form that has no choice.
+    pub(super) fn takes(self, detail: DetailArgs) -> Result<(), CommandError> {
+        if self == Self::Terminal { Ok(()) } else { detail.only_on_terminal() }
+    }
+}
+
+/// Prints a plan.
+pub(super) fn print(plan: &Plan, format: PlanFormat, detail: DetailArgs, ui: &mut Ui) -> Result<(), CommandError> {
+    let text = match format {
+        PlanFormat::Terminal => report::plan::terminal(plan, &ui.view(detail.detail())),
         PlanFormat::Json => report::json_document(plan),
         PlanFormat::Markdown => report::markdown::markdown(plan),
         PlanFormat::Html => report::html::html(plan)?,
-    })
+    };
+    Ok(ui.data(&text)?)
 }

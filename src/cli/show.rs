@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::detail::DetailArgs;
 use super::plan::{PlanFormat, print};
 use super::{CommandResult, Ui, saved};
 use crate::exit;
@@ -16,11 +17,14 @@ pub struct Args {
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: PlanFormat,
+    #[command(flatten)]
+    detail: DetailArgs,
 }
 
 /// Reads and prints.
 pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
+    args.output.takes(args.detail)?;
     let plan = saved::read(&args.file)?;
-    ui.data(&print(&plan, args.output)?)?;
+    print(&plan, args.output, args.detail, ui)?;
     Ok(exit::OK)
 }

@@ -5,9 +5,11 @@
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use terminal_size::terminal_size_of;
 
 use super::CommandError;
 use crate::report::clean::clean;
+use crate::report::plan::{Detail, View};
 use crate::secrets::Known;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -32,6 +34,11 @@ impl Write for Discreet {
     fn flush(&mut self) -> io::Result<()> {
         anstream::stderr().flush()
     }
+}
+
+/// Columns of a terminal.
+fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    size.map(|(terminal_size::Width(columns), _)| columns.into())
 }
 
 impl Ui {
@@ -83,7 +90,19 @@ impl Ui {
     /// Columns of the terminal on standard output; 100 where there is none.
     #[must_use]
     pub fn width(&self) -> usize {
-        terminal_size::terminal_size_of(io::stdout()).map_or(100, |(terminal_size::Width(columns), _)| columns.into())
+        columns(terminal_size_of(io::stdout())).unwrap_or(100)
+    }
+
+    /// How data is written: as wide as the terminal, and with no line broken where there is none.
+    #[must_use]
+    pub fn view(&self, detail: Detail) -> View {
+        View { width: columns(terminal_size_of(io::stdout())), detail, known: self.known.clone() }
+    }
+
+    /// The same for status.
+    #[must_use]
+    pub fn status_view(&self, detail: Detail) -> View {
+        View { width: columns(terminal_size_of(io::stderr())), detail, known: self.known.clone() }
     }
 
     /// Writes data to standard output, as it is but for colours that the stream cannot show. A reader that has gone

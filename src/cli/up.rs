@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::detail::DetailArgs;
 use super::events::Events;
 use super::format::Format;
 use super::interrupt::listen;
@@ -75,6 +76,8 @@ pub(super) struct RunArgs {
     /// How to print what happens; json is one event a line
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
     output: Format,
+    #[command(flatten)]
+    detail: DetailArgs,
     /// Seconds that another run at work on the instance is waited for; one that has fallen silent is always waited for
     /// until it can be taken over
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
@@ -218,7 +221,7 @@ impl Run<'_> {
     fn show(&self, plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
         self.events.tell(|| RunEvent::plan(plan, self.draft));
         if !plan.is_empty() {
-            let text = report::plan::terminal(plan);
+            let text = report::plan::terminal(plan, &ui.status_view(self.args.detail.detail()));
             // What is refused, or asked about, is shown however little is wanted.
             if plan.summary.blocked > 0 || !self.args.yes { ui.warn(&text) } else { ui.status(&text) }
         }

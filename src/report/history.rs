@@ -7,7 +7,8 @@ use serde::Serialize;
 use strata_components::desired::Instance;
 
 use super::clean::clean;
-use super::plan::{field_text, sign};
+use super::difference;
+use super::plan::View;
 use super::table::Table;
 use crate::history::{Command, Commit, Entry, HISTORY_FORMAT, Head, NotDone, Record, State};
 use crate::plan::Summary;
@@ -87,7 +88,7 @@ pub fn terminal(instance: &Instance, entries: &[Entry]) -> String {
 
 /// One run: its head, what it changed, and what failed. Ends with a line feed.
 #[must_use]
-pub fn one(record: &Record) -> String {
+pub fn one(record: &Record, view: &View) -> String {
     let Record { head, made, ending } = record;
     let mut out = String::new();
     let (name, target) = (head.instance.name(), &head.target);
@@ -115,13 +116,9 @@ pub fn one(record: &Record) -> String {
         say("stopped", reason);
     }
     let _ = writeln!(out, "\n{BOLD}Changes{BOLD:#}");
-    for change in &made.changes {
-        let (sign, style) = sign(change.action);
-        let _ = writeln!(out, "  {style}{sign}{style:#} {}", clean(&change.id.to_string()));
-        for field in &change.fields {
-            field_text(&mut out, &field.path, field.before.as_ref(), field.after.as_ref(), "");
-        }
-    }
+    let mut page = view.page();
+    made.changes.iter().for_each(|change| difference::write(&mut page, change, view.detail));
+    out.push_str(&page.into_text());
     let ending = ending.as_ref();
     for (heading, steps) in
         [("Failed", ending.map(|ending| &ending.failed)), ("Not tried", ending.map(|ending| &ending.not_tried))]

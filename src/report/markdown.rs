@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::clean::clean;
-use super::facts::{Facts, facts, needs};
+use super::facts::{Facts, Matter, facts, needs};
 use super::phase_title;
-use super::plan::{counts, headline, step_text};
-use crate::plan::{Action, Order, Plan, Step};
+use super::plan::{counts, doing, headline, step_text};
+use crate::plan::{Action, Plan, Step};
 
 /// Characters that a comment may have.
 pub const LONGEST: usize = 65_536;
@@ -70,20 +70,7 @@ fn marker(plan: &Plan) -> String {
 fn summary(plan: &Plan, facts: &Facts) -> String {
     let mut parts =
         vec![if plan.is_empty() { "**No changes.**".to_owned() } else { format!("**{}.**", counts(&plan.summary)) }];
-    if !facts.restarts.is_empty() {
-        let pods: u64 = facts.restarts.iter().filter_map(|one| one.pods).sum();
-        let workloads = facts.restarts.len();
-        let of = if workloads == 1 { "1 workload".to_owned() } else { format!("{workloads} workloads") };
-        let pods = match pods {
-            0 => String::new(),
-            1 => " (1 pod)".to_owned(),
-            pods => format!(" ({pods} pods)"),
-        };
-        parts.push(format!("Pods of {of} start anew{pods}."));
-    }
-    if facts.gpus != 0 {
-        parts.push(format!("GPUs asked for: {:+}.", facts.gpus));
-    }
+    parts.extend(facts.effects());
     parts.join(" ")
 }
 
@@ -116,12 +103,8 @@ fn phases(plan: &Plan) -> String {
         if columns.iter().all(|(_, actions)| many(actions) == 0) {
             continue;
         }
-        let doing = match phase.order {
-            Order::Apply => "",
-            Order::Delete => ", deletes",
-            Order::Close => ", closes",
-        };
-        let _ = write!(rows, "| {}{doing} |", escape(&phase_title(phase.number, &phase.name)));
+        let title = escape(&phase_title(phase.number, &phase.name));
+        let _ = write!(rows, "| {title}{} |", doing(phase.order));
         for (_, actions) in columns {
             match many(actions) {
                 0 => rows.push_str(" |"),
@@ -141,22 +124,12 @@ fn phases(plan: &Plan) -> String {
 
 /// What to look at first: each risk with its objects.
 fn risks(facts: &Facts) -> String {
-    let mut kinds: Vec<(&'static str, Vec<String>)> = Vec::new();
-    for risk in &facts.risks {
-        match kinds.last_mut() {
-            Some((words, objects)) if *words == risk.words() => objects.push(risk.object()),
-            _ => kinds.push((risk.words(), vec![risk.object()])),
-        }
-    }
-    let restarted = facts.restarts.iter().map(|one| one.workload.clone()).collect::<Vec<_>>();
-    if !restarted.is_empty() {
-        kinds.push(("pods start anew", restarted));
-    }
-    if kinds.is_empty() {
+    let matters = facts.matters();
+    if matters.is_empty() {
         return String::new();
     }
     let mut out = "**Look at this first**\n\n".to_owned();
-    for (words, objects) in kinds {
+    for Matter { words, objects, is_grave: _ } in matters {
         let _ = write!(out, "- **{}** {words}: ", objects.len());
         let named: Vec<String> = objects.iter().take(NAMED).map(|object| code(object)).collect();
         out.push_str(&named.join(", "));
@@ -181,9 +154,7 @@ fn by_service(plan: &Plan) -> Vec<(String, Vec<&Step>)> {
 
 /// A part that unfolds.
 fn part(service: &str, steps: &[&Step]) -> String {
-    let mut text = String::new();
-    steps.iter().for_each(|step| step_text(&mut text, step));
-    let text = anstream::adapter::strip_str(&text).to_string();
+    let text: String = steps.iter().map(|step| step_text(step)).collect();
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
     let tier = steps.iter().find_map(|step| step.tier.as_deref()).map(|tier| format!(", {}", html(tier)));
     let changes = if steps.len() == 1 { "1 object".to_owned() } else { format!("{} objects", steps.len()) };

@@ -16,6 +16,7 @@ pub mod manifests;
 pub mod markdown;
 pub mod matrix;
 pub mod outcome;
+pub mod page;
 pub mod plan;
 pub mod ports;
 pub mod reach;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use strata_components::desired::ResourceId;
 
 use super::clean::clean;
-use super::plan::{cause_text, show};
+use super::plan::{show, why};
 use crate::plan::stale::{Moved, Part};
 
 /// Columns a value may take; what is longer is cut.
@@ -30,7 +30,9 @@ pub fn terminal(moved: &[Moved]) -> String {
         }
         told = one.id.as_ref();
         match &one.part {
-            Part::Obstacle(cause) => cause_text(&mut out, cause),
+            Part::Obstacle(cause) => {
+                let _ = writeln!(out, "      {}", clean(&why(cause).unwrap_or_default()));
+            }
             _ => {
                 let _ = writeln!(out, "      {}", clean(&words(one)));
             }

@@ -22,6 +22,7 @@ use strata::components::desired::{Desired, ResourceId};
 use strata::observe::Look;
 use strata::plan::{Action, Plan, Policy, plan};
 use strata::provider::{Provider, ProviderError};
+use strata::report::plan::View;
 use tokio::sync::watch;
 
 use super::faults::{WHERE, cluster_with, desired_of, provider, settings, while_time_stands_still};
@@ -109,7 +110,7 @@ async fn is_made_good(cluster: &kube_embedded::Cluster, desired: &Desired, when:
     let outcome = carried_out(&again, &rest).await.unwrap();
     assert!(outcome.is_complete(), "{when}: {outcome:#?}");
     let rest = planned(&again, desired).await;
-    assert!(rest.is_empty(), "{when}: {}", strata::report::plan::terminal(&rest));
+    assert!(rest.is_empty(), "{when}: {}", strata::report::plan::terminal(&rest, &View::default()));
 }
 
 /// Brings the first stack up, plans the second, and carries that plan out through `line`, which sees every request and
@@ -210,7 +211,7 @@ fn a_namespace_that_is_on_its_way_out_is_said_to_be() {
         let outcome = carried_out(&provider, &plan).await.unwrap();
         let failed: Vec<String> = outcome.failed.iter().map(|one| one.reason.clone()).collect();
         assert_eq!(failed, [format!("ConfigMap {WHERE}/mcp-port-registry was deleted since the plan was made")]);
-        let again = strata::report::plan::terminal(&planned(&provider, &changed()).await);
+        let again = strata::report::plan::terminal(&planned(&provider, &changed()).await, &View::default());
         assert!(again.contains("is being deleted; plan again when it is gone"), "{again}");
         assert!(
             again.contains("unable to create new content in namespace faults because it is being terminated"),

@@ -22,6 +22,7 @@ use strata::observe::Look;
 use strata::plan::verify::verify;
 use strata::plan::{Plan, Policy, plan};
 use strata::provider::Provider;
+use strata::report::plan::View;
 use tokio::sync::watch;
 
 use super::faults::{cluster_with, provider, while_time_stands_still};
@@ -281,7 +282,7 @@ pub(super) async fn made_good(again: &dyn Provider, desired: &Desired, act: Act,
     let outcome = apply(again, &plan, &draft, &apply::Settings::default(), Arc::new(|_| ()), interrupt).await.unwrap();
     assert!(outcome.is_complete(), "{when}: {outcome:#?}");
     let plan = planned(again, desired, act).await;
-    assert!(plan.is_empty(), "{when}: {}", strata::report::plan::terminal(&plan));
+    assert!(plan.is_empty(), "{when}: {}", strata::report::plan::terminal(&plan, &View::default()));
 }
 
 async fn planned(provider: &dyn Provider, desired: &Desired, act: Act) -> Plan {

@@ -21,6 +21,7 @@ use strata::history::{Command, Draft};
 use strata::observe::Look;
 use strata::plan::{Plan, Policy, plan};
 use strata::provider::{Provider, ProviderError};
+use strata::report::plan::View;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tower::Layer;
@@ -148,7 +149,7 @@ fn check(seed: u64, harm: Harm) {
             assert!(run(&again, &wishes[last]).await.unwrap().is_complete(), "{when}");
         }
         let found = planned(&again, &wishes[last]).await.unwrap();
-        assert!(found.is_empty(), "{when}: {}", strata::report::plan::terminal(&found));
+        assert!(found.is_empty(), "{when}: {}", strata::report::plan::terminal(&found, &View::default()));
     });
 }
 
