@@ -7,7 +7,9 @@
 mod story;
 mod walkthrough;
 
-use walkthrough::carry_out;
+use std::io::{Write, stderr};
+
+use walkthrough::{carry_out, has_kubectl};
 
 #[test]
 fn the_tutorial() {
@@ -31,6 +33,11 @@ fn recovery_from_a_failed_apply() {
 
 #[test]
 fn what_kubectl_or_helm_made_is_taken_over() {
+    if !has_kubectl() {
+        let _ =
+            writeln!(stderr(), "walkthroughs: kubectl is not on this machine, so nothing that it made is taken over");
+        return;
+    }
     carry_out("docs/how-to/take-over.md", &[]);
 }
 

@@ -84,6 +84,11 @@ pub(crate) fn carry_out(document: &str, files: &[&str]) {
     }
 }
 
+/// Whether this machine has kubectl; without it, a few of its requests are sent in its name.
+pub(crate) fn has_kubectl() -> bool {
+    kubectl::here().is_some()
+}
+
 /// Whether an answer is what a document shows of it.
 fn same(shown: &[String], said: &[String]) -> bool {
     match shown.split_first() {
