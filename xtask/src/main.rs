@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod external;
 mod openapi;
+mod package;
 mod page;
 mod protobuf;
 mod schema;
@@ -20,6 +21,7 @@ struct Cli {
 enum Chore {
     External(external::Args),
     Openapi(openapi::Args),
+    Package(package::Args),
     Page(page::Args),
     Protobuf(protobuf::Args),
     Schema(schema::Args),
@@ -29,6 +31,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::External(args) => external::run(&args),
         Chore::Openapi(args) => openapi::run(&args),
+        Chore::Package(args) => package::run(&args),
         Chore::Page(args) => page::run(&args),
         Chore::Protobuf(args) => protobuf::run(&args),
         Chore::Schema(args) => schema::run(&args),

@@ -17,7 +17,7 @@ pub(super) fn output(command: &mut Command) -> anyhow::Result<Output> {
 ///
 /// # Errors
 /// When it did not, with all that it said.
-pub(super) fn succeeded(command: &mut Command, doing: &str) -> anyhow::Result<String> {
+pub(crate) fn succeeded(command: &mut Command, doing: &str) -> anyhow::Result<String> {
     let output = output(command)?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
