@@ -7,6 +7,7 @@ mod external;
 mod openapi;
 mod package;
 mod page;
+mod picture;
 mod protobuf;
 mod schema;
 
@@ -23,6 +24,7 @@ enum Chore {
     Openapi(openapi::Args),
     Package(package::Args),
     Page(page::Args),
+    Picture(picture::Args),
     Protobuf(protobuf::Args),
     Schema(schema::Args),
 }
@@ -33,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Openapi(args) => openapi::run(&args),
         Chore::Package(args) => package::run(&args),
         Chore::Page(args) => page::run(&args),
+        Chore::Picture(args) => picture::run(&args),
         Chore::Protobuf(args) => protobuf::run(&args),
         Chore::Schema(args) => schema::run(&args),
     }

@@ -1,5 +1,4 @@
-//! What a release is made of, for one kind of machine: an archive with the program, its completions and what goes with
-//! it, a bill of materials, and their digests. The same sources, compiler and tools give the same bytes.
+//! What a release is made of, for one kind of machine: an archive with the program, its manual and completions, a bill of materials, and their digests. The same sources, compiler and tools give the same bytes.
 //!
 //! A program that is too large, that needs anything of the machine it runs on, or that is of another version, is none to
 //! release.
@@ -29,6 +28,8 @@ const CYCLONEDX: &str = "cargo-cyclonedx@0.5.9";
 /// What goes with the program as it is: where it stands, and what it is called in the archive.
 const BESIDE: [(&str, &str); 4] =
     [("CHANGELOG.md", "CHANGELOG.md"), ("LICENSE", "LICENSE"), ("README.md", "README.md"), ("merge/NOTICE", "NOTICE")];
+/// Where the manual stands, a page a command.
+const MANUAL: &str = "docs/man";
 /// The shells that completions are packed for, and what each calls the file.
 const SHELLS: [(&str, &str); 3] = [("bash", "strata.bash"), ("fish", "strata.fish"), ("zsh", "_strata")];
 
@@ -156,6 +157,12 @@ fn files(program: &Path, bytes: Vec<u8>) -> anyhow::Result<Vec<File>> {
     for (path, name) in BESIDE {
         let bytes = fs::read(path).with_context(|| format!("reading {path}"))?;
         files.push(File { path: name.to_owned(), program: false, bytes });
+    }
+    for entry in fs::read_dir(MANUAL).with_context(|| format!("reading {MANUAL}"))? {
+        let page = entry?.path();
+        let name = page.file_name().and_then(|name| name.to_str()).context("a page of the manual has a strange name")?;
+        let bytes = fs::read(&page).with_context(|| format!("reading {}", page.display()))?;
+        files.push(File { path: format!("man/man1/{name}"), program: false, bytes });
     }
     for (shell, name) in SHELLS {
         let bytes = said(program, &["completions", shell])?.into_bytes();
