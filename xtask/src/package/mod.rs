@@ -1,4 +1,5 @@
-//! What a release is made of, for one kind of machine: an archive with the program, its manual and completions, a bill of materials, and their digests. The same sources, compiler and tools give the same bytes.
+//! What a release is made of, for one kind of machine: an archive with the program, its manual and completions, a bill of
+//! materials, and their digests. The same sources, compiler and tools give the same bytes.
 //!
 //! A program that is too large, that needs anything of the machine it runs on, or that is of another version, is none to
 //! release.
@@ -160,7 +161,8 @@ fn files(program: &Path, bytes: Vec<u8>) -> anyhow::Result<Vec<File>> {
     }
     for entry in fs::read_dir(MANUAL).with_context(|| format!("reading {MANUAL}"))? {
         let page = entry?.path();
-        let name = page.file_name().and_then(|name| name.to_str()).context("a page of the manual has a strange name")?;
+        let name =
+            page.file_name().and_then(|name| name.to_str()).context("a page of the manual has a strange name")?;
         let bytes = fs::read(&page).with_context(|| format!("reading {}", page.display()))?;
         files.push(File { path: format!("man/man1/{name}"), program: false, bytes });
     }
