@@ -166,11 +166,19 @@ fn files(program: &Path, bytes: Vec<u8>) -> anyhow::Result<Vec<File>> {
         let bytes = fs::read(&page).with_context(|| format!("reading {}", page.display()))?;
         files.push(File { path: format!("man/man1/{name}"), program: false, bytes });
     }
+    let here = fs::canonicalize(program).with_context(|| format!("looking for {}", program.display()))?;
     for (shell, name) in SHELLS {
-        let bytes = said(program, &["completions", shell])?.into_bytes();
-        files.push(File { path: format!("completions/{name}"), program: false, bytes });
+        let script = installed(&said(program, &["completions", shell])?, &here)?;
+        files.push(File { path: format!("completions/{name}"), program: false, bytes: script.into_bytes() });
     }
     Ok(files)
+}
+
+/// A script that asks the program where it was built, asking the one that is installed instead, by its name.
+fn installed(script: &str, here: &Path) -> anyhow::Result<String> {
+    let path = here.to_str().context("the program's path is no text")?;
+    ensure!(script.contains(path), "the completions no longer ask {path}");
+    Ok(script.replace(path, "strata"))
 }
 
 /// The bill of materials: every crate that is linked in, in CycloneDX.
@@ -228,6 +236,13 @@ mod tests {
             true,
             "looking for what it needs of the machine: it is no ELF file of 64 bits, least byte first",
         );
+    }
+
+    #[test]
+    fn completions_ask_the_program_that_is_installed() {
+        let here = Path::new("/built/strata");
+        assert_eq!(installed("\"/built/strata\" -- x", here).ok().as_deref(), Some("\"strata\" -- x"));
+        assert!(installed("\"/elsewhere/strata\" -- x", here).is_err());
     }
 
     #[test]
