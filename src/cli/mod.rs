@@ -31,6 +31,7 @@ mod look;
 mod names;
 pub mod plan;
 mod progress;
+pub mod rbac;
 pub mod reach;
 pub mod render;
 pub mod rollback;
@@ -116,6 +117,7 @@ enum Command {
     Graph(graph::Args),
     Reach(reach::Args),
     Schema(schema::Args),
+    Rbac(rbac::Args),
     Cluster(cluster::Args),
     Completions(completions::Args),
 }
@@ -186,6 +188,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Progra
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Reach(args) => reach::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),
+        Command::Rbac(args) => rbac::run(args, &context, &mut ui),
         Command::Cluster(args) => cluster::run(args, &context, &mut ui),
         Command::Completions(args) => completions::run(args, &mut ui),
     };

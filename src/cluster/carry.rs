@@ -41,11 +41,7 @@ impl Cluster {
         }
         let name = &self.settings.control_namespace;
         let path = format!("/api/v1/namespaces/{name}");
-        let namespace = json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "strata"}},
-        });
+        let namespace = control_namespace(name);
         let call = Call::apply(path, format!("creating namespace {name}"), CONTROL_MANAGER, &namespace);
         self.requests.ok(&call).await.map(|_| ())
     }
@@ -259,6 +255,15 @@ impl Cluster {
         let (doing, instance) = (doing.to_owned(), identity.instance.clone());
         Err(ProviderError::Foreign { doing, instance, holds: foreign.join(", ") })
     }
+}
+
+/// The namespace of the control objects.
+pub(super) fn control_namespace(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "strata"}},
+    })
 }
 
 /// What the answer to a delete means: the object is on its way, or gone already.

@@ -1,6 +1,7 @@
 //! Reaching a cluster: the one inside this program, in process or through the process that holds it, or any
 //! context of a kubeconfig.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use futures::future::BoxFuture;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube_embedded::{Holder, NodeSpec, OpenError, Options, Storage, Taint};
 use serde_json::json;
-use strata_components::model::{Cluster as Described, EmbeddedCluster, Environment, NodeGroup};
+use strata_components::model::{Cluster as Described, EmbeddedCluster, Environment, NodeGroup, Provided};
+use strata_components::provided::DEFINITIONS;
 use thiserror::Error;
 
 use super::provided;
@@ -176,6 +178,20 @@ impl Connection {
                 Self::from_config(format!("file {}", file.display()), config, guard.clone(), Some(renew))
             }
         }
+    }
+
+    /// Opens a cluster in memory that serves every kind that stacks are made of, and holds nothing: to ask what a kind is
+    /// called in a path without asking a real one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Embedded`] and [`ConnectError::Provided`].
+    pub async fn imagined() -> Result<Self, ConnectError> {
+        let provides: BTreeSet<Provided> = DEFINITIONS.iter().map(|definition| definition.by).collect();
+        let described = EmbeddedCluster { provides: provides.into_iter().collect(), ..EmbeddedCluster::default() };
+        let cluster = open_storage(&described, Storage::Memory).await?;
+        let client = kube::Client::new(cluster.router(), "default");
+        Ok(Self { client, guard: None, renew: None, embedded: Some(cluster) })
     }
 
     fn from_config(

@@ -125,6 +125,15 @@ impl ServedKinds {
         Ok(served)
     }
 
+    /// The same, once these are served too.
+    pub(crate) fn with(&self, coming: BTreeMap<Kind, Served>) -> Self {
+        let mut served = self.clone();
+        for (kind, place) in coming {
+            served.kinds.entry(kind).or_insert(place);
+        }
+        served
+    }
+
     pub(crate) fn get(&self, kind: &Kind) -> Option<&Served> {
         self.kinds.get(kind)
     }

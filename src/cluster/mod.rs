@@ -19,6 +19,8 @@ mod provided;
 mod readiness;
 mod replace;
 mod request;
+mod rights;
+pub mod roles;
 mod sealing;
 mod survey;
 mod truth;
@@ -86,6 +88,18 @@ impl Cluster {
             custom: Mutex::default(),
             sealing: Sealing::default(),
         }
+    }
+
+    /// One that holds nothing, such as [`Connection::imagined`](connect::Connection::imagined) reaches.
+    #[must_use]
+    pub fn imagined(client: kube::Client, control_namespace: &str) -> Self {
+        let settings = Settings {
+            name: "imagined".to_owned(),
+            control_namespace: control_namespace.to_owned(),
+            guard: None,
+            holder: String::new(),
+        };
+        Self::new(client, settings)
     }
 
     /// The same, with a way to fresh credentials for when those of the client are not accepted any more.

@@ -25,8 +25,13 @@ const LOOKS: u32 = 5;
 pub(super) struct Way {
     pub(super) order: ReplaceOrder,
     /// Group, version and kind of each.
-    pub(super) leaves: &'static [(&'static str, &'static str, &'static str)],
+    pub(super) leaves: Leaves,
 }
+
+/// What a workload leaves behind where it is replaced without interrupting what runs: group, version and kind of each.
+type Leaves = &'static [(&'static str, &'static str, &'static str)];
+const OF_DEPLOYMENT: Leaves = &[("apps", "v1", "ReplicaSet")];
+const OF_DAEMON_SET: Leaves = &[("", "v1", "Pod"), ("apps", "v1", "ControllerRevision")];
 
 const DELETE_FIRST: Way = Way { order: ReplaceOrder::DeleteFirst, leaves: &[] };
 
@@ -45,12 +50,27 @@ pub(super) fn way(kind: &Kind, live: &Value, wanted: &Value) -> Way {
         ("apps", "Deployment") if wanted.pointer("/spec/strategy/type").is_some_and(|one| one == "Recreate") => {
             DELETE_FIRST
         }
-        ("apps", "Deployment") => create_first(&[("apps", "v1", "ReplicaSet")]),
+        ("apps", "Deployment") => create_first(OF_DEPLOYMENT),
         ("apps", "DaemonSet") if holds_node_ports(wanted) || holds_node_ports(live) => DELETE_FIRST,
-        ("apps", "DaemonSet") => create_first(&[("", "v1", "Pod"), ("apps", "v1", "ControllerRevision")]),
+        ("apps", "DaemonSet") => create_first(OF_DAEMON_SET),
         ("apps", "StatefulSet") if same("/spec/selector") => create_first(&[]),
         _ => DELETE_FIRST,
     }
+}
+
+/// The kinds that an object of this kind may leave behind, however it is replaced.
+pub(super) fn may_leave(kind: &Kind) -> impl Iterator<Item = Kind> {
+    let leaves: Leaves = match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apps", "Deployment") => OF_DEPLOYMENT,
+        ("apps", "DaemonSet") => OF_DAEMON_SET,
+        _ => &[],
+    };
+    let kind = |(group, version, kind): &(&str, &str, &str)| Kind {
+        group: (*group).to_owned(),
+        version: (*version).to_owned(),
+        kind: (*kind).to_owned(),
+    };
+    leaves.iter().map(kind)
 }
 
 /// Whether the pods of a workload take ports of their node.

@@ -373,7 +373,7 @@ pub(super) fn is_core_secret(kind: &Kind) -> bool {
     kind.kind == "Secret" && kind.group.is_empty()
 }
 
-fn name(identity: &Identity) -> String {
+pub(super) fn name(identity: &Identity) -> String {
     format!("{}.digests", identity.control_name())
 }
 

@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     /// The lists of policies that have a say: kind, path and namespace of each.
-    async fn policy_lists(
+    pub(super) async fn policy_lists(
         &self,
         desired: &Desired,
         mesh: Option<&str>,

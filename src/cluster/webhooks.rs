@@ -15,10 +15,13 @@ use super::request::{Call, Requests};
 use crate::check::reach::{Condition, Labels, NAMESPACE_NAME, Selector};
 use crate::provider::ProviderError;
 
-const GROUP: &str = "admissionregistration.k8s.io";
+/// The group of what is read here.
+pub(super) const GROUP: &str = "admissionregistration.k8s.io";
 const WEBHOOKS: &str = "mutatingwebhookconfigurations";
 const POLICIES: &str = "mutatingadmissionpolicies";
 const BINDINGS: &str = "mutatingadmissionpolicybindings";
+/// Everything that is listed here.
+pub(super) const CONFIGURATIONS: [&str; 3] = [WEBHOOKS, POLICIES, BINDINGS];
 /// The versions a server may serve policies in.
 const POLICY_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
 

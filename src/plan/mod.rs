@@ -10,7 +10,7 @@ pub mod names;
 mod needs;
 pub mod overview;
 mod planner;
-mod policy;
+pub(crate) mod policy;
 mod previews;
 pub mod saved;
 pub mod stale;

@@ -40,6 +40,6 @@ impl Policy {
 }
 
 /// An object as `--delete` and `--forget` name it.
-pub(super) fn named(id: &ResourceId) -> String {
+pub(crate) fn named(id: &ResourceId) -> String {
     format!("{}/{}", id.kind.kind, id.name)
 }

@@ -62,6 +62,21 @@ pub fn stream(desired: &Desired) -> Result<String, ManifestError> {
     Ok(text)
 }
 
+/// Any objects as one stream of YAML documents, in the order they are given.
+///
+/// # Errors
+///
+/// When an object holds something that YAML cannot say.
+pub fn documents(objects: &[Value]) -> Result<String, ManifestError> {
+    let mut text = String::new();
+    for object in objects {
+        text.push_str("---\n");
+        let word = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        text.push_str(&yaml(object, &format!("{} {}", word("/kind"), word("/metadata/name")))?);
+    }
+    Ok(text)
+}
+
 /// All objects, each a file. Sorted by name, which is how `kubectl apply -f DIR` reads them, a phase comes before the
 /// next one and a namespace before what lives in it.
 ///

@@ -37,6 +37,7 @@ mod read_only;
 mod refusals;
 mod renamed;
 mod replaced;
+mod roles;
 mod rollback;
 mod saved_plans;
 mod secret_rolls;
@@ -117,6 +118,7 @@ stories! {
     refusals,
     renamed,
     replaced,
+    roles,
     rollback,
     saved_plans,
     secrets,

@@ -91,11 +91,17 @@ fn provider(client: Client) -> strata::cluster::Cluster {
     strata::cluster::Cluster::new(client, settings)
 }
 
+/// A client by the text of a kubeconfig.
+pub(super) async fn client_of(kubeconfig: &str) -> Client {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    config.default_retry = false;
+    Client::try_from(config).unwrap()
+}
+
 /// What credentials lack for a plan, as it is told.
 async fn lacking(kubeconfig: String, plan: &Plan) -> Vec<String> {
-    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    match provider(Client::try_from(config).unwrap()).permitted(plan).await {
+    match provider(client_of(&kubeconfig).await).permitted(plan).await {
         Ok(()) => Vec::new(),
         Err(ProviderError::Forbidden { missing }) => missing,
         Err(error) => panic!("{error}"),

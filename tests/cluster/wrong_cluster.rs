@@ -20,7 +20,7 @@ const FOUND: &str = "11111111-2222-3333-4444-555555555555";
 const MEANT: &str = "66666666-7777-8888-9999-000000000000";
 
 /// Each command that can be told a cluster, and how it is called so that it talks to one; none where it never does.
-const COMMANDS: [(&str, Option<&[&str]>); 12] = [
+const COMMANDS: [(&str, Option<&[&str]>); 13] = [
     ("check", Some(&["--live"])),
     ("plan", Some(&[])),
     ("up", Some(&["--yes"])),
@@ -30,6 +30,7 @@ const COMMANDS: [(&str, Option<&[&str]>); 12] = [
     ("diff", Some(&["1"])),
     ("rollback", Some(&["1", "--yes"])),
     ("unlock", Some(&["somebody"])),
+    ("rbac", Some(&["--role", "plan", "--live"])),
     ("render", None),
     ("graph", None),
     ("reach", None),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, ResourceId};
 
 use super::super::Cluster;
-use super::super::discovery::{ServedKinds, collection};
+use super::super::discovery::{Served, ServedKinds, collection};
 use super::super::identity::{Identity, PART_OF_LABEL, counts_of, members};
 use super::super::request::Call;
 use super::super::sealing::{Books, is_core_secret};
@@ -77,13 +77,10 @@ impl Cluster {
                 listed.unlisted.push(UnlistedKind { kind: kind.clone(), namespace: None, reason });
                 continue;
             }
-            let Some(place) = served.get(kind) else { continue };
-            if place.namespaced {
-                let everywhere = scope.namespaces.iter();
-                lists.extend(everywhere.map(|ns| (kind, Some(ns), collection(kind, &place.plural, Some(ns)))));
-            } else {
-                lists.push((kind, None, collection(kind, &place.plural, None)));
-            }
+            let of_kind = scope.collections(kind, served);
+            lists.extend(of_kind.map(|(place, namespace)| {
+                (kind, namespace, collection(kind, &place.plural, namespace.map(String::as_str)))
+            }));
         }
         let lists: Vec<_> =
             lists.into_iter().map(|(kind, namespace, path)| self.list_identified(kind, namespace, path)).collect();
@@ -223,8 +220,8 @@ impl Cluster {
 
 /// What is to be listed.
 #[derive(Debug, Default)]
-pub(super) struct Scope {
-    kinds: BTreeSet<Kind>,
+pub(in crate::cluster) struct Scope {
+    pub(in crate::cluster) kinds: BTreeSet<Kind>,
     namespaces: BTreeSet<String>,
     /// What the stack wants to be there.
     wanted: BTreeSet<ResourceId>,
@@ -260,7 +257,12 @@ impl Listed {
 
 impl Scope {
     /// The kinds and namespaces of the stack, and those of the inventory for what left it.
-    pub(super) fn of(desired: &Desired, parent: Option<&Value>, served: &ServedKinds, identity: &Identity) -> Self {
+    pub(in crate::cluster) fn of(
+        desired: &Desired,
+        parent: Option<&Value>,
+        served: &ServedKinds,
+        identity: &Identity,
+    ) -> Self {
         let mut scope = Self {
             kinds: desired.resources.iter().map(|resource| resource.id.kind.clone()).collect(),
             namespaces: desired.namespaces.iter().cloned().collect(),
@@ -301,6 +303,18 @@ impl Scope {
         scope.wanted.extend(places);
         scope.kinds.insert(namespace);
         scope
+    }
+
+    /// What is listed of a kind, as far as it is served: in each namespace, or once where its objects live in none.
+    pub(in crate::cluster) fn collections<'a>(
+        &'a self,
+        kind: &Kind,
+        served: &'a ServedKinds,
+    ) -> impl Iterator<Item = (&'a Served, Option<&'a String>)> + use<'a> {
+        let place = served.get(kind);
+        let within = place.filter(|place| place.namespaced);
+        let everywhere = self.namespaces.iter().filter_map(move |namespace| Some((within?, Some(namespace))));
+        place.filter(|place| !place.namespaced).map(|place| (place, None)).into_iter().chain(everywhere)
     }
 
     /// What the inventory counts and a complete answer holds no member of: perhaps all are gone, and perhaps the answer

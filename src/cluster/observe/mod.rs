@@ -7,7 +7,7 @@
 mod autoscaling;
 mod definitions;
 mod fixed;
-mod lists;
+pub(super) mod lists;
 mod namespaces;
 mod predicted;
 mod preview;
