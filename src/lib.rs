@@ -10,6 +10,7 @@ pub use strata_components as components;
 use strata_components::desired::Desired;
 use strata_components::model::Stack;
 
+pub mod affected;
 pub mod apply;
 pub mod check;
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod provider;
 pub mod render;
 pub mod report;
+pub mod repository;
 pub mod secrets;
 
 /// Gives the binary of a Rust program every command, for the stack that the program brings.

@@ -11,6 +11,7 @@ use strata_components::model::Stack;
 
 use crate::exit;
 
+pub mod affected;
 mod begin;
 pub mod check;
 pub mod cluster;
@@ -117,6 +118,7 @@ enum Command {
     Graph(graph::Args),
     Reach(reach::Args),
     Schema(schema::Args),
+    Affected(affected::Args),
     Rbac(rbac::Args),
     Cluster(cluster::Args),
     Completions(completions::Args),
@@ -188,6 +190,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Progra
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Reach(args) => reach::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),
+        Command::Affected(args) => affected::run(args, &context, &mut ui),
         Command::Rbac(args) => rbac::run(args, &context, &mut ui),
         Command::Cluster(args) => cluster::run(args, &context, &mut ui),
         Command::Completions(args) => completions::run(args, &mut ui),

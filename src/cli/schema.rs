@@ -26,6 +26,8 @@ enum What {
     Plan,
     /// A line of what `up -o json` prints
     Events,
+    /// What `affected -o json` prints
+    Affected,
 }
 
 /// Prints.
@@ -35,6 +37,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
         What::Environment => schema::environment(),
         What::Plan => plan::json_schema().to_value(),
         What::Events => report::events::json_schema(),
+        What::Affected => report::affected::json_schema(),
     };
     ui.data(&report::json_document(&schema))?;
     Ok(exit::OK)

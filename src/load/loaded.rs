@@ -131,6 +131,36 @@ impl StackSource for Stack {
 }
 
 impl Root {
+    /// Every pair of a stack and an environment of the root that admit each other, sorted. A pair of which a file cannot be
+    /// read is among them: it may well be one.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let stacks: Vec<(String, Option<Stack>)> = self.stacks().into_iter().map(|name| self.stack_of(name)).collect();
+        let environments = self.environments().into_iter().map(|name| {
+            let environment = self.load_environment(&name).ok();
+            (name, environment)
+        });
+        let environments: Vec<(String, Option<Environment>)> = environments.collect();
+        let mut pairs = Vec::new();
+        for (stack, read) in &stacks {
+            for (environment, of) in &environments {
+                let admitted = match (read, of) {
+                    (Some(stack), Some(environment)) => admission(stack, environment, &Places::default()).is_none(),
+                    _ => true,
+                };
+                if admitted {
+                    pairs.push((stack.clone(), environment.clone()));
+                }
+            }
+        }
+        pairs
+    }
+
+    fn stack_of(&self, name: String) -> (String, Option<Stack>) {
+        let read = self.stack(&name).and_then(|found| self.read_stack(&found));
+        (name, read.ok().map(|decoded| decoded.value))
+    }
+
     /// Loads a stack (by name or path) and an environment (by name).
     ///
     /// # Errors

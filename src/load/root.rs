@@ -52,6 +52,9 @@ impl Found {
 }
 
 impl Root {
+    /// The directories of a root that are read.
+    pub const DIRECTORIES: [&'static str; 2] = [STACK.dir, ENVIRONMENT.dir];
+
     /// Opens a root.
     ///
     /// # Errors

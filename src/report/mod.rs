@@ -2,6 +2,7 @@
 //!
 //! Whatever came from a file or a cluster is cleaned once, by [`clean`], where it enters a report.
 
+pub mod affected;
 pub mod clean;
 pub mod compose_file;
 pub mod difference;
