@@ -27,6 +27,7 @@ pub mod render;
 pub mod report;
 pub mod repository;
 pub mod secrets;
+pub mod signing;
 
 /// Gives the binary of a Rust program every command, for the stack that the program brings.
 ///

@@ -184,6 +184,7 @@ fn every_field_of_an_environment_is_described() {
         &schema::environment(),
         &[
             ("The environment", ""),
+            ("Plans", "PlanPolicy"),
             ("A cluster", "Cluster"),
             ("Guard", "Guard"),
             ("Embedded cluster", "EmbeddedCluster"),

@@ -121,6 +121,7 @@ fn composed(loaded: &Loaded) -> Composed {
         "clusters": environment.clusters,
         "default_cluster": environment.default_cluster,
         "control_namespace": environment.control_namespace,
+        "plans": environment.plans,
     });
     Composed { desired, terms, findings: findings.iter().map(told).collect() }
 }

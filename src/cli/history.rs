@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use anyhow::anyhow;
 use strata_components::desired::Instance;
-use strata_components::model::StackName;
+use strata_components::model::{PlanPolicy, StackName};
 
 use super::format::Format;
 use super::session::connected;
@@ -65,6 +65,8 @@ pub(super) struct Books {
     pub(super) target: String,
     /// How many records are kept.
     pub(super) keep: usize,
+    /// Which plans are carried out here.
+    pub(super) plans: Option<PlanPolicy>,
 }
 
 impl Books {
@@ -98,6 +100,7 @@ pub(super) fn read<T>(
     let instance = Instance { stack, environment: environment.environment.to_string(), suffix };
     let (target, choice) = Choice::of(args.cluster.as_deref(), &environment)?;
     connected(context, &environment, (target.clone(), choice), async |cluster| {
-        work(Books { instance, cluster, target, keep: environment.history.get().into() }, ui).await
+        let (keep, plans) = (environment.history.get().into(), environment.plans.clone());
+        work(Books { instance, cluster, target, keep, plans }, ui).await
     })
 }

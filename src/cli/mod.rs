@@ -40,6 +40,8 @@ mod saved;
 pub mod schema;
 mod session;
 pub mod show;
+pub mod sign;
+mod signed;
 pub mod status;
 pub mod ui;
 pub mod unlock;
@@ -108,6 +110,7 @@ enum Command {
     Render(render::Args),
     Plan(plan::Args),
     Show(show::Args),
+    Sign(sign::Args),
     Up(up::UpArgs),
     Destroy(up::DestroyArgs),
     Status(status::Args),
@@ -180,6 +183,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Progra
         Command::Render(args) => render::run(args, &context, &mut ui),
         Command::Plan(args) => plan::run(args, &context, &mut ui),
         Command::Show(args) => show::run(args, &mut ui),
+        Command::Sign(args) => sign::run(args, &mut ui),
         Command::Up(args) => up::up(args, &context, &mut ui),
         Command::Destroy(args) => up::destroy(args, &context, &mut ui),
         Command::Status(args) => status::run(args, &context, &mut ui),

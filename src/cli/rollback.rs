@@ -53,9 +53,11 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             let Record { head, made, .. } = record;
             let (stack, commit) = (made.stack.map(|stack| *stack), head.commit);
             let cluster = books.cluster.withholding(secrets);
-            let session = Session { desired: again.desired, stack, loaded: None, cluster, commit, keep: books.keep };
+            let (keep, plans) = (books.keep, books.plans);
+            let session = Session { desired: again.desired, stack, loaded: None, cluster, commit, keep, plans };
             let desired = session.desired();
             let draft = Draft { back_to: Some(args.revision), ..session.draft(Command::Rollback, desired.clone()) };
+            session.admit(None, ui)?;
             let mark = session.lock_mark().await?;
             let plan = session.plan(desired, &args.policy.policy(), &args.look.look(), ui).await?;
             let changes = !plan.is_empty();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 
 use super::session::Session;
+use super::signed::Evidence;
 use super::{CommandError, Ui};
 use crate::plan::Plan;
 use crate::plan::saved::{MAX_BYTES, SavedPlan, SavedPlanError};
@@ -21,12 +22,23 @@ pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Puts a text in the place of a file, in the same way.
+pub(super) fn replace_text(path: &Path, text: &str) -> Result<(), CommandError> {
+    replace(path, |file| file.write_all(text.as_bytes())).with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
 /// Reads a saved plan.
 pub(super) fn read(path: &Path) -> Result<Plan, CommandError> {
+    read_with(path).map(|(plan, _)| plan)
+}
+
+/// Reads a saved plan, and what shows who has signed it.
+pub(super) fn read_with(path: &Path) -> Result<(Plan, Evidence), CommandError> {
     let doing = || format!("reading the saved plan {}", path.display());
     let bytes = read_bytes(path).with_context(doing)?;
     match SavedPlan::from_bytes(&bytes) {
-        Ok(saved) => Ok(saved.plan),
+        Ok(saved) => Ok((saved.plan, Evidence::of(path, bytes)?)),
         Err(error) => {
             let hint = match &error {
                 SavedPlanError::Newer { .. } => "use the program that wrote it, or save a new plan with this one",

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use kube_embedded::OpenError;
 use strata_components::desired::{Desired, Phase};
-use strata_components::model::{Environment, Stack};
+use strata_components::model::{Environment, PlanPolicy, Stack};
 
+use super::signed::{Evidence, admit};
 use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
@@ -71,6 +72,8 @@ pub(super) struct Session {
     pub(super) commit: Option<Commit>,
     /// How many records of runs are kept.
     pub(super) keep: usize,
+    /// Which plans are carried out here.
+    pub(super) plans: Option<PlanPolicy>,
 }
 
 impl Session {
@@ -90,7 +93,8 @@ impl Session {
             let commit = commit_of(context.root());
             let cluster = cluster.withholding(secrets);
             let (stack, keep) = (Some(loaded.stack.clone()), loaded.environment.history.get().into());
-            let session = Self { desired, stack, loaded: Some(loaded), cluster, commit, keep };
+            let plans = loaded.environment.plans.clone();
+            let session = Self { desired, stack, loaded: Some(loaded), cluster, commit, keep, plans };
             work(&session, ui).await
         })
     }
@@ -139,6 +143,11 @@ impl Session {
         let look = Look { preview: made.previews.mode };
         let (desired, snapshot) = self.observe(desired, &look).await?;
         Ok((sound(&desired, &snapshot, &made.policy, ui)?, snapshot))
+    }
+
+    /// An error where the environment carries out signed plans alone, and there is none of them.
+    pub(super) fn admit(&self, evidence: Option<&Evidence>, ui: &mut Ui) -> Result<(), CommandError> {
+        admit(self.plans.as_ref(), &self.desired.instance.environment, evidence, ui)
     }
 
     /// The mark of the instance's lock: whether it is another one under the lock tells whether a plan has to be made again.

@@ -104,9 +104,11 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
             return Err(CommandError::new(exit::ERROR, error)
                 .hint("leave out what stands beside --plan, or save a new plan with it"));
         }
-        let file = args.plan.as_deref().map(saved::read).transpose()?;
+        let file = args.plan.as_deref().map(saved::read_with).transpose()?;
         Session::run(context, &args.stack, ui, async |session, ui| {
             let desired = session.desired();
+            let (file, evidence) = file.map_or((None, None), |(plan, evidence)| (Some(plan), Some(evidence)));
+            session.admit(evidence.as_ref(), ui)?;
             let mark = session.lock_mark().await?;
             let plan = match &file {
                 Some(saved) => saved::rest_of(session, saved, ui).await?,
@@ -124,6 +126,7 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
 pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     args.run.telling(ui, |events, ui| {
         Session::run(context, &args.stack, ui, async |session, ui| {
+            session.admit(None, ui)?;
             let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
             let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
             let mark = session.lock_mark().await?;

@@ -17,6 +17,7 @@ use super::monitoring::Monitoring;
 use super::name::{ClusterName, EnvironmentName, NamespaceName, ServiceName, StackName, TierName};
 use super::network::Network;
 use super::overrides::ServiceOverride;
+use super::plans::PlanPolicy;
 use super::port::PortOffset;
 use super::reference::ServiceRef;
 use super::replicas::ReplicaPolicy;
@@ -46,6 +47,9 @@ pub struct Environment {
     /// How many runs each instance's history keeps.
     #[serde(default)]
     pub history: HistoryLength,
+    /// Which plans are carried out; without it, any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plans: Option<PlanPolicy>,
     /// What is added to every port of the stack file.
     #[serde(default)]
     pub port_offset: PortOffset,
@@ -121,6 +125,7 @@ impl Environment {
             default_cluster: name,
             control_namespace: default_control_namespace(),
             history: HistoryLength::default(),
+            plans: None,
             port_offset: PortOffset::default(),
             namespaces: BTreeMap::new(),
             image,

@@ -42,6 +42,7 @@ mod network;
 mod number;
 mod overrides;
 mod ownership;
+mod plans;
 mod port;
 mod priority;
 mod quantity;
@@ -85,6 +86,7 @@ pub use self::overrides::ServiceOverride;
 pub use self::ownership::{
     Adoption, FieldPathText, FieldPolicy, FieldRule, KindAndName, KindName, ManagerName, Ownership,
 };
+pub use self::plans::{PlanPolicy, SigningKey};
 pub use self::port::{Port, PortOffset, PortRange};
 pub use self::priority::Priority;
 pub use self::quantity::{Cpu, Memory};
