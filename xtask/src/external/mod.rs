@@ -1,4 +1,4 @@
-//! `cargo xtask external`: the rendered stack, judged by other people's tools.
+//! `cargo xtask external`: the rendered stack and the workflows, judged by other people's tools.
 //!
 //! What they say is counted, because some of them only warn where they know nothing, and end with 0. A tool that cannot
 //! be had on this machine is named as skipped; one that finds fault ends the chore.
@@ -14,6 +14,7 @@ mod network;
 pub(crate) mod process;
 mod rendered;
 mod tools;
+mod workflows;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +29,7 @@ use self::tools::Tool;
 /// The stack that waivers are written for: one that it does not need is to go.
 const REFERENCE: &str = "sophia";
 
-/// Have the rendered stack judged by other people's tools, in every environment that admits it
+/// Have the workflows, and the rendered stack in every environment that admits it, judged by other people's tools
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The stack
@@ -64,9 +65,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Ok((_, version)) = &judges.promtool {
         crate::report(&format!("promtool {version}"))?;
     }
-    for packages in [&tools::MANIFESTS, &tools::NETWORK, &tools::CHECKOV, &tools::COMPOSE] {
+    for packages in [&tools::MANIFESTS, &tools::NETWORK, &tools::CHECKOV, &tools::COMPOSE, &tools::WORKFLOWS] {
         crate::report(&packages.pinned.join("\n"))?;
     }
+    crate::report(tools::ACTIONLINT.pinned)?;
+    workflows::judge(&tools)?;
     let mut used = BTreeSet::new();
     for subject in subjects(&args.root, &args.stack)? {
         let out = args.work.join("rendered").join(&args.stack).join(&subject.environment);

