@@ -19,11 +19,7 @@ use crate::{exit, report};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Every stack is composed for every environment at both ends of the change, and what it comes to is \
-    compared: a comment touches nothing. The other end is read from the repository's own files.\n\n\
-    Examples:\n  \
-    strata affected --since main\n  \
-    strata affected --since HEAD^1 -o matrix\n  \
-    strata affected --all -o matrix"
+    compared: a comment touches nothing. The other end is read from the repository's own files."
 )]
 pub struct Args {
     /// Commit, branch or tag that the files are compared with, such as main or HEAD~2

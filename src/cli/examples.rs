@@ -65,6 +65,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "sign",
+        &[
+            example("a plan that was looked at", "strata sign sophia.plan --key plans.key"),
+            example("with a key that is on no disk", "strata sign sophia.plan --key -"),
+        ],
+    ),
+    (
         "up",
         &[
             example("look at the plan, and answer yes", "strata up sophia -e development"),
@@ -144,6 +151,24 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
                 "strata schema stack > stack.schema.json",
             ),
             example("for whoever reads plans", "strata schema plan"),
+        ],
+    ),
+    (
+        "rbac",
+        &[
+            example(
+                "for a job that plans",
+                "strata rbac sophia -e production --role plan --with-namespaces | kubectl apply -f -",
+            ),
+            example("for a group that deploys", "strata rbac sophia -e production --role up --group deployers"),
+        ],
+    ),
+    (
+        "affected",
+        &[
+            example("what a branch would change", "strata affected --since main"),
+            example("the same for a workflow", "strata affected --since HEAD^1 -o matrix"),
+            example("everything there is, for a workflow", "strata affected --all -o matrix"),
         ],
     ),
     (

@@ -20,10 +20,7 @@ use crate::report::manifests::documents;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Roles of `plan` can get and list what a plan reads, and nothing of Secrets. Roles of `up` are for up, \
-    destroy, rollback, history and unlock. Without --live no cluster is needed.\n\n\
-    Examples:\n  \
-    strata rbac sophia -e production --role plan --with-namespaces | kubectl apply -f -\n  \
-    strata rbac sophia -e production --role up --group deployers"
+    destroy, rollback, history and unlock. Without --live no cluster is needed."
 )]
 pub struct Args {
     #[command(flatten)]

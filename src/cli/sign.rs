@@ -15,11 +15,7 @@ use crate::signing::PrivateKey;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The signature stands in FILE.sig, in the format of OpenSSH: `ssh-keygen -Y sign -n strata.plan` makes \
-    the same, also with a key that an agent holds.\n\n\
-    Examples:\n  \
-    ssh-keygen -t ed25519 -N '' -f plans\n  \
-    strata plan sophia -e production --save sophia.plan\n  \
-    strata sign sophia.plan --key plans"
+    the same, also with a key that an agent holds."
 )]
 pub struct Args {
     /// A plan that `plan --save` wrote

@@ -286,9 +286,9 @@ fn every_command_has_examples_that_can_be_typed() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Examples of these do nothing without a terminal, a real cluster, or something that an earlier run left; stories are told
-/// of them.
-const NEED_MORE: [&str; 11] = [
+/// Examples of these do nothing without a terminal, a real cluster, a repository, or something that an earlier run left;
+/// stories are told of them.
+const NEED_MORE: [&str; 13] = [
     "up",
     "destroy",
     "status",
@@ -297,6 +297,8 @@ const NEED_MORE: [&str; 11] = [
     "diff",
     "rollback",
     "show",
+    "sign",
+    "affected",
     "cluster serve",
     "cluster reset",
     "cluster kubeconfig",
