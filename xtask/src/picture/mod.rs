@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         fs::write(&path, text.replace(from, to))?;
     }
     let said = said(&strata, &root, SHOWN)?;
-    let picture = svg::draw("shop", &colours::spans(&format!("$ strata {SHOWN}\n{said}"))?);
+    let picture = svg::draw("shop", &colours::spans(&format!("$ strata {SHOWN}\n{}", said.trim_end()))?);
     if args.check {
         let there = fs::read_to_string(PICTURE).with_context(|| format!("reading {PICTURE}"))?;
         ensure!(there == picture, "{PICTURE} is not what the program says: draw it anew with `cargo xtask picture`");
