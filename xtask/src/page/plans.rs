@@ -158,3 +158,25 @@ fn renamed(saved: &str) -> anyhow::Result<String> {
     let digest = Sha256::digest(&body).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     Ok(format!("{body}{BEFORE_DIGEST}{digest}{AFTER_DIGEST}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+    use super::*;
+
+    #[test]
+    fn values_are_renamed_keys_are_not_and_the_digest_fits() {
+        let body = "{\n  \"slack\": \"slack-mcp\",\n  \"all\": [\n    \"gong\",\n    \"linear\",\n    \"hubspot\"\n  ],\n  \"one\": 1";
+        let found = renamed(&format!("{body}{BEFORE_DIGEST}0{AFTER_DIGEST}")).unwrap();
+        let (body, digest) = found.rsplit_once(BEFORE_DIGEST).unwrap();
+        let expect = "{\n  \"slack\": \"<script>window.owned=1</script>-mcp\",\n  \"all\": [\n    \
+                      \"</script><script>window.owned=2</script>\",\n    \"'><img src=x onerror=window.owned=3>\",\n    \
+                      \"</style></title><svg onload=window.owned=4>\"\n  ],\n  \"one\": 1";
+        assert_eq!(body, expect);
+        let sum: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, format!("{sum}{AFTER_DIGEST}"));
+        assert!(renamed("{}").is_err());
+        assert!(renamed(&format!("{{{BEFORE_DIGEST}0{AFTER_DIGEST}")).is_err(), "there is nothing to rename");
+    }
+}
