@@ -301,19 +301,10 @@ fn phases(plan: &Plan) -> (Vec<&'static str>, Vec<PhaseRow>) {
     let row = |phase: &PlanPhase| {
         let count = |action: &Action| phase.steps.iter().filter(|step| step.action == *action).count();
         let shown = |many: usize| if many == 0 { String::new() } else { many.to_string() };
-        let title = format!("{}{}", phase_title(phase.number, &phase.name), doing(phase.order));
+        let title = format!("{}{}", phase_title(phase.number, &phase.name), super::plan::doing(phase.order));
         PhaseRow { title, counts: there.iter().map(|action| shown(count(action))).collect() }
     };
     (columns, plan.phases.iter().map(row).collect())
-}
-
-/// What the name of a phase does not say of what is done in it.
-fn doing(order: Order) -> &'static str {
-    match order {
-        Order::Apply => "",
-        Order::Delete => ", deletes",
-        Order::Close => ", closes",
-    }
 }
 
 /// Services in their phases and what they wait for, each as what happens to it.
@@ -357,30 +348,30 @@ fn graph(plan: &Plan, places: &Places<'_>) -> Option<String> {
     Some(svg::within_page(&svg::Drawing { title: format!("phases of {}", plan.instance.name()), bands: drawn, lines }))
 }
 
-/// Actions in the order they are told, with their class, their sign and their words.
-const ACTIONS: [(Action, &str, &str, char); 9] = [
-    (Action::Blocked, "blocked", "Blocked", '!'),
-    (Action::Create, "create", "Create", '+'),
-    (Action::Update, "update", "Update", '~'),
-    (Action::Replace, "replace", "Replace", '±'),
-    (Action::Move, "move", "Move", '→'),
-    (Action::Adopt, "adopt", "Adopt", '>'),
-    (Action::Delete, "delete", "Delete", '−'),
-    (Action::Forget, "forget", "Forget", '<'),
-    (Action::Unchanged, "unchanged", "Unchanged", '='),
+/// Actions in the order they are told, with their class and their words.
+const ACTIONS: [(Action, &str, &str); 9] = [
+    (Action::Blocked, "blocked", "Blocked"),
+    (Action::Create, "create", "Create"),
+    (Action::Update, "update", "Update"),
+    (Action::Replace, "replace", "Replace"),
+    (Action::Move, "move", "Move"),
+    (Action::Adopt, "adopt", "Adopt"),
+    (Action::Delete, "delete", "Delete"),
+    (Action::Forget, "forget", "Forget"),
+    (Action::Unchanged, "unchanged", "Unchanged"),
 ];
 
-/// The class of an action, its words and its sign.
-fn told(action: Action) -> (&'static str, &'static str, char) {
+/// The class of an action, and its words.
+fn told(action: Action) -> (&'static str, &'static str) {
     let found = ACTIONS.iter().find(|(one, ..)| *one == action);
-    found.map_or(("unchanged", "Unchanged", '='), |(_, class, words, sign)| (class, words, *sign))
+    found.map_or(("unchanged", "Unchanged"), |(_, class, words)| (class, words))
 }
 
 fn action_choices(plan: &Plan) -> Vec<ActionChoice> {
-    let choice = |(action, value, label, sign): &(Action, &'static str, &'static str, char)| {
+    let choice = |(action, value, label): &(Action, &'static str, &'static str)| {
         let count = plan.steps().filter(|step| step.action == *action).count();
         let on = *action != Action::Unchanged || plan.is_empty();
-        (count > 0).then_some(ActionChoice { value, label, sign: *sign, count, on })
+        (count > 0).then_some(ActionChoice { value, label, sign: super::plan::sign(*action).0, count, on })
     };
     ACTIONS.iter().filter_map(choice).collect()
 }

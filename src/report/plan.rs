@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use anstyle::{AnsiColor, Style};
 
-pub(super) use self::fields::{Field, show};
-pub(super) use self::step::{sign, why};
+pub(super) use self::brief::brief;
+pub(super) use self::fields::{Field, show, texts};
+pub(super) use self::step::{remarks, sign, why};
 use super::facts::{Facts, facts, needs};
 use super::page::{Line, Page};
 use super::phase_title;
@@ -214,23 +215,27 @@ fn table(page: &mut Page, plan: &Plan) {
     }
 }
 
-/// What no step is about: what is kept, left out or not known.
-fn apart(page: &mut Page, plan: &Plan) {
-    for kept in &plan.kept {
-        page.add(Line::at(2).text(&format!("kept {}: {}", kept.id, kept.reason)));
-    }
+/// What is kept or left out, each in a phrase.
+pub(super) fn aside(plan: &Plan) -> Vec<String> {
+    let mut phrases: Vec<String> = plan.kept.iter().map(|kept| format!("kept {}: {}", kept.id, kept.reason)).collect();
     let mut services: BTreeMap<&str, usize> = BTreeMap::new();
     for left in &plan.left_out {
         if left.left_stack {
-            page.add(Line::at(2).text(&format!("left out {}: it left the stack, and stays for now", left.id)));
+            phrases.push(format!("left out {}: it left the stack, and stays for now", left.id));
         } else {
             *services.entry(left.service.as_deref().unwrap_or_default()).or_default() += 1;
         }
     }
-    for (service, count) in services {
+    phrases.extend(services.into_iter().map(|(service, count)| {
         let objects = if count == 1 { "object" } else { "objects" };
-        page.add(Line::at(2).text(&format!("left out {service}: {count} {objects}, not compared")));
-    }
+        format!("left out {service}: {count} {objects}, not compared")
+    }));
+    phrases
+}
+
+/// What no step is about: what is kept, left out or not known.
+fn apart(page: &mut Page, plan: &Plan) {
+    aside(plan).iter().for_each(|line| page.add(Line::at(2).text(line)));
     for unlisted in &plan.unlisted {
         let kind = format!("{} {}", unlisted.kind.kind, unlisted.kind.group);
         page.add(Line::at(2).styled(ALARM, "unknown").text(&format!(" {}: {}", kind.trim(), unlisted.reason)));
@@ -248,50 +253,56 @@ fn obstacles(page: &mut Page, plan: &Plan) {
     }
     let text = ": up would change nothing until the steps marked ! are dealt with.";
     page.add(Line::at(0).hanging(2).styled(ALARM, "Blocked").text(text));
+    remedies(plan).into_iter().for_each(|remedy| page.add(Line::at(2).hanging(2).text(remedy)));
+}
+
+/// What can be done about what blocks steps, where that is not told with them.
+pub(super) fn remedies(plan: &Plan) -> Vec<&'static str> {
     let has = |wanted: fn(&Cause) -> bool| plan.steps().flat_map(|step| &step.causes).any(wanted);
-    if has(|cause| matches!(cause, Cause::Conflict { .. })) {
-        page.add(Line::at(2).hanging(2).text(
-            "Take the fields that others hold with --force-conflicts, or say under `ownership` in the stack whose they are.",
-        ));
-    }
-    if has(|cause| matches!(cause, Cause::NotOurs)) {
-        page.add(
-            Line::at(2)
-                .hanging(2)
-                .text("Make existing objects this instance's with --adopt, or by `ownership` in the stack."),
-        );
-    }
+    let held = has(|cause| matches!(cause, Cause::Conflict { .. })).then_some(
+        "Take the fields that others hold with --force-conflicts, or say under `ownership` in the stack whose they are.",
+    );
+    let foreign = has(|cause| matches!(cause, Cause::NotOurs))
+        .then_some("Make existing objects this instance's with --adopt, or by `ownership` in the stack.");
+    if plan.summary.blocked == 0 { Vec::new() } else { held.into_iter().chain(foreign).collect() }
 }
 
 /// How the plan was found out where the server was not asked, and what is not known for sure.
 fn previews(page: &mut Page, plan: &Plan) {
+    if let Some(how) = predicted(plan) {
+        page.add(Line::at(0).hanging(2).styled(BOLD, "Predicted").text(&format!(": {how}.")));
+    }
+    unconfirmed(plan).iter().for_each(|reason| page.add(Line::at(2).hanging(2).text(reason)));
+}
+
+/// Why and how much of a plan is predicted, where the server was not asked.
+pub(super) fn predicted(plan: &Plan) -> Option<String> {
     let previews = &plan.previews;
     let how = match &previews.forbidden {
-        Some(said) => Some(format!("the server lets nothing be tried, so the merge predicts the rest ({said})")),
-        None if previews.mode == PreviewMode::Predict => Some("the server was asked to try nothing".to_owned()),
-        None => None,
+        Some(said) => format!("the server lets nothing be tried, so the merge predicts the rest ({said})"),
+        None if previews.mode == PreviewMode::Predict => "the server was asked to try nothing".to_owned(),
+        None => return None,
     };
-    if let Some(how) = how {
-        // A tenth of a percent, without the rounding of floats.
-        let tenths = if previews.all() == 0 { 0 } else { previews.unconfirmed * 1000 / previews.all() };
-        page.add(Line::at(0).hanging(2).styled(BOLD, "Predicted").text(&format!(
-            ": {how}; of {} objects {} are not known for sure ({}.{} %).",
-            previews.all(),
-            previews.unconfirmed,
-            tenths / 10,
-            tenths % 10
-        )));
-    }
+    // A tenth of a percent, without the rounding of floats.
+    let tenths = if previews.all() == 0 { 0 } else { previews.unconfirmed * 1000 / previews.all() };
+    let (all, unconfirmed) = (previews.all(), previews.unconfirmed);
+    let share = format!("{}.{} %", tenths / 10, tenths % 10);
+    Some(format!("{how}; of {all} objects {unconfirmed} are not known for sure ({share})"))
+}
+
+/// What the server has not confirmed, a phrase for each reason.
+pub(super) fn unconfirmed(plan: &Plan) -> Vec<String> {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for step in plan.steps() {
         if let Some(Confirmation::Unconfirmed(reason)) = &step.confirmation {
             *reasons.entry(reason).or_default() += 1;
         }
     }
-    for (reason, count) in reasons {
+    let phrase = |(reason, count): (&str, usize)| {
         let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
-        page.add(Line::at(2).hanging(2).text(&format!("not confirmed by the server: {objects}, because {reason}")));
-    }
+        format!("not confirmed by the server: {objects}, because {reason}")
+    };
+    reasons.into_iter().map(phrase).collect()
 }
 
 /// `2 to create, 1 to update, 3 unchanged`: only what there is.

@@ -7,20 +7,18 @@ use serde_json::Value;
 
 use super::diff::{Row, rows};
 use super::told;
-use crate::observe::{Confirmation, FieldChange, ReplaceOrder};
+use crate::observe::FieldChange;
 use crate::plan::{Action, Cause, Plan, Step};
 use crate::report::graph::svg;
 use crate::report::manifests::yaml;
 use crate::report::phase_title;
-use crate::report::plan::why;
+use crate::report::plan::{brief, remarks, sign, texts, why};
 
 /// As many steps as are shown unfolded where there are no more.
 const UNFOLDED: usize = 12;
 /// What stands for a tier and a service where a step has none.
 const GROUND: &str = "Ground";
 const GROUND_SERVICE: &str = "belongs to no service";
-/// Letters of a value in one line.
-const INLINE: usize = 72;
 
 /// The services of a tier.
 #[derive(Serialize)]
@@ -174,7 +172,7 @@ impl Services<'_> {
 }
 
 fn step_view(at: usize, step: &Step, places: &Places<'_>, unfolded: bool) -> StepView {
-    let (action, _, sign) = told(step.action);
+    let (action, _) = told(step.action);
     let (mut fields, mut remarks) = (Vec::new(), remarks(step));
     for cause in &step.causes {
         let why = why(cause);
@@ -191,7 +189,7 @@ fn step_view(at: usize, step: &Step, places: &Places<'_>, unfolded: bool) -> Ste
     let anew = matches!(step.action, Action::Create | Action::Move | Action::Replace);
     let manifest = step.manifest.as_ref().filter(|_| anew);
     let gist = match fields.len() {
-        0 => String::new(),
+        0 => manifest.map(brief).unwrap_or_default(),
         1 => "1 field".to_owned(),
         many => format!("{many} fields"),
     };
@@ -199,7 +197,7 @@ fn step_view(at: usize, step: &Step, places: &Places<'_>, unfolded: bool) -> Ste
     StepView {
         anchor: format!("o-{at}"),
         action,
-        sign,
+        sign: sign(step.action).0,
         kind_place: places.kinds.get(step.id.kind.kind.as_str()).copied().unwrap_or(0),
         kind: step.id.kind.kind.clone(),
         name: step
@@ -216,39 +214,7 @@ fn step_view(at: usize, step: &Step, places: &Places<'_>, unfolded: bool) -> Ste
     }
 }
 
-/// What is said of a step as a whole.
-fn remarks(step: &Step) -> Vec<String> {
-    let replaced = match step.replace {
-        Some(ReplaceOrder::DeleteFirst) => Some("replaced: deleted, and created anew when it is gone".to_owned()),
-        Some(ReplaceOrder::CreateFirst) => {
-            Some("replaced: its pods go on running until the new ones are ready".to_owned())
-        }
-        None => (step.action == Action::Forget).then(|| "forgotten: it stays, as nobody's".to_owned()),
-    };
-    let sure = match (&step.action, &step.confirmation) {
-        (Action::Update | Action::Adopt | Action::Replace, Some(Confirmation::Unconfirmed(reason))) => {
-            Some(format!("not confirmed by the server: {reason}"))
-        }
-        (Action::Replace, Some(Confirmation::DryRun)) => Some("a trial under another name was accepted".to_owned()),
-        _ => None,
-    };
-    replaced.into_iter().chain(sure).collect()
-}
-
 fn field(path: &str, before: Option<&Value>, after: Option<&Value>, why: String) -> FieldView {
-    let (old, new) = (before.map(show), after.map(show));
+    let (old, new) = texts(before, after);
     FieldView { path: path.to_owned(), why, rows: rows(old.as_deref(), new.as_deref()) }
-}
-
-/// A value as text: a string as it is, a short value as JSON, a longer one as YAML.
-fn show(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(_) | Value::Object(_) => {
-            let short = value.to_string();
-            if short.len() <= INLINE { short } else { yaml(value, "it").unwrap_or(short) }
-        }
-        _ => value.to_string(),
-    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 const NAMED: usize = 4;
 
 /// The object in a few words; empty where there is nothing to say.
-pub(super) fn brief(manifest: &Value) -> String {
+pub(in crate::report) fn brief(manifest: &Value) -> String {
     let kind = manifest.get("kind").and_then(Value::as_str).unwrap_or_default();
     match kind {
         "Deployment" | "StatefulSet" => workload(manifest, &format!("{} of", pods(manifest.pointer("/spec/replicas")))),

@@ -79,7 +79,7 @@ impl Field<'_> {
 }
 
 /// Both values as text. Where values are others and their texts the same, as with `3` and `"3"`, each is written as JSON.
-fn texts(before: Option<&Value>, after: Option<&Value>) -> (Option<String>, Option<String>) {
+pub(in crate::report) fn texts(before: Option<&Value>, after: Option<&Value>) -> (Option<String>, Option<String>) {
     let (old, new) = (before.map(show), after.map(show));
     match before != after && old == new {
         true => (before.map(Value::to_string), after.map(Value::to_string)),

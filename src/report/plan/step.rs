@@ -89,7 +89,8 @@ fn head(page: &mut Page, step: &Step, indent: usize, remarks: &[String]) {
     page.add(line);
 }
 
-fn remarks(step: &Step) -> Vec<String> {
+/// What is said of a step as a whole, beyond its causes.
+pub(in crate::report) fn remarks(step: &Step) -> Vec<String> {
     let mut remarks = Vec::new();
     match step.replace {
         Some(ReplaceOrder::DeleteFirst) => {
