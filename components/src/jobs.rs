@@ -4,6 +4,8 @@
 //! another Job, which is run, and one that is there with its name has been run. Job pods are hardened as those of their
 //! service and act as its account, but carry a name of their own, so that no Service leads to them.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::batch::v1::{Job as BatchJob, JobSpec};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -12,7 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::context::{Context, GPU_REQUIRED_LABEL, JOB_OF_LABEL, NAME_LABEL, Owner, named};
-use crate::desired::{ADDRESS_ANNOTATION, Desired};
+use crate::desired::{ADDRESS_ANNOTATION, Desired, ResourceId};
 use crate::hardening::{container_security, pod_security};
 use crate::mesh::dress;
 use crate::model::{Amounts, Duration, Job, JobName, Rerun};
@@ -119,8 +121,13 @@ fn resources(spec: &ServiceSpec) -> ResourceRequirements {
 }
 
 /// Names every Job of the stack by the digest of its template as that stands now, after it was told of the rollout that
-/// it goes with. Doing it again changes nothing; after a change of a template it brings the names up to date.
-pub fn name_jobs(desired: &mut Desired) {
+/// it goes with. Doing it again changes nothing; after a change of a template it brings the names up to date. Returns
+/// what each Job is called now that was called otherwise.
+///
+/// The digest has no key, so it must be made of nothing secret: once what is secret has been taken out of the templates,
+/// names are made again.
+pub fn name_jobs(desired: &mut Desired) -> BTreeMap<ResourceId, ResourceId> {
+    let mut renamed = BTreeMap::new();
     let rollouts: Vec<(String, String)> = desired
         .resources
         .iter()
@@ -145,9 +152,14 @@ pub fn name_jobs(desired: &mut Desired) {
         resource.manifest["metadata"]["name"] = name.as_str().into();
         resource.manifest["metadata"]["annotations"][ADDRESS_ANNOTATION] = address.as_str().into();
         // Another template is another Job: what it was before does not move, it goes.
+        let before = resource.id.clone();
         (resource.id.name, resource.address, resource.was) = (name, address, None);
+        if before != resource.id {
+            renamed.insert(before, resource.id.clone());
+        }
     }
     desired.resources.sort_by(|one, other| (one.phase, &one.address).cmp(&(other.phase, &other.address)));
+    renamed
 }
 
 /// When a Job of the stack is run again; nothing of any other object.

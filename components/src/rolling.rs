@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::desired::Desired;
+use crate::desired::{Desired, ResourceId};
 use crate::jobs::{name_jobs, rerun};
 
 /// Annotation of a pod template: the ConfigMaps of the stack that the pods use, as `name=digest`, comma-separated and
 /// sorted by name.
 pub const CONFIG_MAPS_ANNOTATION: &str = "strata.dev/config-maps";
-/// Annotation of a pod template: the same for Secrets, with keyed digests.
+/// Annotation of a pod template: the same for Secrets, and for what is secret in ConfigMaps, with keyed digests.
 pub const SECRETS_ANNOTATION: &str = "strata.dev/secrets";
 
 /// Kinds whose controller replaces pods when their template changes. A Job's template cannot change once it exists (those
@@ -92,8 +92,11 @@ fn add(names: &mut BTreeSet<String>, name: &Value) {
 }
 
 /// Writes a digest of every ConfigMap among the resources into the pod templates that use it. Doing it again changes
-/// nothing, and after a change of a ConfigMap it brings the digests up to date.
-pub fn roll_with_config(desired: &mut Desired) {
+/// nothing, and after a change of a ConfigMap it brings the digests up to date. Returns what each Job is called now that was
+/// called otherwise, because its template changed.
+///
+/// The digests have no key: once what is secret has been taken out of the objects, they are made again.
+pub fn roll_with_config(desired: &mut Desired) -> BTreeMap<ResourceId, ResourceId> {
     let digests: BTreeMap<(Option<String>, String), String> = desired
         .resources
         .iter()
@@ -108,7 +111,7 @@ pub fn roll_with_config(desired: &mut Desired) {
         let known: BTreeMap<String, String> = known.collect();
         annotate(&mut resource.manifest, CONFIG_MAPS_ANNOTATION, &known);
     }
-    name_jobs(desired);
+    name_jobs(desired)
 }
 
 /// Writes `name=digest` of each of `digests` into an annotation of the pod template of `manifest`; takes the annotation
@@ -137,7 +140,7 @@ fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<S
     of.entry(key).or_insert_with(|| Map::new().into()).as_object_mut()
 }
 
-/// A digest of what a ConfigMap holds. Content is no secret, so it needs no key.
+/// A digest of what a ConfigMap holds, but for what is secret in it, so that it needs no key.
 fn content(manifest: &Value) -> String {
     let text = format!("{}\n{}", manifest["data"], manifest["binaryData"]);
     Sha256::digest(text).iter().take(KEPT).map(|byte| format!("{byte:02x}")).collect()

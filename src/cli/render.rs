@@ -13,7 +13,7 @@ use crate::render;
 use crate::report::compose_file::compose_file;
 use crate::report::json_document;
 use crate::report::manifests::{self, ManifestFile};
-use crate::secrets::Secrets;
+use crate::secrets::{Known, Secrets};
 
 /// Write the manifests of a stack, or other files made of it; no cluster is needed
 #[derive(Debug, clap::Args)]
@@ -76,10 +76,12 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let loaded = context.load(&args.stack, ui)?;
     let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
     let mut desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
-    if !args.show_secrets
-        && !Secrets::withhold_from(&mut desired, ui.known().clone()).is_empty()
-        && controller.is_none()
-    {
+    // What is asked for is not looked for in what is written.
+    let known = if args.show_secrets { Known::default() } else { ui.known().clone() };
+    let secrets = Secrets::withhold_from(&mut desired, known);
+    if args.show_secrets {
+        secrets.reveal_all(&mut desired)?;
+    } else if !secrets.is_empty() && controller.is_none() {
         ui.status("what is secret is withheld: (secret) stands in its place; --show-secrets writes it");
     }
     let one = |name: &str, text: String| vec![ManifestFile { name: name.to_owned(), text }];

@@ -226,10 +226,14 @@ pub enum Previewed {
         /// How sure it is that the new object would be taken.
         confirmation: Confirmation,
     },
-    /// It has been run and has failed, so it would be deleted with all it owns and created again.
+    /// It has been run and has failed, or was run with other values that are secret, so it would be deleted with all it
+    /// owns and created again.
     Again {
-        /// How it failed.
+        /// How it failed; empty where it has not.
         reason: String,
+        /// The fields with values that it was not run with, sorted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<String>,
         /// How sure it is that this would be taken.
         confirmation: Confirmation,
     },

@@ -235,8 +235,10 @@ fn decide(live: Option<&LiveObject>, preview: &Preview, policy: &Policy, adopt: 
             causes.extend(held.into_iter().chain(refused));
             (Action::Blocked, causes, None)
         }
-        Previewed::Again { reason, confirmation } => {
-            (Action::Replace, vec![Cause::Failed { reason: reason.clone() }], Some(confirmation.clone()))
+        Previewed::Again { reason, changed, confirmation } => {
+            let failed = (!reason.is_empty()).then(|| Cause::Failed { reason: reason.clone() });
+            let other = (!changed.is_empty()).then(|| Cause::Rerun { paths: changed.clone() });
+            (Action::Replace, failed.into_iter().chain(other).collect(), Some(confirmation.clone()))
         }
         Previewed::Change { changes, conflicts, confirmation } => {
             let mut causes = changed(live, preview, changes);

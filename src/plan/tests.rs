@@ -196,6 +196,7 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::Overlap { over: true } => "overlap-over",
         Cause::Released { .. } => "released",
         Cause::Failed { .. } => "failed",
+        Cause::Rerun { .. } => "rerun",
         Cause::LeftBy { .. } => "left-by",
         Cause::Guarded { .. } => "guarded",
     }

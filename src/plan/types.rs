@@ -232,6 +232,11 @@ pub enum Cause {
         /// How it failed.
         reason: String,
     },
+    /// It has been run with other values, which its name does not tell because they are secret: it is run again.
+    Rerun {
+        /// The fields that hold them.
+        paths: Vec<String>,
+    },
     /// The service was renamed: this is the object under its new name.
     MovedFrom {
         /// The object under its old name.

@@ -23,7 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use strata_components::desired::{Desired, Kind, ResourceId};
-use strata_components::rolling::{SECRETS_ANNOTATION, Uses, annotate};
+use strata_components::rolling::{SECRETS_ANNOTATION, Uses, annotate, roll_with_config};
 use thiserror::Error;
 
 use crate::observe::HIDDEN;
@@ -33,6 +33,9 @@ pub(crate) use key::{BYTES as KEY_BYTES, PASSING, PREFIX};
 pub use known::Known;
 use places::{Place, Places, replace};
 pub(crate) use suspicion::Suspicions;
+
+/// What stands before the name of a ConfigMap among digests of what is secret.
+const IN_CONFIG_MAP: &str = "config-map/";
 
 /// The values that were taken out of what is desired. It shows none of them, and does not serialise.
 #[derive(Clone, Default)]
@@ -103,16 +106,44 @@ impl Secrets {
                 secrets.take(&resource.id, manifest, found);
             }
         }
-        if secrets.known.is_empty() {
-            return secrets;
-        }
-        for resource in &mut desired.resources {
-            for manifest in std::iter::once(&mut resource.manifest).chain(&mut resource.meanwhile) {
-                let found = secrets.places.telling(manifest, &secrets.known);
-                secrets.take(&resource.id, manifest, found);
+        if !secrets.known.is_empty() {
+            for resource in &mut desired.resources {
+                for manifest in std::iter::once(&mut resource.manifest).chain(&mut resource.meanwhile) {
+                    let found = secrets.places.telling(manifest, &secrets.known);
+                    secrets.take(&resource.id, manifest, found);
+                }
             }
         }
+        if !secrets.is_empty() {
+            secrets.follow(&roll_with_config(desired));
+            secrets.known.spare(names(desired));
+        }
         secrets
+    }
+
+    /// Digests without a key, and names made of them, were made anew of what is left: what these objects held belongs to
+    /// them under the names that they have now.
+    fn follow(&mut self, renamed: &BTreeMap<ResourceId, ResourceId>) {
+        let moved: Vec<_> =
+            renamed.iter().filter_map(|(before, now)| Some((now.clone(), self.values.remove(before)?))).collect();
+        self.values.extend(moved);
+    }
+
+    /// Puts every value back into what is desired, as it is written where somebody asked for that.
+    ///
+    /// # Errors
+    ///
+    /// Where a place stands for a value that was not taken out here.
+    pub fn reveal_all(&self, desired: &mut Desired) -> Result<(), RevealError> {
+        // No digest stands anywhere yet, so that no key is asked for.
+        let key = Key::passing([0; KEY_BYTES]);
+        for resource in desired.resources.iter_mut().filter(|resource| self.holds(&resource.id)) {
+            for manifest in std::iter::once(&mut resource.manifest).chain(&mut resource.meanwhile) {
+                let revealed = self.reveal(&resource.id, manifest, &key)?.into_owned();
+                *manifest = revealed;
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, id: &ResourceId, manifest: &mut Value, places: Vec<Place>) {
@@ -182,11 +213,15 @@ impl Secrets {
         if manifest["kind"] == "Job" || told.is_some_and(|told| !told.contains(HIDDEN)) {
             return;
         }
-        let used = Uses::of(manifest).secrets.into_iter().filter_map(|name| {
-            let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "Secret".to_owned() };
-            let secret = ResourceId { kind, name: name.clone(), ..id.clone() };
-            let values = self.values.get(&secret)?;
-            Some((name, key.map_or_else(|| HIDDEN.to_owned(), |key| of_content(&secret, values, key))))
+        let Uses { secrets, config_maps } = Uses::of(manifest);
+        let secrets = secrets.into_iter().map(|name| ("Secret", name.clone(), name));
+        // What is secret in a ConfigMap is not in the digest of the rest of it.
+        let maps = config_maps.into_iter().map(|name| ("ConfigMap", format!("{IN_CONFIG_MAP}{name}"), name));
+        let used = secrets.chain(maps).filter_map(|(kind, told, name)| {
+            let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: kind.to_owned() };
+            let source = ResourceId { kind, name, ..id.clone() };
+            let values = self.values.get(&source)?;
+            Some((told, key.map_or_else(|| HIDDEN.to_owned(), |key| of_content(&source, values, key))))
         });
         let used: BTreeMap<String, String> = used.collect();
         if !used.is_empty() {
@@ -312,11 +347,12 @@ fn note(known: &Known, plain: &[u8], value: &Value) {
     }
 }
 
-/// A keyed digest of everything that a Secret holds.
+/// A keyed digest of everything that a Secret holds, or that is secret in a ConfigMap.
 fn of_content(id: &ResourceId, values: &BTreeMap<String, Value>, key: &Key) -> String {
+    let encoded = id.kind.kind == "Secret";
     let mut content = Vec::new();
     for (path, value) in values {
-        for part in [path.as_bytes(), &plain(true, path, value)] {
+        for part in [path.as_bytes(), &plain(encoded, path, value)] {
             content.extend_from_slice(&(part.len() as u64).to_be_bytes());
             content.extend_from_slice(part);
         }

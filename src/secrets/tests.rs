@@ -211,3 +211,45 @@ proptest! {
         prop_assert!(told == "denied: (secret)!" || told == plain);
     }
 }
+
+#[test]
+fn no_digest_without_a_key_is_made_of_what_is_secret() {
+    let of = |password: &str| {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "shop"},
+            "data": {"url": format!("user:{password}@db"), "mode": "fast"}});
+        let container = json!({"name": "c", "env": [{"name": "DB_PASSWORD", "value": password}],
+            "envFrom": [{"configMapRef": {"name": "settings"}}]});
+        let template = json!({"metadata": {"labels": {"app.kubernetes.io/name": "cart-job"}}, "spec": {"containers": [container]}});
+        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template},
+            "metadata": {"name": "cart", "namespace": "shop"}});
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": template}, "metadata": {
+            "name": "cart-job", "namespace": "shop", "annotations": {"strata.dev/rerun": "on_change"}}});
+        let mut all = desired(&[map, deployment, job]);
+        roll_with_config(&mut all);
+        let bare = all.clone();
+        let secrets = Secrets::withhold(&mut all);
+        let mut shown = all.clone();
+        secrets.reveal_all(&mut shown).unwrap();
+        assert_eq!(shown.resources.len(), bare.resources.len());
+        let env = |all: &Desired| {
+            let job = all.resources.iter().find(|one| one.id.kind.kind == "Job").unwrap();
+            (job.id.name.clone(), job.manifest["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"].clone())
+        };
+        assert_ne!(env(&shown).0, env(&bare).0, "the name is made anew");
+        assert_eq!(env(&shown).1, env(&bare).1);
+        let sealed = secrets.seal(&all, Some(&key()));
+        (all, sealed)
+    };
+    let (one, sealed) = of("Zaunkoenig");
+    let (other, sealed_other) = of("Goldammer1");
+    assert_eq!(one, other);
+    let told = |all: &Desired| {
+        let deployment = all.resources.iter().find(|one| one.id.kind.kind == "Deployment").unwrap();
+        deployment.manifest["spec"]["template"]["metadata"]["annotations"][SECRETS_ANNOTATION]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(told(&sealed).starts_with("config-map/settings=hmac-sha256:"), "{}", told(&sealed));
+    assert_ne!(told(&sealed), told(&sealed_other), "another value rolls the pods");
+}

@@ -11,6 +11,7 @@ mod config_rolls;
 mod critical_path;
 mod custom;
 mod destroy;
+mod dictionary;
 mod drift;
 mod events;
 mod failing;
@@ -104,6 +105,7 @@ stories! {
     custom,
     immutable,
     destroy,
+    dictionary,
     drift,
     events,
     failing,

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use http::StatusCode;
 use serde_json::Value;
 use strata_components::desired::{Resource, ResourceId};
+use strata_components::jobs::RERUN_ANNOTATION;
 use strata_components::kinds::{is_gate, stage};
 use structured_merge::predict::{Prediction, predict};
 use structured_merge::schema::{Schema, TypeRef};
@@ -30,6 +31,7 @@ use super::predicted;
 use super::replace::{Refusal, Refused};
 use crate::observe::{Confirmation, FieldChange, FieldConflict, Owner, Preview, PreviewMode, Previewed, Readiness};
 use crate::provider::ProviderError;
+use crate::secrets::is_withheld;
 
 /// Why it is not certain what becomes of an object that may not be read.
 const UNREAD: &str = "it may not be read, and is held against what the last run left";
@@ -361,12 +363,26 @@ impl Subject<'_> {
 }
 
 impl State<'_> {
-    /// What becomes of a Job of the instance that has failed, where it could be applied as it is.
+    /// What becomes of a Job of the instance that has failed, where it could be applied as it is, or was run with other
+    /// values of what is secret: its name, which another form of it changes, does not tell these.
     fn again(&self, live: &Value, outcome: &Previewed) -> Option<Previewed> {
-        let reason = readiness::failed_job(live).filter(|_| self.identity.owner(live) == Owner::This)?;
+        if self.identity.owner(live) != Owner::This {
+            return None;
+        }
         match outcome {
             Previewed::Unchanged(confirmation) | Previewed::Change { confirmation, .. } => {
-                Some(Previewed::Again { reason, confirmation: confirmation.clone() })
+                let (reason, confirmation) = (readiness::failed_job(live)?, confirmation.clone());
+                Some(Previewed::Again { reason, changed: Vec::new(), confirmation })
+            }
+            Previewed::Replace { changes, conflicts, confirmation, .. } if conflicts.is_empty() => {
+                let annotations = &live["metadata"]["annotations"];
+                let is_named = live["kind"] == "Job" && annotations.get(RERUN_ANNOTATION).is_some();
+                let stands = |value: &Option<Value>| value.as_ref().is_some_and(is_withheld);
+                let secret = |change: &FieldChange| stands(&change.before) || stands(&change.after);
+                let only = is_named && !changes.is_empty() && changes.iter().all(secret);
+                let changed: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+                let reason = readiness::failed_job(live).unwrap_or_default();
+                only.then(|| Previewed::Again { reason, changed, confirmation: confirmation.clone() })
             }
             _ => None,
         }

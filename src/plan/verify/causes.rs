@@ -67,6 +67,7 @@ impl Checker<'_> {
             | Cause::Stack { .. }
             | Cause::Drift { .. }
             | Cause::Failed { .. }
+            | Cause::Rerun { .. }
             | Cause::MovedFrom { .. }
             | Cause::MovedTo { .. }
             | Cause::Overlap { .. }
@@ -96,7 +97,10 @@ impl Checker<'_> {
                 changes
                     || opens
                     || left_alone
-                    || matches!(cause, Cause::Immutable { .. } | Cause::NotOurs | Cause::Failed { .. })
+                    || matches!(
+                        cause,
+                        Cause::Immutable { .. } | Cause::NotOurs | Cause::Failed { .. } | Cause::Rerun { .. }
+                    )
             }
             Action::Adopt => {
                 changes || opens || left_alone || matches!(cause, Cause::NotOurs | Cause::HandedOver { .. })
@@ -107,7 +111,11 @@ impl Checker<'_> {
             Action::Blocked => {
                 let told = matches!(
                     cause,
-                    Cause::Immutable { .. } | Cause::MovedFrom { .. } | Cause::NotOurs | Cause::Failed { .. }
+                    Cause::Immutable { .. }
+                        | Cause::MovedFrom { .. }
+                        | Cause::NotOurs
+                        | Cause::Failed { .. }
+                        | Cause::Rerun { .. }
                 );
                 changes || leaves || told || *cause == Cause::Absent || self.blocks(&step.id, cause)
             }
@@ -155,6 +163,9 @@ impl Checker<'_> {
             }
             Cause::Failed { reason } => {
                 matches!(outcome, Some(Previewed::Again { reason: told, .. }) if told == reason)
+            }
+            Cause::Rerun { paths } => {
+                matches!(outcome, Some(Previewed::Again { changed, .. }) if changed == paths)
             }
             Cause::MovedFrom { id } => {
                 let from = self.live(id).filter(|_| step.from.as_ref() == Some(id));

@@ -159,7 +159,11 @@ fn outcome(number: u32, made: &Made) -> Previewed {
         (0, _) => Previewed::Refused { reason: "it is not allowed".to_owned() },
         (1, None) => Previewed::Unserved { remedy: "install it".to_owned() },
         (_, None) => Previewed::Create(confirmation),
-        (1, Some(_)) if made.held && made.wide => Previewed::Again { reason: "it ended".to_owned(), confirmation },
+        (1, Some(_)) if made.held && made.wide => {
+            let changed: Vec<String> = made.changes.iter().map(|change| change.path.clone()).collect();
+            let reason = if changed.is_empty() { "it ended".to_owned() } else { String::new() };
+            Previewed::Again { reason, changed, confirmation }
+        }
         (1, Some(_)) => Previewed::Unchanged(confirmation),
         (_, Some(_)) => {
             let (mut changes, mut conflicts) = (made.changes.clone(), made.conflicts.clone());

@@ -156,6 +156,7 @@ pub(in crate::report) fn why(cause: &Cause) -> Option<String> {
         Cause::Absent | Cause::LeftStack | Cause::Destroy => return None,
         Cause::Immutable { reason, .. } => format!("the server changes this on no object that exists: {reason}"),
         Cause::Failed { reason } => format!("it has failed, and is run again: {reason}"),
+        Cause::Rerun { paths } => format!("it is run again, with another value of {}", paths.join(", ")),
         Cause::MovedFrom { id } => format!("moves here from {id}, which goes when everything else is ready"),
         Cause::MovedTo { id } => format!("has moved to {id}"),
         Cause::Overlap { over: false } => "open to the old name and the new one while a service moves".to_owned(),
