@@ -368,7 +368,7 @@ impl Requests {
             tracing::debug!(method = %call.method, target = %call.target, "request");
             let tried = timeout_at(limit, once(client, request, call.most)).await;
             let wait = match tried {
-                Ok(Ok((answer, asked))) if is_not_now(answer.status) => {
+                Ok(Ok((answer, asked))) if is_not_now(answer.status) && !answer.is_about_form() => {
                     let wait = asked.unwrap_or_else(|| jittered(pause));
                     if left == 0 || Instant::now() + wait >= deadline {
                         return Ok(Answer { repeated, ..answer });

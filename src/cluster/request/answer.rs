@@ -128,7 +128,17 @@ pub(crate) struct Page {
     pub(crate) left: u64,
 }
 
+/// How messages begin by which a server says, with a status that is meant for failures of its own, that what it was sent
+/// does not have the form of its kind. It says so however often it is asked.
+const MISSHAPEN: [&str; 2] = ["failed to create typed patch object (", "failed to convert new object ("];
+
 impl Answer {
+    /// Whether it says that what was sent does not have the form of its kind.
+    pub(super) fn is_about_form(&self) -> bool {
+        let said = self.body["message"].as_str().unwrap_or_default();
+        self.status == StatusCode::INTERNAL_SERVER_ERROR && MISSHAPEN.iter().any(|words| said.starts_with(words))
+    }
+
     /// The body of a 2xx answer; any other answer as an error.
     pub(crate) fn ok(self, doing: &str) -> Result<Value, ProviderError> {
         if self.status.is_success() { Ok(self.body) } else { Err(self.refused(doing)) }

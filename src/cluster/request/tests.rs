@@ -86,6 +86,16 @@ fn an_answer_for_good_is_not_asked_for_again() {
 }
 
 #[test]
+fn what_does_not_have_the_form_of_its_kind_is_not_asked_for_again() {
+    let said = |text| Reply::Refusal(500, "application/json", text);
+    let typed = said(r#"{"message":"failed to create typed patch object (a/b"}"#);
+    check(&[typed], ("500", 1));
+    let converted = said(r#"{"message":"failed to convert new object (a/b"}"#);
+    check(&[converted], ("500", 1));
+    check(&[said(r#"{"message":"etcdserver: request timed out"}"#), Reply::Status(200)], ("200", 2));
+}
+
+#[test]
 fn not_now_is_tried_again() {
     check(&[Reply::Status(500), Reply::Status(503), Reply::Status(429), Reply::Status(200)], ("200", 4));
     check(&[Reply::Reset, Reply::Reset, Reply::Status(200)], ("200", 3));
