@@ -22,9 +22,10 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let text = Session::run(context, &args.stack, ui, async |session, _| {
         let look = Look { preview: PreviewMode::Predict };
         let (desired, snapshot) = session.observe(session.desired(), &look).await?;
+        let troubles = session.cluster.troubles(&desired, &snapshot).await?;
         Ok(match args.output {
-            Format::Terminal => status::terminal(&desired, &snapshot),
-            Format::Json => json_document(&status::services(&desired, &snapshot)),
+            Format::Terminal => status::terminal(&desired, &snapshot, &troubles),
+            Format::Json => json_document(&status::services(&desired, &snapshot, &troubles)),
         })
     })?;
     ui.data(&text)?;

@@ -23,6 +23,7 @@ mod rights;
 pub mod roles;
 mod sealing;
 mod survey;
+mod troubles;
 mod truth;
 mod wait;
 mod webhooks;

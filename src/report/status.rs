@@ -1,10 +1,11 @@
 //! What runs, by phase and tier: one line a service.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::Style;
 use serde::Serialize;
-use strata_components::desired::Desired;
+use strata_components::desired::{Desired, Phase, ResourceId};
 
 use super::phase_title;
 use super::table::Table;
@@ -31,22 +32,29 @@ pub struct ServiceStatus {
     pub detail: String,
 }
 
+/// What is wrong with the pods of workloads, by workload.
+pub type Troubles = BTreeMap<ResourceId, String>;
+
 /// Every service of the stack, in the order of phases.
 #[must_use]
-pub fn services(desired: &Desired, snapshot: &Snapshot) -> Vec<ServiceStatus> {
+pub fn services(desired: &Desired, snapshot: &Snapshot, troubles: &Troubles) -> Vec<ServiceStatus> {
     let mut rows = Vec::new();
     for phase in &desired.phases {
         for service in &phase.services {
-            rows.push(status(desired, snapshot, phase.number, &phase.name, service));
+            rows.push(status((desired, snapshot, troubles), phase, service));
         }
     }
     rows
 }
 
-fn status(desired: &Desired, snapshot: &Snapshot, phase: u32, phase_name: &str, service: &str) -> ServiceStatus {
+fn status(
+    (desired, snapshot, troubles): (&Desired, &Snapshot, &Troubles),
+    phase: &Phase,
+    service: &str,
+) -> ServiceStatus {
     let mut status = ServiceStatus {
-        phase,
-        phase_name: phase_name.to_owned(),
+        phase: phase.number,
+        phase_name: phase.name.clone(),
         tier: String::new(),
         service: service.to_owned(),
         ready: String::new(),
@@ -61,14 +69,16 @@ fn status(desired: &Desired, snapshot: &Snapshot, phase: u32, phase_name: &str, 
             None => missing.push(resource.id.kind.kind.as_str()),
             Some(object) => {
                 live += 1;
+                // What a pod says is nearer to the cause than what is made of it.
+                let said = |detail: &String| troubles.get(&resource.id).unwrap_or(detail).clone();
                 match &object.health {
                     Health::Ready(figure) if figure.is_empty() => {}
                     Health::Ready(figure) => status.ready.clone_from(figure),
                     Health::Progressing(detail) if status.state == "ready" => {
-                        (status.state, status.detail) = ("progressing", detail.clone());
+                        (status.state, status.detail) = ("progressing", said(detail));
                     }
                     Health::Progressing(_) => {}
-                    Health::Failed(detail) => (status.state, status.detail) = ("failed", detail.clone()),
+                    Health::Failed(detail) => (status.state, status.detail) = ("failed", said(detail)),
                 }
             }
         }
@@ -83,8 +93,8 @@ fn status(desired: &Desired, snapshot: &Snapshot, phase: u32, phase_name: &str, 
 
 /// The services as a table with a closing line, coloured by ANSI sequences. Ends with a line feed.
 #[must_use]
-pub fn terminal(desired: &Desired, snapshot: &Snapshot) -> String {
-    let rows = services(desired, snapshot);
+pub fn terminal(desired: &Desired, snapshot: &Snapshot, troubles: &Troubles) -> String {
+    let rows = services(desired, snapshot, troubles);
     let mut table = Table::new(&["PHASE", "TIER", "SERVICE", "READY", "STATE", "DETAIL"]);
     for row in &rows {
         table.row([
