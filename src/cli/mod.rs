@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use strata_components::desired::Desired;
 use strata_components::model::Stack;
 
@@ -78,9 +78,9 @@ pub struct GlobalArgs {
     /// Directory that holds stacks/ and environments/
     #[arg(long, global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
     pub root: PathBuf,
-    /// Show more: each request that goes to the cluster
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Show each request that goes to the cluster, never what it holds; -vv also whom watches have news of
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
     /// Show only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

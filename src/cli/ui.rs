@@ -6,6 +6,9 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use terminal_size::terminal_size_of;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 use super::CommandError;
 use crate::report::clean::clean;
@@ -19,6 +22,7 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 #[derive(Debug)]
 pub struct Ui {
     quiet: bool,
+    verbose: bool,
     known: Known,
 }
 
@@ -45,22 +49,28 @@ impl Ui {
     /// Streams of this process; `quiet` drops status.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
-        Self { quiet, known: Known::default() }
+        Self { quiet, verbose: false, known: Known::default() }
     }
 
-    /// Shows each request on standard error, where that is wanted.
-    pub fn trace(&mut self, verbose: bool) {
-        if verbose {
-            let known = self.known.clone();
-            let subscriber = tracing_subscriber::fmt()
-                .with_writer(move || Discreet(known.clone()))
-                .with_max_level(tracing::Level::DEBUG)
-                .without_time()
-                .with_target(false)
-                .finish();
-            // A program that set one already keeps it.
-            let _ = tracing::subscriber::set_global_default(subscriber);
-        }
+    /// Shows requests on standard error: none, each of them, or with 2 also whom watches have news of. Only what this
+    /// program says by itself is shown: libraries tell whole URLs, and a path in one may be a token.
+    pub fn trace(&mut self, verbose: u8) {
+        let level = match verbose {
+            0 => return,
+            1 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
+        };
+        self.verbose = true;
+        let known = self.known.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(move || Discreet(known.clone()))
+            .with_ansi(false)
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_filter(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level));
+        // A program that set one already keeps it.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     }
 
     /// The values that are not told.
@@ -75,10 +85,12 @@ impl Ui {
         self.quiet
     }
 
-    /// Whether a person sees standard error as it grows.
+    /// Whether a person sees standard error as it grows, on a terminal that can take back what it shows, and with nothing
+    /// else on it.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        let can = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        !self.quiet && !self.verbose && can && io::stderr().is_terminal()
     }
 
     /// Whether a person can be asked.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod conceal;
+mod tell;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 pub(crate) use self::answer::Answer;
 use self::answer::{Garbled, MAX_BODY, read};
 use self::conceal::{conceal, is_about_secret};
+use self::tell::Came;
 use crate::provider::ProviderError;
 use crate::secrets::Known;
 
@@ -259,7 +261,9 @@ impl Requests {
         let (head, body) = request.into_parts();
         // What has a body can be sent once.
         let again = (head.method == Method::GET).then(|| head.clone());
+        let asked = tell::request(&head.method, &head.uri);
         let response = credentials.client.send(Request::from_parts(head, body)).await?;
+        tracing::debug!("{asked}: {}, a stream", response.status().as_u16());
         match again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             Some(head) if self.renew(credentials.number).await => {
                 let fresh = self.current();
@@ -308,8 +312,9 @@ impl Requests {
                 self.set(Credentials { client, number: current.number + 1, accepted: false });
                 true
             }
-            Err(error) => {
-                tracing::debug!(%error, "the credentials have run out, and fresh ones could not be had");
+            // What a plugin has said may hold what it should have given.
+            Err(_) => {
+                tracing::debug!("the credentials have run out, and fresh ones could not be had");
                 false
             }
         }
@@ -365,8 +370,15 @@ impl Requests {
             }
             let request = call.request()?;
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
-            tracing::debug!(method = %call.method, target = %call.target, "request");
+            let begun = Instant::now();
             let tried = timeout_at(limit, once(client, request, call.most)).await;
+            let came = match &tried {
+                Ok(Ok((answer, _))) => Came::Answer(answer),
+                Ok(Err(error)) => Came::Error(error),
+                Err(_) => Came::Nothing,
+            };
+            tracing::debug!("{}: {}", tell::call(call), came.after(begun.elapsed()));
+            let why = came.why();
             let wait = match tried {
                 Ok(Ok((answer, asked))) if is_not_now(answer.status) && !answer.is_about_form() => {
                     let wait = asked.unwrap_or_else(|| jittered(pause));
@@ -394,6 +406,7 @@ impl Requests {
                     jittered(pause)
                 }
             };
+            tracing::debug!("{}: once more in {}, because of {why}", tell::call(call), tell::short(wait));
             sleep(wait).await;
             pause = (pause * 2).min(MAX_PAUSE);
         }

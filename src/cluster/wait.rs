@@ -19,6 +19,7 @@ use super::Cluster;
 use super::discovery::{Served, ServedKinds};
 use super::identity::{Identity, PART_OF_LABEL};
 use crate::provider::{ProviderError, Until, Wait, WaitError, WaitNotice};
+use crate::report::clean::clean;
 use crate::secrets::Known;
 
 mod explain;
@@ -152,8 +153,10 @@ impl Cluster {
             Some(namespace) => Api::namespaced_with(client, namespace, &resource),
             None => Api::all_with(client, &resource),
         };
+        let of = kind.kind.clone();
         watcher(api, config)
             .default_backoff()
+            .inspect(move |event| tell(&of, event))
             .map(|event| match event {
                 Ok(Event::Apply(object) | Event::InitApply(object)) => Change::Is(plain(&object)),
                 Ok(Event::Delete(object)) => Change::Gone(plain(&object)),
@@ -164,6 +167,19 @@ impl Cluster {
             })
             .boxed()
     }
+}
+
+/// Shows who a watch has news of, and of nothing that it holds.
+fn tell(kind: &str, event: &Result<Event<DynamicObject>, watcher::Error>) {
+    let (what, object) = match event {
+        Ok(Event::Apply(object) | Event::InitApply(object)) => ("is", object),
+        Ok(Event::Delete(object)) => ("is gone", object),
+        Ok(Event::Init | Event::InitDone) | Err(_) => return,
+    };
+    let place = object.metadata.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let revision = object.metadata.resource_version.as_deref().unwrap_or_default();
+    tracing::trace!("watch: {}", clean(&format!("{kind} {place}{name} {what} at revision {revision}")));
 }
 
 /// Whether objects of a kind are ready when their pods are.

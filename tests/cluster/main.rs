@@ -52,6 +52,7 @@ mod support;
 mod traffic;
 mod turns;
 mod up_from_nothing;
+mod verbose;
 mod wrong_cluster;
 
 use std::io::Write;

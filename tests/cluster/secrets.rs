@@ -87,7 +87,7 @@ pub(crate) fn story(cluster: Cluster) {
     story.settled("");
     story.settled("--preview dry-run --quiet");
     story.settled("--preview predict --quiet");
-    story.strata_untold("up accounts -e testing --yes -v");
+    story.strata_untold("up accounts -e testing --yes -vv");
     story.strata_untold("status accounts -e testing -o json");
     story.strata("status accounts -e testing");
 

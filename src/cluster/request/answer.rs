@@ -29,6 +29,8 @@ pub(crate) struct Answer {
     pub(crate) repeated: bool,
     /// Where a refusal is not in an API server's words, what it is instead.
     pub(super) foreign: Option<String>,
+    /// How long the body was, in bytes.
+    pub(super) bytes: usize,
 }
 
 /// Why what came back is no answer of an API server.
@@ -74,7 +76,7 @@ pub(super) async fn read(response: Response<Body>, most: usize) -> Result<(Answe
     let warnings =
         head.headers.get_all(header::WARNING).iter().filter_map(|value| warning_text(value.to_str().ok()?)).collect();
     let bytes = collected(body, most).await?;
-    let form = form(&head.headers);
+    let (form, length) = (form(&head.headers), bytes.len());
     let (body, foreign) = match (serde_json::from_slice(&bytes), &form) {
         (_, Some(form)) if head.status.is_success() => return Err(Garbled::Foreign(form.clone()).into()),
         (Ok(body), None) => (body, None),
@@ -88,7 +90,7 @@ pub(super) async fn read(response: Response<Body>, most: usize) -> Result<(Answe
         let message = body["message"].as_str().unwrap_or("no reason given").to_owned();
         return Err(Garbled::Failure { status: head.status, message }.into());
     }
-    Ok((Answer { status: head.status, body, warnings, repeated: false, foreign }, asked))
+    Ok((Answer { status: head.status, body, warnings, repeated: false, foreign, bytes: length }, asked))
 }
 
 async fn collected(mut body: Body, most: usize) -> Result<Vec<u8>, BoxError> {

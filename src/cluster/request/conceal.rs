@@ -82,7 +82,7 @@ mod tests {
         ]}});
         let status = StatusCode::from_u16(code).unwrap_or_default();
         let warnings = vec!["hunter2 is short".to_owned()];
-        let mut answer = Answer { status, body, warnings, repeated: false, foreign: None };
+        let mut answer = Answer { status, body, warnings, repeated: false, foreign: None, bytes: 0 };
         conceal(&mut answer, about_secret, &known);
         assert_eq!(answer.body["message"], expect);
         assert!(!answer.body.to_string().contains("hunter2"));
