@@ -1,12 +1,13 @@
 //! Progress on standard error: calm and live on a terminal, one line an event elsewhere.
 
-use std::collections::BTreeMap;
+mod scene;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use strata_components::desired::ResourceId;
 
+use self::scene::{Row, Scene};
 use super::Ui;
 use crate::apply::Event;
 use crate::plan::{Action, Order};
@@ -15,8 +16,10 @@ use crate::report::clean::clean;
 use crate::report::phase_title;
 use crate::secrets::Known;
 
-/// Waits that are shown at once on a terminal; the rest is a number.
-const SHOWN: usize = 6;
+/// How often the heading moves, so that it is seen to live.
+const TICK: Duration = Duration::from_millis(120);
+/// How often times are counted on.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Where events of an apply go.
 pub(super) struct Progress {
@@ -31,16 +34,13 @@ enum Form {
     Live(Box<Mutex<Live>>),
 }
 
+/// Rows at the bottom of a terminal, each cut to its width as it is when they are drawn.
 struct Live {
+    began: Instant,
     bars: MultiProgress,
-    phase: ProgressBar,
-    waits: ProgressBar,
-    title: String,
-    changes: usize,
-    acknowledged: usize,
-    ready: usize,
-    wanted: usize,
-    missing: BTreeMap<ResourceId, (String, Instant)>,
+    heading: ProgressBar,
+    rows: Vec<(ProgressBar, Option<Duration>)>,
+    scene: Scene,
     known: Known,
 }
 
@@ -91,9 +91,9 @@ impl Progress {
     /// Takes what is live off the terminal.
     pub(super) fn end(&self) {
         if let Form::Live(live) = &self.form {
-            let live = live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.waits.finish_and_clear();
-            live.phase.finish_and_clear();
+            let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.draw(&[]);
+            live.heading.finish_and_clear();
         }
     }
 }
@@ -101,82 +101,73 @@ impl Progress {
 impl Live {
     fn new(known: Known) -> Self {
         let bars = MultiProgress::new();
-        let phase = bars.add(ProgressBar::new_spinner());
-        let waits = bars.add(ProgressBar::new_spinner());
-        let style = |template: &str| {
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
-        };
-        phase.set_style(style("{spinner} {wide_msg} {elapsed}"));
-        waits.set_style(style("{msg}"));
-        phase.enable_steady_tick(Duration::from_millis(120));
-        let title = "starting".to_owned();
-        phase.set_message(title.clone());
-        Self {
-            bars,
-            phase,
-            waits,
-            title,
-            changes: 0,
-            acknowledged: 0,
-            ready: 0,
-            wanted: 0,
-            missing: BTreeMap::new(),
-            known,
-        }
+        let heading = bars.add(ProgressBar::new_spinner());
+        heading.set_style(style("{spinner} {wide_msg} {elapsed:>4}"));
+        heading.enable_steady_tick(TICK);
+        let scene = Scene::default();
+        heading.set_message(scene.heading());
+        Self { began: Instant::now(), bars, heading, rows: Vec::new(), scene, known }
     }
 
     fn hear(&mut self, event: &Event) {
-        match event {
-            Event::PhaseStarted { number, name, changes, waits, order: _ } => {
-                self.title = format!("phase {}", phase_title(*number, name));
-                (self.changes, self.acknowledged) = (*changes, 0);
-                (self.ready, self.wanted) = (0, *waits);
-                self.missing.clear();
-                self.phase.reset_elapsed();
-            }
-            Event::Acknowledged { .. } => self.acknowledged += 1,
-            Event::Waiting { id, missing } => {
-                let since = self.missing.get(id).map_or_else(Instant::now, |(_, since)| *since);
-                self.missing.insert(id.clone(), (missing.clone(), since));
-            }
-            Event::Ready { id, .. } => {
-                self.missing.remove(id);
-                self.ready += 1;
-            }
-            Event::PhaseEnded { .. } => {}
-            Event::Started { .. } => return,
-            Event::Failed { .. } | Event::Lock(_) | Event::Interrupted => {}
-            Event::Recorded { .. } | Event::RecordLeftOpen { .. } => {}
-        }
-        let news = !matches!(
-            event,
-            Event::PhaseStarted { .. } | Event::Acknowledged { .. } | Event::Waiting { .. } | Event::Ready { .. }
-        );
-        if let Some(text) = line(event).filter(|_| news) {
+        let over = self.scene.hear(event, self.began.elapsed());
+        // What goes on is in the rows; what went wrong, and what is over, stays.
+        let stays = over.or_else(|| match event {
+            Event::Failed { .. }
+            | Event::Lock(_)
+            | Event::Interrupted
+            | Event::Recorded { .. }
+            | Event::RecordLeftOpen { .. } => line(event),
+            Event::Acknowledged { warnings, .. } if !warnings.is_empty() => line(event),
+            _ => None,
+        });
+        if let Some(text) = stays {
             // A terminal that is gone shows nothing more.
             let _ = self.bars.println(self.known.told(&clean(&text)));
         }
-        let title = clean(&self.title);
-        let (done, of, ready, wanted) = (self.acknowledged, self.changes, self.ready, self.wanted);
-        self.phase.set_message(format!("{title}: {done}/{of} applied, {ready}/{wanted} ready"));
-        let mut lines: Vec<String> = self
-            .missing
-            .iter()
-            .take(SHOWN)
-            .map(|(id, (missing, since))| {
-                format!(
-                    "    waiting for {}: {} ({} s)",
-                    clean(&id.to_string()),
-                    clean(missing),
-                    since.elapsed().as_secs()
-                )
-            })
-            .collect();
-        if self.missing.len() > SHOWN {
-            lines.push(format!("    and {} more", self.missing.len() - SHOWN));
+        if let Event::PhaseStarted { .. } = event {
+            self.heading.reset_elapsed();
         }
-        self.waits.set_message(self.known.told(&lines.join("\n")).into_owned());
+        self.heading.set_message(self.known.told(&clean(&self.scene.heading())).into_owned());
+        self.draw(&self.scene.rows());
     }
+
+    /// Makes the rows say this, with as few changes as can be.
+    fn draw(&mut self, rows: &[Row]) {
+        while self.rows.len() > rows.len() {
+            if let Some((bar, _)) = self.rows.pop() {
+                bar.finish_and_clear();
+                self.bars.remove(&bar);
+            }
+        }
+        while self.rows.len() < rows.len() {
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_style(style("    {wide_msg}"));
+            self.rows.push((bar, None));
+        }
+        for ((bar, since), row) in self.rows.iter_mut().zip(rows) {
+            if *since != row.since {
+                *since = row.since;
+                match row.since {
+                    Some(since) => {
+                        bar.set_style(style("    {wide_msg} {elapsed:>4}"));
+                        // A bar is a handle: this sets the time of the one that is shown.
+                        drop(bar.clone().with_elapsed(self.began.elapsed().saturating_sub(since)));
+                        bar.enable_steady_tick(SECOND);
+                    }
+                    None => {
+                        bar.disable_steady_tick();
+                        bar.set_style(style("    {wide_msg}"));
+                    }
+                }
+            }
+            bar.set_message(self.known.told(&clean(&row.text)).into_owned());
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// An event as one line; `None` for those that say nothing new.
