@@ -55,6 +55,7 @@ struct Judges {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let tools = args.work.join("tools");
     fs::create_dir_all(&tools).context("making the directory of tools")?;
+    workflows::judge(&tools)?;
     let judges = Judges {
         manifests: tools::MANIFESTS.programs(&tools)?,
         network: tools::NETWORK.programs(&tools)?,
@@ -65,11 +66,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Ok((_, version)) = &judges.promtool {
         crate::report(&format!("promtool {version}"))?;
     }
+    crate::report(tools::ACTIONLINT.pinned)?;
     for packages in [&tools::MANIFESTS, &tools::NETWORK, &tools::CHECKOV, &tools::COMPOSE, &tools::WORKFLOWS] {
         crate::report(&packages.pinned.join("\n"))?;
     }
-    crate::report(tools::ACTIONLINT.pinned)?;
-    workflows::judge(&tools)?;
     let mut used = BTreeSet::new();
     for subject in subjects(&args.root, &args.stack)? {
         let out = args.work.join("rendered").join(&args.stack).join(&subject.environment);
