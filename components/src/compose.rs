@@ -16,12 +16,15 @@ use crate::claims::{AvailabilityClaim, Claims, ComputeClaim, EdgeClaim, EgressCl
 use crate::context::{Context, LONGEST_NAME, Owner};
 use crate::dashboard::Dashboards;
 use crate::desired::{Desired, Instance, Phase, Resource};
+use crate::external::external_name;
 use crate::gateway::{gateway_api, ingress};
 use crate::isolation::{self, default_deny, dns, jobs_policy, service_policy};
 use crate::jobs::{job, waited_for};
 use crate::mcp_service::{service, service_account};
 use crate::mesh;
-use crate::model::{Environment, InstanceSuffix, JobName, Port, Priority, Stack};
+use crate::model::{
+    Component, Egress, Environment, InstanceSuffix, JobName, Port, Priority, Service, ServiceRef, Stack,
+};
 use crate::monitoring::{Watched, service_monitor};
 use crate::moving::overlap;
 use crate::namespace::namespace;
@@ -149,6 +152,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
                 name,
                 namespace: context.namespace((&service.tier, tier)),
                 phase: schedule.phase_of(name.as_str())?,
+                ways_out: ways_out(context, schedule.dependencies_of(name.as_str())?),
                 depends_on: schedule.dependencies_of(name.as_str())?.clone(),
             };
             ServiceSpec::resolve(place, (stack, context.environment), (service, tier), problems)
@@ -194,6 +198,11 @@ fn namespaces(context: &Context<'_>, problems: &mut Vec<Problem>) -> Vec<(String
     all
 }
 
+/// The ways out to those of `dependencies` that lie outside of the cluster.
+fn ways_out(context: &Context<'_>, dependencies: &BTreeSet<ServiceRef>) -> BTreeSet<Egress> {
+    dependencies.iter().filter_map(|dependency| context.service(dependency)).flat_map(Service::ways_there).collect()
+}
+
 /// The address of something that every namespace has one of: `namespace` in the stack's own namespace,
 /// `namespace-other` in another.
 fn address(component: &str, context: &Context<'_>, written: &str) -> String {
@@ -201,14 +210,14 @@ fn address(component: &str, context: &Context<'_>, written: &str) -> String {
 }
 
 /// Collects resources, and the reasons why others could not be made.
-struct Building<'a, 'p> {
-    context: &'a Context<'a>,
+pub(crate) struct Building<'a, 'p> {
+    pub(crate) context: &'a Context<'a>,
     resources: Vec<Resource>,
     problems: &'p mut Vec<Problem>,
 }
 
 impl Building<'_, '_> {
-    fn add<K>(&mut self, owner: Owner<'_>, component: &str, object: K)
+    pub(crate) fn add<K>(&mut self, owner: Owner<'_>, component: &str, object: K)
     where
         K: KubernetesResource + Metadata<Ty = ObjectMeta> + Serialize,
     {
@@ -219,7 +228,7 @@ impl Building<'_, '_> {
     }
 
     /// Adds what not every environment, or not every service, has.
-    fn add_any<K>(&mut self, owner: Owner<'_>, component: &str, object: Option<K>)
+    pub(crate) fn add_any<K>(&mut self, owner: Owner<'_>, component: &str, object: Option<K>)
     where
         K: KubernetesResource + Metadata<Ty = ObjectMeta> + Serialize,
     {
@@ -265,9 +274,11 @@ impl Building<'_, '_> {
     /// The objects of one service.
     fn service(&mut self, spec: &ServiceSpec, neighbours: &Neighbours<'_>) {
         let (context, owner) = (self.context, Owner::Service(spec));
-        let settings = context.environment.gateway.as_ref();
+        if let Some(Component::External(external)) = &spec.component {
+            self.add(owner, "service", external_name(spec, external));
+            return;
+        }
         self.add(owner, "service-account", service_account(spec));
-        self.add(owner, "service", service(context, spec));
         self.add(owner, "network-policy", service_policy(context, spec, neighbours));
         self.add_any(owner, "jobs-network-policy", jobs_policy(context, spec, neighbours));
         self.add_any(owner, "mutual-tls", mesh::permissive(context, spec));
@@ -276,11 +287,23 @@ impl Building<'_, '_> {
         self.add_any(owner, "traffic", mesh::traffic(context, spec));
         self.add_any(owner, "rate-limit", mesh::rate_limit(context, spec));
         self.jobs(spec);
-        self.add(owner, "deployment", deployment(context, spec));
+        match &spec.component {
+            None => self.server(spec),
+            Some(Component::Redis(redis)) => self.redis(spec, redis),
+            Some(Component::External(_)) => {}
+        }
         self.add_any(owner, "disruption-budget", disruption_budget(context, spec));
-        self.add_any(owner, "autoscaler", autoscaler(spec));
         let vertical = context.environment.vertical_autoscaling;
         self.add_any(owner, "vertical-autoscaler", vertical_autoscaler(vertical, spec));
+    }
+
+    /// The objects of an MCP server, beside those that every service has.
+    fn server(&mut self, spec: &ServiceSpec) {
+        let (context, owner) = (self.context, Owner::Service(spec));
+        let settings = context.environment.gateway.as_ref();
+        self.add(owner, "service", service(context, spec));
+        self.add(owner, "deployment", deployment(context, spec));
+        self.add_any(owner, "autoscaler", autoscaler(spec));
         self.add_any(owner, "ingress", ingress(spec, settings));
         let (gateway, route) = gateway_api(spec, settings).unzip();
         self.add_any(owner, "gateway", gateway);
@@ -295,7 +318,7 @@ impl Building<'_, '_> {
             let services = self.context.stack.services.iter();
             let labels = services.flat_map(|(other, service)| {
                 let of_job = |job: &JobName| (other != &spec.name).then(|| format!("{}-{job}", other.kebab()));
-                service.jobs.keys().filter_map(of_job).chain([other.object_name()]).collect::<Vec<_>>()
+                service.jobs.keys().filter_map(of_job).chain([service.object_name(other)]).collect::<Vec<_>>()
             });
             if labels.into_iter().any(|taken| taken == label) {
                 self.problems.push(Problem::JobName { service, job: name.clone(), label });
@@ -317,7 +340,7 @@ impl Building<'_, '_> {
         let Some(settings) = &context.environment.monitoring else { return };
         let dashboards = Dashboards::new().map_err(|problem| self.problems.push(problem)).ok();
         for tier in context.stack.tiers.keys() {
-            let services: Vec<_> = specs.iter().filter(|spec| spec.tier == *tier).collect();
+            let services: Vec<_> = specs.iter().filter(|spec| spec.is_server() && spec.tier == *tier).collect();
             let Some(first) = services.first() else { continue };
             let watched = Watched { tier, namespace: &first.namespace, services: &services };
             let words = format!("How the tier {tier} is watched");
@@ -359,13 +382,20 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
         if spec.health_port != spec.port {
             claims.ports.push(port(spec.health_port, PortUse::Health));
         }
-        claims.edges.extend(spec.depends_on.iter().map(|to| EdgeClaim { from: name.clone(), to: to.to_string() }));
+        // What lies outside is reached by a way out, and is no pod that asks anything of a node.
+        let inside = |to: &&ServiceRef| !context.service(to).is_some_and(Service::is_outside);
+        claims.edges.extend(
+            spec.depends_on.iter().filter(inside).map(|to| EdgeClaim { from: name.clone(), to: to.to_string() }),
+        );
         let ways = spec.egress.iter();
         claims.egress.extend(ways.map(|to| EgressClaim { service: name.clone(), to: to.to_string() }));
         let target = spec.availability.iter();
         claims
             .availability
             .extend(target.map(|target| AvailabilityClaim { service: name.clone(), target: target.to_string() }));
+        if spec.is_outside() {
+            continue;
+        }
         claims.compute.push(ComputeClaim {
             service: name.clone(),
             tier: spec.tier.to_string(),

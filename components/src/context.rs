@@ -13,7 +13,7 @@ use crate::desired::{
     ADDRESS_ANNOTATION, DEPENDS_ON_ANNOTATION, INSTANCE_LABEL, Instance, KUBERNETES, Kind, PHASE_ANNOTATION, Resource,
     ResourceId, TIER_ANNOTATION,
 };
-use crate::model::{Environment, Priority, Stack, Tier, TierName};
+use crate::model::{Environment, Priority, Service, ServiceRef, Stack, Tier, TierName};
 use crate::spec::ServiceSpec;
 
 /// The recommended label with the name of what runs.
@@ -75,6 +75,14 @@ impl Context<'_> {
             Some(suffix) => format!("{namespace}-{suffix}"),
             None => namespace,
         }
+    }
+
+    /// The service that a reference names, in this stack or in another of the environment.
+    pub(crate) fn service(&self, reference: &ServiceRef) -> Option<&Service> {
+        let own = reference.within(&self.stack.stack).map(|_| self.stack);
+        let stack =
+            own.or_else(|| self.others.iter().copied().find(|other| reference.stack() == Some(other.stack.as_str())))?;
+        stack.services.get(reference.service())
     }
 
     /// The name of the PriorityClass for a priority. The class belongs to the whole cluster, so its name carries the

@@ -37,7 +37,7 @@ impl<'a> Neighbours<'a> {
     pub(crate) fn new(context: &Context<'a>, specs: &[ServiceSpec], problems: &mut Vec<Problem>) -> Self {
         let stack = context.stack.stack.as_str();
         let mut found = Self { stack, known: BTreeMap::new(), callers: BTreeMap::new() };
-        for spec in specs {
+        for spec in specs.iter().filter(|spec| !spec.is_outside()) {
             let neighbour = Neighbour {
                 labels: context.selector_labels(spec),
                 jobs: (!spec.jobs.is_empty()).then(|| job_labels(&spec.object_name(), context.instance)),
@@ -56,8 +56,9 @@ impl<'a> Neighbours<'a> {
         }
         for spec in specs {
             for dependency in &spec.depends_on {
-                // One of this stack that is not there has a problem of its own.
-                if found.find(dependency).is_some() || dependency.within(&context.stack.stack).is_some() {
+                // One of this stack that is not there has a problem of its own; what lies outside is no pod.
+                let outside = context.service(dependency).is_some_and(Service::is_outside);
+                if found.find(dependency).is_some() || dependency.within(&context.stack.stack).is_some() || outside {
                     continue;
                 }
                 match elsewhere(context, dependency) {
@@ -120,11 +121,12 @@ fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &
     let environment = context.environment;
     let instance = Instance { stack: other.stack.to_string(), ..context.instance.clone() };
     let namespace = environment.namespace_of(other, other.tiers.get_key_value(&service.tier)?).here;
+    let (object_name, port) = (service.object_name(name), service.port.plus(service.offset(environment.port_offset))?);
     Some(Neighbour {
-        labels: selector_labels(&name.object_name(), &instance),
-        jobs: (!service.jobs.is_empty()).then(|| job_labels(&name.object_name(), &instance)),
+        labels: selector_labels(&object_name, &instance),
+        jobs: (!service.jobs.is_empty()).then(|| job_labels(&object_name, &instance)),
         namespace: context.of_instance(namespace),
-        port: service.port.plus(environment.port_offset)?,
-        object_name: name.object_name(),
+        port,
+        object_name,
     })
 }

@@ -117,6 +117,18 @@ pub enum Problem {
         /// The service.
         service: ServiceName,
     },
+    /// A field of a service that its component has no use for.
+    #[error("{service} has `{field}`, which has no meaning for the component {component}: take it out")]
+    IdleField {
+        /// The service.
+        service: ServiceName,
+        /// The field.
+        field: &'static str,
+        /// What the service is.
+        component: &'static str,
+        /// Whether it is the environment that names it.
+        in_environment: bool,
+    },
     /// An environment variable that the platform sets.
     #[error("service {service} sets {variable}, which the platform sets itself")]
     PlatformVariable {
@@ -202,11 +214,15 @@ impl Problem {
             Self::NoSuchPort { service, .. } => Some(format!("services.{service}.port")),
             Self::AutoscalerRange { service, .. } => Some(format!("services.{service}.autoscale.max")),
             Self::PlatformVariable { service, variable } => Some(format!("services.{service}.env.{variable}")),
+            Self::IdleField { service, field, in_environment: false, .. } => {
+                Some(format!("services.{service}.{field}"))
+            }
             Self::JobName { service, job, .. } => Some(format!("services.{service}.jobs.{job}")),
             Self::Unenforceable { path, .. } | Self::TooShort { path, .. } => Some(path.clone()),
             Self::NoKubeApi { service } => Some(format!("services.{service}.egress")),
             Self::UnknownNeighbour { service, .. } => Some(format!("services.{service}.depends_on")),
             Self::StackRefused { .. }
+            | Self::IdleField { in_environment: true, .. }
             | Self::Suffix(_)
             | Self::NoSuchRange { .. }
             | Self::SameRegistryEntry { .. }

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, Availability, CircuitBreaker, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Job, JobName,
-    Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceRef, Stack, Tier, TierName, UrlPath,
-    UserId,
+    Autoscale, Availability, CircuitBreaker, Component, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Job,
+    JobName, Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceOverride, ServiceRef, Stack,
+    Tier, TierName, UrlPath, UserId,
 };
+use crate::redis;
 use crate::sizing::size;
 
 /// The environment variables that the platform sets in every container.
@@ -22,6 +23,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) name: ServiceName,
     pub(crate) purpose: Option<String>,
     pub(crate) tier: TierName,
+    /// What it is, where it is no MCP server.
+    pub(crate) component: Option<Component>,
     pub(crate) namespace: String,
     pub(crate) phase: u32,
     pub(crate) depends_on: BTreeSet<ServiceRef>,
@@ -69,6 +72,8 @@ pub(crate) struct Place<'a> {
     pub(crate) namespace: String,
     pub(crate) phase: u32,
     pub(crate) depends_on: BTreeSet<ServiceRef>,
+    /// The ways out to what it depends on outside of the cluster.
+    pub(crate) ways_out: BTreeSet<Egress>,
 }
 
 impl ServiceSpec {
@@ -80,20 +85,33 @@ impl ServiceSpec {
         (service, tier): (&Service, &Tier),
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        let Place { name, namespace, phase, depends_on } = place;
+        let Place { name, namespace, phase, depends_on, ways_out } = place;
         let before = problems.len();
         let changed = environment.override_of(&stack.stack, name);
 
-        let offset = environment.port_offset;
+        let offset = service.offset(environment.port_offset);
         let port = service.port.plus(offset);
-        let health_port = service.health_port.unwrap_or(stack.health_port).of(service.port, offset);
+        let health_port = service.health_rule(stack.health_port).of(service.port, offset);
         let ports = port.zip(health_port);
         if ports.is_none() {
             problems.push(Problem::NoSuchPort { service: name.clone(), port: service.port, offset });
         }
 
+        if let Some(component) = &service.component {
+            let in_stack = idle(service).into_iter().map(|field| (field, false));
+            let here = changed.into_iter().flat_map(|changed| idle_here(service, changed)).map(|field| (field, true));
+            problems.extend(in_stack.chain(here).map(|(field, in_environment)| Problem::IdleField {
+                service: name.clone(),
+                field,
+                component: component.as_str(),
+                in_environment,
+            }));
+        }
+
         let critical = service.critical.unwrap_or(tier.critical);
-        let size = size(name, service, critical, changed, environment).map_err(|problem| problems.push(problem)).ok();
+        // A component has the one pod that it can have.
+        let raised = critical && service.component.is_none();
+        let size = size(name, service, raised, changed, environment).map_err(|problem| problems.push(problem)).ok();
 
         let mut env = service.env.clone();
         env.extend(changed.map(|changed| changed.env.clone()).unwrap_or_default());
@@ -123,6 +141,7 @@ impl ServiceSpec {
             name: name.clone(),
             purpose: service.purpose.clone(),
             tier: service.tier.clone(),
+            component: service.component.clone(),
             namespace,
             phase,
             depends_on,
@@ -130,15 +149,15 @@ impl ServiceSpec {
                 .and_then(|changed| changed.needs.clone())
                 .or_else(|| service.needs.clone())
                 .unwrap_or_default(),
-            egress: egress.iter().copied().collect(),
+            egress: egress.iter().copied().chain(ways_out).collect(),
             port,
             health_port,
             health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),
             startup_limit: service.startup_limit_with(count),
             ready_within: service.ready_within,
             priority: service.priority.unwrap_or(tier.priority),
-            image: image.map_or_else(|| environment.image.image_of(name), ToString::to_string),
-            user: service.run_as_user.unwrap_or(stack.run_as_user),
+            image: image.map_or_else(|| usual_image(service, name, environment), ToString::to_string),
+            user: service.run_as_user.or_else(|| nature(service).map(|of| of.user)).unwrap_or(stack.run_as_user),
             env,
             jobs: service.jobs.clone(),
             resources: changed.and_then(|changed| changed.resources).or(service.resources).unwrap_or(usual_resources),
@@ -168,9 +187,83 @@ impl ServiceSpec {
         format!("{}-{job}", self.name.kebab())
     }
 
-    /// The name of its objects: `ai-memory-mcp`.
+    /// Whether it is an MCP server, which speaks HTTP, serves its health and can have any number of pods.
+    pub(crate) fn is_server(&self) -> bool {
+        self.component.is_none()
+    }
+
+    /// Whether it lies outside of the cluster, so that it has no pods.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self.component, Some(Component::External(_)))
+    }
+
+    /// The name of its objects: `ai-memory-mcp`, or `redis-cache` of what is no server.
     pub(crate) fn object_name(&self) -> String {
-        self.name.object_name()
+        if self.component.is_none() { self.name.object_name() } else { self.name.kebab() }
+    }
+}
+
+/// What a component is by itself, where nobody says otherwise.
+struct Nature {
+    image: &'static str,
+    user: UserId,
+}
+
+/// The image of a service that names none.
+fn usual_image(service: &Service, name: &ServiceName, environment: &Environment) -> String {
+    nature(service).map_or_else(|| environment.image.image_of(name), |nature| nature.image.to_owned())
+}
+
+/// The fields that a service names and that its component cannot follow.
+fn idle(service: &Service) -> Vec<&'static str> {
+    let of_a_server = [
+        ("replicas", service.replicas.get() > 1),
+        ("gpu", service.gpu.get() > 0),
+        ("autoscale", service.autoscale.is_some()),
+        ("gateway", service.gateway.is_some()),
+        ("sessions", service.sessions),
+        ("circuit_breaker", service.circuit_breaker.is_some()),
+        ("rate_limit", service.rate_limit.is_some()),
+        ("health_port", service.health_port.is_some()),
+        ("health_path", service.health_path.is_some()),
+    ];
+    let of_pods = [
+        ("image", service.image.is_some()),
+        ("run_as_user", service.run_as_user.is_some()),
+        ("architectures", !service.architectures.is_empty()),
+        ("resources", service.resources.is_some()),
+        ("env", !service.env.is_empty()),
+        ("jobs", !service.jobs.is_empty()),
+        ("egress", !service.egress.is_empty()),
+        ("startup_limit", service.startup_limit.is_some()),
+        ("ready_within", service.ready_within.is_some()),
+        ("availability", service.availability.is_some()),
+    ];
+    let server = of_a_server.into_iter().filter(|_| service.component.is_some());
+    let pods = of_pods.into_iter().filter(|_| service.is_outside());
+    server.chain(pods).filter(|(_, named)| *named).map(|(field, _)| field).collect()
+}
+
+/// The same of what an environment changes about it.
+fn idle_here(service: &Service, changed: &ServiceOverride) -> Vec<&'static str> {
+    let of_a_server = [
+        ("replicas", changed.replicas.is_some_and(|replicas| replicas.get() > 1)),
+        ("gpu", changed.gpu.is_some_and(|count| count.get() > 0)),
+    ];
+    let of_pods = [
+        ("image", changed.image.is_some()),
+        ("resources", changed.resources.is_some()),
+        ("env", !changed.env.is_empty()),
+        ("egress", changed.egress.is_some()),
+    ];
+    let pods = of_pods.into_iter().filter(|_| service.is_outside());
+    of_a_server.into_iter().chain(pods).filter(|(_, named)| *named).map(|(field, _)| field).collect()
+}
+
+fn nature(service: &Service) -> Option<Nature> {
+    match service.component.as_ref()? {
+        Component::Redis(_) => Some(Nature { image: redis::IMAGE, user: redis::USER }),
+        Component::External(_) => None,
     }
 }
 

@@ -87,7 +87,11 @@ pub(crate) fn vertical_autoscaler(
     Some(Custom {
         metadata: named(format!("{}-vpa", spec.name.kebab()), Some(&spec.namespace)),
         spec: VerticalPodAutoscalerSpec {
-            target_ref: Target { api_version: "apps/v1", kind: "Deployment", name: spec.object_name() },
+            target_ref: Target {
+                api_version: "apps/v1",
+                kind: if spec.is_server() { "Deployment" } else { "StatefulSet" },
+                name: spec.object_name(),
+            },
             update_policy: UpdatePolicy { update_mode: if acts { "Initial" } else { "Off" } },
             resource_policy: ResourcePolicy { container_policies: [own, others] },
         },

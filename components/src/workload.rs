@@ -51,14 +51,18 @@ pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deploymen
             strategy: Some(strategy(spec)),
             progress_deadline_seconds: (progress > USUAL_PROGRESS_SECONDS)
                 .then(|| i32::try_from(progress).unwrap_or(i32::MAX)),
-            template: PodTemplateSpec { metadata: Some(template), spec: Some(pod(context, spec)) },
+            template: PodTemplateSpec {
+                metadata: Some(template),
+                spec: Some(pod(context, spec, container(spec), Vec::new())),
+            },
             ..DeploymentSpec::default()
         }),
         status: None,
     }
 }
 
-fn pod(context: &Context<'_>, spec: &ServiceSpec) -> PodSpec {
+/// A pod of a service with one container, which is hardened here, and volumes beside the one that it can write to.
+pub(crate) fn pod(context: &Context<'_>, spec: &ServiceSpec, container: Container, volumes: Vec<Volume>) -> PodSpec {
     let gpu_nodes = context.environment.gpu.node_selector.iter().filter(|_| spec.gpus > 0);
     let node_selector: BTreeMap<_, _> = gpu_nodes.map(|(key, value)| (key.to_string(), value.to_string())).collect();
     PodSpec {
@@ -72,8 +76,8 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec) -> PodSpec {
         node_selector: Some(node_selector).filter(|labels| !labels.is_empty()),
         tolerations: spec.gpu_resource.as_deref().map(|resource| vec![gpu_toleration(resource)]),
         topology_spread_constraints: Some(spread(context, spec)),
-        volumes: Some(vec![writable()]),
-        containers: vec![container(spec)],
+        volumes: Some([writable()].into_iter().chain(volumes).collect()),
+        containers: vec![confined(container)],
         ..PodSpec::default()
     }
 }
@@ -103,6 +107,23 @@ fn gpu_toleration(resource: &str) -> Toleration {
     }
 }
 
+/// A container that may do nothing it need not, with the one directory that it can write to.
+fn confined(container: Container) -> Container {
+    let mounts = container.volume_mounts.into_iter().flatten();
+    Container {
+        lifecycle: Some(Lifecycle {
+            pre_stop: Some(LifecycleHandler {
+                sleep: Some(SleepAction { seconds: LINGER_SECONDS }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        security_context: Some(container_security()),
+        volume_mounts: Some([mounted()].into_iter().chain(mounts).collect()),
+        ..container
+    }
+}
+
 fn container(spec: &ServiceSpec) -> Container {
     let ports = spec.named_ports().into_iter().map(|(name, port)| ContainerPort {
         name: Some(name.to_owned()),
@@ -115,18 +136,9 @@ fn container(spec: &ServiceSpec) -> Container {
         ports: Some(ports.collect()),
         env: Some(environment(spec)),
         resources: Some(resources(spec)),
-        startup_probe: Some(startup_probe(spec)),
+        startup_probe: Some(startup_tries(spec, probe(spec))),
         readiness_probe: Some(Probe { period_seconds: Some(5), timeout_seconds: Some(2), ..probe(spec) }),
         liveness_probe: Some(Probe { timeout_seconds: Some(5), ..probe(spec) }),
-        lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction { seconds: LINGER_SECONDS }),
-                ..LifecycleHandler::default()
-            }),
-            ..Lifecycle::default()
-        }),
-        security_context: Some(container_security()),
-        volume_mounts: Some(vec![mounted()]),
         ..Container::default()
     }
 }
@@ -146,7 +158,8 @@ pub(crate) fn environment(spec: &ServiceSpec) -> Vec<EnvVar> {
     platform.into_iter().chain(own).map(variable).collect()
 }
 
-fn resources(spec: &ServiceSpec) -> ResourceRequirements {
+/// What a pod asks for, and may use at most.
+pub(crate) fn resources(spec: &ServiceSpec) -> ResourceRequirements {
     let with_gpus = |amounts: Amounts| {
         let plain = [("cpu", amounts.cpu.to_string()), ("memory", amounts.memory.to_string())];
         let gpus = spec.gpu_resource.as_deref().map(|resource| (resource, spec.gpus.to_string()));
@@ -171,12 +184,12 @@ fn probe(spec: &ServiceSpec) -> Probe {
 }
 
 /// Asks often, and as long as the server may take to answer for the first time; the other probes wait for it.
-fn startup_probe(spec: &ServiceSpec) -> Probe {
+pub(crate) fn startup_tries(spec: &ServiceSpec, probe: Probe) -> Probe {
     let tries = spec.startup_limit.seconds_rounded_up().div_ceil(STARTUP_PERIOD_SECONDS).max(1);
     Probe {
         period_seconds: i32::try_from(STARTUP_PERIOD_SECONDS).ok(),
         timeout_seconds: Some(2),
         failure_threshold: i32::try_from(tries).ok(),
-        ..probe(spec)
+        ..probe
     }
 }

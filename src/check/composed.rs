@@ -60,6 +60,18 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
             };
             found(&rules::AUTOSCALE_RANGE, path, at, "raise `max` of the autoscaler, or lower the replicas")
         }
+        Problem::IdleField { service, field: name, in_environment, .. } => {
+            let (path, at) = if *in_environment {
+                let path = field(&loaded.change(service)?.0, name);
+                let at = places.environment_key(&path);
+                (path, at)
+            } else {
+                let path = field(&field("services", service.as_str()), name);
+                let at = places.stack_key(&path);
+                (path, at)
+            };
+            found(&rules::IDLE_FIELD, path, at, "take it out, or take out `component`")
+        }
         Problem::NoAutoscaler { service } => {
             let (base, _) = loaded.change(service)?;
             let path = field(&base, "autoscale");

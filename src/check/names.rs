@@ -80,14 +80,15 @@ fn shared_services(loaded: &Loaded, other: &Decoded<Stack>) -> Vec<Finding> {
         Some(loaded.environment.namespace_of(stack, stack.tiers.get_key_value(&service.tier)?).here)
     };
     let mut findings = Vec::new();
-    for name in loaded.stack.services.keys() {
+    for (name, service) in &loaded.stack.services {
         let Some(namespace) = here(&loaded.stack, name.as_str()) else { continue };
         if here(&other.value, name.as_str()).as_ref() != Some(&namespace) {
             continue;
         }
         let path = field("services", name.as_str());
         let theirs = format!("{}/{name}", other.value.stack);
-        let message = format!("{path}: the Service {namespace}/{} is that of {theirs} already", name.object_name());
+        let message =
+            format!("{path}: the Service {namespace}/{} is that of {theirs} already", service.object_name(name));
         findings.push(
             Finding::new(&rules::SAME_OBJECT, message)
                 .at(loaded.places.stack_key(&path))

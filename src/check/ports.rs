@@ -49,7 +49,8 @@ fn free_here(stack: &Stack, service: &Service) -> Option<String> {
 /// Ports outside the range of their tier.
 fn ranges(loaded: &Loaded) -> Vec<Finding> {
     let stack = &loaded.stack;
-    let outside = stack.services.iter().filter_map(|(name, service)| {
+    let of_tiers = stack.services.iter().filter(|(_, service)| service.port_is_of_tier());
+    let outside = of_tiers.filter_map(|(name, service)| {
         let tier = stack.tiers.get(&service.tier).filter(|tier| !tier.ports.contains(service.port))?;
         let path = port_path(name);
         let owner = stack.tiers.iter().find(|(_, tier)| tier.ports.contains(service.port));
@@ -73,12 +74,12 @@ fn duplicates(loaded: &Loaded) -> Vec<Finding> {
     let mut owners: BTreeMap<Port, (String, Option<Location>)> = BTreeMap::new();
     let mut findings = Vec::new();
     for Decoded { value: stack, spans } in loaded.beside() {
-        for (name, service) in &stack.services {
+        for (name, service) in stack.services.iter().filter(|(_, service)| !service.is_outside()) {
             let at = spans.value(&port_path(name));
             owners.entry(service.port).or_insert_with(|| (format!("{}/{name}", stack.stack), at));
         }
     }
-    for (name, service) in &loaded.stack.services {
+    for (name, service) in loaded.stack.services.iter().filter(|(_, service)| !service.is_outside()) {
         let path = port_path(name);
         let at = loaded.places.stack_value(&path);
         if let Some((owner, place)) = owners.get(&service.port) {
@@ -105,6 +106,7 @@ fn limits(loaded: &Loaded) -> Vec<Finding> {
     let (stack, offset) = (&loaded.stack, loaded.environment.port_offset);
     let mut findings = Vec::new();
     for (name, service) in &stack.services {
+        let offset = service.offset(offset);
         let (path, message, help) = if service.port.plus(offset).is_none() {
             let path = port_path(name);
             let message =
@@ -138,7 +140,7 @@ fn environment(loaded: &Loaded) -> &str {
 }
 
 fn health(stack: &Stack, service: &Service) -> HealthPort {
-    service.health_port.unwrap_or(stack.health_port)
+    service.health_rule(stack.health_port)
 }
 
 /// Tiers whose ranges overlap, in this stack or over two stacks.
@@ -205,10 +207,11 @@ fn health_overlap(loaded: &Loaded) -> Option<Finding> {
         stack.port_offsets.iter().map(|(name, offset)| (name.as_str(), *offset)).collect();
     offsets.insert(environment(loaded), loaded.environment.port_offset);
     let protocol = |stack: &Stack, offset: PortOffset| -> BTreeSet<Port> {
-        stack.services.values().filter_map(|service| service.port.plus(offset)).collect()
+        stack.services.values().filter_map(|service| service.port.plus(service.offset(offset))).collect()
     };
     let probes = |offset: PortOffset| -> BTreeSet<Port> {
         let health = |service: &Service| {
+            let offset = service.offset(offset);
             let port = service.port.plus(offset)?;
             health(stack, service).of(service.port, offset).filter(|health| *health != port)
         };

@@ -76,7 +76,7 @@ impl Registry {
                     .iter()
                     .filter(|(_, service)| service.tier == *name)
                     .filter_map(|(name, service)| {
-                        let health = service.health_port.unwrap_or(stack.health_port);
+                        let (health, offset) = (service.health_rule(stack.health_port), service.offset(offset));
                         Some(TakenPort {
                             port: service.port.plus(offset)?.get(),
                             service: name.to_string(),

@@ -284,6 +284,10 @@ rules! {
     REQUEST_ABOVE_LIMIT = "S-resources-001" Error, "a request lies above its limit",
         "A pod cannot be promised more than it may use; a cluster refuses such a pod.",
         "Lower the request or raise the limit.";
+    IDLE_FIELD = "S-components-001" Error, "a field that a component has no use for",
+        "A store has one pod and does not speak HTTP, and what lies outside of the cluster has no pods: a field about \
+         more than that would change nothing.",
+        "Take the field out, or make the service an MCP server by taking out `component`.";
     EMPTY_STACK = "S-stack-001" Error, "the stack has no services",
         "Deploying it would delete everything that an earlier version deployed.",
         "Add services; to remove a deployment use `strata destroy`.";

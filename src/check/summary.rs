@@ -50,7 +50,7 @@ impl Fleet {
     fn of(loaded: &Loaded, desired: &Desired) -> Self {
         let compute = &desired.claims.compute;
         Self {
-            services: compute.len() as u64,
+            services: loaded.stack.services.len() as u64,
             phases: desired.phases.iter().filter(|phase| !phase.services.is_empty()).count() as u64,
             pods: compute.iter().map(|claim| u64::from(claim.replicas)).sum(),
             gpus: compute.iter().map(|claim| u64::from(claim.replicas) * u64::from(claim.gpus)).sum(),

@@ -88,6 +88,10 @@ fn ends(name: &str, cast: &Cast) -> Result<Vec<End>, CommandError> {
         return Ok(vec![End::Address(address)]);
     }
     if let Some(pods) = cast.find(name) {
+        if pods.is_empty() {
+            let error = anyhow::anyhow!("looking for `{name}`: it lies outside of the cluster and has no pods");
+            return Err(CommandError::new(exit::ERROR, error).hint("name one of its IP addresses"));
+        }
         return Ok(pods.into_iter().map(End::Pods).collect());
     }
     let error = CommandError::new(exit::ERROR, anyhow::anyhow!("looking for `{name}`: no service is called so"));

@@ -46,6 +46,7 @@ mod secrets;
 mod service_leaves;
 mod side_by_side;
 mod sophia;
+mod stores;
 #[path = "../story/mod.rs"]
 mod story;
 mod support;
@@ -127,6 +128,7 @@ stories! {
     secrets,
     service_leaves,
     side_by_side,
+    stores,
     up_from_nothing,
 }
 

@@ -23,6 +23,7 @@ mod autoscale;
 mod availability;
 mod build;
 mod cluster;
+mod component;
 mod duration;
 pub(crate) mod egress;
 mod env_var;
@@ -63,6 +64,7 @@ pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,
     PageSize, PodCount, Provided, Taint, TaintEffect,
 };
+pub use self::component::{Component, ComponentError, Eviction, External, Redis, SecretKey, SecretKeyName, Storage};
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
 pub use self::env_var::EnvName;

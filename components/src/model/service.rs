@@ -1,4 +1,4 @@
-//! A service: one MCP server, and all that a stack says of it.
+//! A service: one MCP server, or what stands in the place of one, and all that a stack says of it.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::autoscale::Autoscale;
 use super::availability::Availability;
 use super::cluster::Architecture;
+use super::component::Component;
 use super::duration::Duration;
 use super::egress::Egress;
 use super::env_var::EnvName;
@@ -20,7 +21,7 @@ use super::mesh::{CircuitBreaker, RateLimit};
 use super::name::{PhaseName, ServiceName, TierName};
 use super::needs::Needs;
 use super::number::number_type;
-use super::port::Port;
+use super::port::{Port, PortOffset};
 use super::priority::Priority;
 use super::reference::ServiceRef;
 use super::replicas::Replicas;
@@ -29,6 +30,13 @@ use super::resources::Resources;
 number_type! {
     /// The numeric user that a container runs as. Never 0: Pod Security's restricted standard forbids root.
     UserId: u32, what: "user id", min: 1, max: 2147483647
+}
+
+impl UserId {
+    /// A user that is known to be one when the program is built; at least 1.
+    pub(crate) const fn known(user: u32) -> Self {
+        Self(user)
+    }
 }
 
 impl Default for UserId {
@@ -46,6 +54,9 @@ pub struct Service {
     pub tier: TierName,
     /// The port it answers on in production; other environments add their offset.
     pub port: Port,
+    /// What it is, where it is no MCP server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Component>,
     /// What it was called before: its objects move to the new name, and the old ones go when the new are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<ServiceName>,
@@ -136,6 +147,7 @@ impl Service {
         Self {
             tier,
             port,
+            component: None,
             was: None,
             purpose: None,
             replicas: Replicas::default(),
@@ -162,6 +174,49 @@ impl Service {
             sessions: false,
             circuit_breaker: None,
             rate_limit: None,
+        }
+    }
+
+    /// The name of its objects, where it is called `name`: that of a server says what it is, `ai-memory-mcp`; any other
+    /// component is called as it is, `redis-cache`.
+    #[must_use]
+    pub fn object_name(&self, name: &ServiceName) -> String {
+        if self.component.is_none() { name.object_name() } else { name.kebab() }
+    }
+
+    /// Where its health is served, where `usual` is the rule of its stack: what is no server has no second port for it.
+    #[must_use]
+    pub fn health_rule(&self, usual: HealthPort) -> HealthPort {
+        self.health_port.unwrap_or(if self.component.is_none() { usual } else { HealthPort::Same })
+    }
+
+    /// What is added to its ports in an environment that adds `usual`: what lies outside does not move.
+    #[must_use]
+    pub fn offset(&self, usual: PortOffset) -> PortOffset {
+        if self.is_outside() { PortOffset::default() } else { usual }
+    }
+
+    /// Whether its port is for the ranges of tiers to say: that of something outside is not, and a component may answer
+    /// where everybody looks for it.
+    #[must_use]
+    pub fn port_is_of_tier(&self) -> bool {
+        let usual = self.component.as_ref().and_then(Component::usual_port);
+        !self.is_outside() && usual != Some(self.port.get())
+    }
+
+    /// Whether it lies outside of the cluster, so that it has no pods.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        matches!(self.component, Some(Component::External(_)))
+    }
+
+    /// The ways out that lead to it, where it lies outside of the cluster: to its addresses, or to its port anywhere.
+    #[must_use]
+    pub fn ways_there(&self) -> Vec<Egress> {
+        match &self.component {
+            Some(Component::External(external)) if external.addresses.is_empty() => vec![Egress::Internet(self.port)],
+            Some(Component::External(external)) => external.addresses.iter().copied().map(Egress::Range).collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod availability;
+mod components;
 mod determinism;
 mod figures;
 mod files;

@@ -1,0 +1,189 @@
+//! What a service is, where it is no MCP server: a store that runs in the cluster, or something outside of it.
+//!
+//! Each kind of component has a type with its own settings; how it becomes objects stands in the file of its name
+//! beside [`compose`](crate::compose).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::egress::AddressRange;
+use super::gateway::{HostName, ObjectName};
+use super::quantity::Memory;
+use super::text::text_type;
+
+text_type! {
+    /// A key of a Secret, such as `password`.
+    SecretKeyName, what: "key of a Secret",
+    expected: "letters, digits, `-`, `_` and `.`, at most 253 characters",
+    pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max: 253,
+    valid: |text| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.chars().all(inner)
+    }
+}
+
+/// Where a secret value stands: a Secret in the service's namespace that somebody else keeps, and a key of it. The value
+/// itself is never read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// The name of the Secret.
+    pub secret: ObjectName,
+    /// The key.
+    pub key: SecretKeyName,
+}
+
+/// The volume that a store keeps its data on. It stays when the store goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// How much it holds.
+    pub size: Memory,
+    /// The StorageClass; the cluster's own unless named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ObjectName>,
+}
+
+/// What Redis gives up when its memory is full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Eviction {
+    /// Nothing: writes are refused.
+    #[default]
+    Noeviction,
+    /// What was used the longest ago.
+    AllkeysLru,
+    /// What is used the least.
+    AllkeysLfu,
+    /// What was used the longest ago, of what has an end anyway.
+    VolatileLru,
+    /// What ends next.
+    VolatileTtl,
+}
+
+impl Eviction {
+    /// The word for it in a configuration of Redis (<https://redis.io/docs/latest/develop/reference/eviction/>).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Noeviction => "noeviction",
+            Self::AllkeysLru => "allkeys-lru",
+            Self::AllkeysLfu => "allkeys-lfu",
+            Self::VolatileLru => "volatile-lru",
+            Self::VolatileTtl => "volatile-ttl",
+        }
+    }
+}
+
+/// A Redis of one pod, which writes what it holds to a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// The volume for its data.
+    pub storage: Storage,
+    /// The password that clients give.
+    pub password: SecretKey,
+    /// How much of the pod's memory its data may take up; three quarters of the limit unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<Memory>,
+    /// What it gives up when that is full.
+    #[serde(default)]
+    pub eviction: Eviction,
+}
+
+/// Something outside of the cluster, which others depend on as on a service: it gets a name in the cluster, and the ways
+/// out to it are opened for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct External {
+    /// Its name in the domain name system, such as `db.example.com`.
+    pub host: HostName,
+    /// The addresses that it has, where they are known: only those are opened. Otherwise the whole internet is, on the
+    /// service's port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressRange>,
+}
+
+/// What a service is, where it is no MCP server.
+///
+/// In a file exactly one of its kinds: `component: {redis: {…}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ComponentFields", into = "ComponentFields")]
+pub enum Component {
+    /// A Redis.
+    Redis(Redis),
+    /// Something outside of the cluster.
+    External(External),
+}
+
+impl Component {
+    /// The port where everybody looks for it, which it may have outside of the range of its tier
+    /// (<https://www.iana.org/assignments/service-names-port-numbers>).
+    #[must_use]
+    pub const fn usual_port(&self) -> Option<u16> {
+        match self {
+            Self::Redis(_) => Some(6379),
+            Self::External(_) => None,
+        }
+    }
+
+    /// The word for it in a file.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Redis(_) => "redis",
+            Self::External(_) => "external",
+        }
+    }
+}
+
+/// What a service is: exactly one of these.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename = "Component")]
+#[schemars(extend("oneOf" = [{"required": ["redis"]}, {"required": ["external"]}]))]
+struct ComponentFields {
+    /// A Redis of one pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redis: Option<Redis>,
+    /// Something outside of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external: Option<External>,
+}
+
+/// A component of no kind, or of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a component is exactly one of `redis` and `external`: name one")]
+pub struct ComponentError;
+
+impl TryFrom<ComponentFields> for Component {
+    type Error = ComponentError;
+
+    fn try_from(fields: ComponentFields) -> Result<Self, Self::Error> {
+        let ComponentFields { redis, external } = fields;
+        let mut kinds = [redis.map(Self::Redis), external.map(Self::External)].into_iter().flatten();
+        match (kinds.next(), kinds.next()) {
+            (Some(kind), None) => Ok(kind),
+            _ => Err(ComponentError),
+        }
+    }
+}
+
+impl From<Component> for ComponentFields {
+    fn from(component: Component) -> Self {
+        match component {
+            Component::Redis(redis) => Self { redis: Some(redis), ..Self::default() },
+            Component::External(external) => Self { external: Some(external), ..Self::default() },
+        }
+    }
+}
+
+impl JsonSchema for Component {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Component".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        ComponentFields::json_schema(generator)
+    }
+}

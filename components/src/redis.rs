@@ -1,0 +1,58 @@
+//! Redis: a store of one pod that appends every write to a file on its volume.
+
+use crate::compose::Building;
+use crate::context::Owner;
+use crate::model::{Memory, Redis, UserId};
+use crate::spec::ServiceSpec;
+use crate::stateful::{Store, config_map, runs, secret_variable, service, stateful_set};
+
+/// The image, where the stack names none: from the official ones, for amd64 and arm64; its build for arm64 takes pages of
+/// up to 64 KiB (<https://github.com/docker-library/redis>).
+pub(crate) const IMAGE: &str = "docker.io/library/redis:8.2.2";
+/// The user `redis` of that image, and its group.
+pub(crate) const USER: UserId = UserId::known(999);
+/// The name of its port.
+const PORT: &str = "redis";
+/// Where the image keeps data.
+const DATA_PATH: &str = "/data";
+/// Where its configuration is mounted.
+const CONFIG_PATH: &str = "/etc/redis";
+/// The name of the file there.
+const CONFIG_FILE: &str = "redis.conf";
+/// The variable with the password; the image's own client reads it under this name.
+const PASSWORD: &str = "REDISCLI_AUTH";
+
+impl Building<'_, '_> {
+    /// The objects of a Redis, beside those that every service has.
+    pub(crate) fn redis(&mut self, spec: &ServiceSpec, redis: &Redis) {
+        let (context, owner) = (self.context, Owner::Service(spec));
+        let store = store(spec, redis);
+        self.add(owner, "service", service(context, spec, PORT));
+        self.add_any(owner, "config", config_map(spec, &store));
+        self.add(owner, "stateful-set", stateful_set(context, spec, &redis.storage, PORT, &store));
+    }
+}
+
+fn store(spec: &ServiceSpec, redis: &Redis) -> Store {
+    let ask = format!("redis-cli -p {} ping | grep -q PONG", spec.port);
+    Store {
+        command: Some(vec!["redis-server".to_owned()]),
+        // Kubernetes puts the password in: it stands neither in the file nor in the object.
+        args: vec![format!("{CONFIG_PATH}/{CONFIG_FILE}"), "--requirepass".to_owned(), format!("$({PASSWORD})")],
+        env: vec![secret_variable(PASSWORD, &redis.password)],
+        data_path: DATA_PATH,
+        config_path: CONFIG_PATH,
+        config: [(CONFIG_FILE.to_owned(), configuration(spec, redis))].into(),
+        probe: runs(["sh", "-c", &ask]),
+    }
+}
+
+/// The configuration file (<https://redis.io/docs/latest/operate/oss_and_stack/management/config/>).
+fn configuration(spec: &ServiceSpec, redis: &Redis) -> String {
+    let most = redis.max_memory.map_or_else(|| spec.resources.limits.memory.bytes() / 4 * 3, Memory::bytes);
+    format!(
+        "port {}\ndir {DATA_PATH}\nappendonly yes\nmaxmemory {most}\nmaxmemory-policy {}\n",
+        spec.port,
+        redis.eviction.as_str()
+    )
+}
