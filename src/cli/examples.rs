@@ -123,6 +123,8 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("look at what it would do, and answer yes or no", "strata rollback sophia -e production 3"),
             example("go back without being asked", "strata rollback sophia -e production 3 --yes"),
+            example("save the plan, for others to look at", "strata rollback sophia -e production 3 --save back.plan"),
+            example("carry out just that one", "strata rollback sophia -e production 3 --plan back.plan --yes"),
         ],
     ),
     (

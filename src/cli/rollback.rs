@@ -1,11 +1,15 @@
-//! `strata rollback`: a plan towards what was desired when a run was recorded, and its carrying out.
+//! `strata rollback`: a plan towards what was desired when a run was recorded, saved or carried out.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
 
 use super::findings::shown;
 use super::history::read;
 use super::look::LookArgs;
 use super::session::{PolicyArgs, Session};
 use super::up::{Reviewed, Run, RunArgs};
-use super::{CommandError, CommandResult, Context, StackArgs, Ui};
+use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
 use crate::check::check;
 use crate::cluster::connect::Choice;
 use crate::exit;
@@ -29,6 +33,12 @@ pub struct Args {
     /// The revision to go back to; `strata history` lists them
     #[arg(value_name = "REV")]
     revision: u64,
+    /// Save the plan, and change nothing: `rollback REV --plan FILE` carries out just this one
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    save: Option<PathBuf>,
+    /// Carry out this plan, which --save wrote, or end with 3 where anything it rests on has moved
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Go back although proofs find errors, which cannot be mended in a record
     #[arg(long)]
     allow_findings: bool,
@@ -43,11 +53,18 @@ pub struct Args {
 /// Reads the record, plans and carries out.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     args.run.telling(ui, |events, ui| {
+        if args.plan.is_some() && args.policy != PolicyArgs::default() {
+            let error = anyhow!("a saved plan says by itself what may be done beyond the ordinary");
+            return Err(CommandError::new(exit::ERROR, error)
+                .hint("leave out what stands beside --plan, or save a new plan with it"));
+        }
+        let (file, evidence) = args.plan.as_deref().map(saved::read_with).transpose()?.unzip();
+        let policy = file.as_ref().map_or_else(|| args.policy.policy(), |plan| plan.policy.clone());
         let (today, secrets) = today(context, &args.stack, ui.known()).unzip();
         let secrets = secrets.unwrap_or_default();
         read(context, &args.stack, ui, async |books, ui| {
             let record = books.record(args.revision).await?;
-            let again = restored(&record, today.as_ref(), &books.target, &args.policy.target).map_err(refused)?;
+            let again = restored(&record, today.as_ref(), &books.target, &policy.targets).map_err(refused)?;
             announce(&record.head, &again, ui);
             proven_again(&record, &again.desired, args, context, ui)?;
             let Record { head, made, .. } = record;
@@ -57,12 +74,22 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             let session = Session { desired: again.desired, stack, loaded: None, cluster, commit, keep, plans };
             let desired = session.desired();
             let draft = Draft { back_to: Some(args.revision), ..session.draft(Command::Rollback, desired.clone()) };
-            session.admit(None, ui)?;
+            if let Some(path) = &args.save {
+                let plan = session.plan(desired, &policy, &args.look.look(), ui).await?;
+                saved::write(path, &plan)?;
+                args.run.print(&plan, &draft, events, ui)?;
+                return Ok(exit::OK);
+            }
+            session.admit(evidence.as_ref(), ui)?;
             let mark = session.lock_mark().await?;
-            let plan = session.plan(desired, &args.policy.policy(), &args.look.look(), ui).await?;
+            let plan = match &file {
+                Some(saved) => saved::rest_of(&session, saved, ui).await?,
+                None => session.plan(desired, &policy, &args.look.look(), ui).await?,
+            };
             let changes = !plan.is_empty();
             let run = Run { session: &session, draft: &draft, args: &args.run, events };
-            let code = run.carry_out(Reviewed { plan, bound: !args.run.yes, mark }, ui).await?;
+            let bound = file.is_some() || !args.run.yes;
+            let code = run.carry_out(Reviewed { plan, bound, mark }, ui).await?;
             if code == exit::OK && changes {
                 ui.status("the files say what they said before: the next `up` brings that back");
             }

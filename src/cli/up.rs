@@ -94,6 +94,21 @@ impl RunArgs {
         let events = Arc::new(Events::new(self.output == Format::Json, ui.known().clone()));
         events.end(work(&events, ui))
     }
+
+    /// Prints a plan that is not carried out, in the form that was asked for.
+    pub(super) fn print(
+        &self,
+        plan: &Plan,
+        draft: &Draft,
+        events: &Arc<Events>,
+        ui: &mut Ui,
+    ) -> Result<(), CommandError> {
+        events.tell(|| RunEvent::plan(plan, draft));
+        match self.output {
+            Format::Terminal => Ok(ui.data(&report::plan::terminal(plan, &ui.view(self.detail.detail())))?),
+            Format::Json => Ok(()),
+        }
+    }
 }
 
 /// Plans and carries out.

@@ -57,9 +57,13 @@ pub(crate) fn story(cluster: Cluster) {
     story.strata("diff rollback -e testing 1 2");
     story.strata("diff rollback -e testing 2 --detailed-exitcode");
 
-    story.tell("Nobody can be asked whether to go back. Then it is meant.");
+    story.tell("Nobody can be asked whether to go back. Then it is looked at first, and only that is carried out.");
     story.strata("rollback rollback -e testing 1 --quiet");
-    story.strata("rollback rollback -e testing 1 --yes --quiet");
+    story.strata("rollback rollback -e testing 1 --save back.plan --summary");
+    story.strata("rollback rollback -e testing 1 --plan back.plan --adopt --yes");
+    story.strata("up rollback -e testing --plan back.plan --yes --quiet");
+    story.strata("rollback rollback -e testing 2 --plan back.plan --yes --quiet");
+    story.strata("rollback rollback -e testing 1 --plan back.plan --yes --quiet");
     story.tell("What is desired now is what was desired then, and the files go on saying something else.");
     story.strata("diff rollback -e testing 1 3 --detailed-exitcode");
     story.strata("plan rollback -e testing --detailed-exitcode");
