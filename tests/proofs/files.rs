@@ -31,6 +31,8 @@ fn names() {
     );
     let taken = "mail: {tier: back, port: 9001, jobs: {mcp: {command: [run]}}}";
     stack("job-name", 4, MAIL, taken);
+    let outside = "mail: {tier: back, port: 9001, replicas: 2, component: {external: {host: mail.example.com}}}";
+    stack("idle-field", 4, MAIL, outside);
     stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
 }
 
