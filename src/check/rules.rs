@@ -60,6 +60,10 @@ rules! {
         "Placing pods of many sizes on nodes of many sizes is searched up to a limit; no placement was found, and none \
          was ruled out.",
         "Leave more room, or use fewer sizes.";
+    IDLE_FIELD = "S-components-001" Error, "a field that a component has no use for",
+        "A store has one pod and does not speak HTTP, and what lies outside of the cluster has no pods: a field about \
+         more than that would change nothing.",
+        "Take the field out, or make the service an MCP server by taking out `component`.";
     CYCLE = "S-deps-001" Error, "services wait for each other",
         "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
         "Remove one of the dependencies on the path that is shown.";
@@ -284,10 +288,6 @@ rules! {
     REQUEST_ABOVE_LIMIT = "S-resources-001" Error, "a request lies above its limit",
         "A pod cannot be promised more than it may use; a cluster refuses such a pod.",
         "Lower the request or raise the limit.";
-    IDLE_FIELD = "S-components-001" Error, "a field that a component has no use for",
-        "A store has one pod and does not speak HTTP, and what lies outside of the cluster has no pods: a field about \
-         more than that would change nothing.",
-        "Take the field out, or make the service an MCP server by taking out `component`.";
     EMPTY_STACK = "S-stack-001" Error, "the stack has no services",
         "Deploying it would delete everything that an earlier version deployed.",
         "Add services; to remove a deployment use `strata destroy`.";
