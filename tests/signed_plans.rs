@@ -99,6 +99,28 @@ fn what_is_signed_is_carried_out_and_nothing_else() {
 }
 
 #[test]
+fn a_plan_back_is_signed_as_any_other() {
+    let story = accepting(&["ours"]);
+    let forth = || {
+        done(&story, "plan shop -e live --save plan --quiet");
+        done(&story, "sign plan --key ours --quiet");
+        done(&story, "up shop -e live --yes --plan plan --quiet");
+    };
+    forth();
+    story.edit("stacks/shop.yaml", "port: 9000}", "port: 9001}");
+    forth();
+    // What is gone back to is what the files say again, so that a plan tells whether it was done.
+    story.edit("stacks/shop.yaml", "port: 9001}", "port: 9000}");
+    refused(&story, "rollback shop -e live 1 --yes", "carries out signed plans alone");
+    done(&story, "rollback shop -e live 1 --save back --quiet");
+    let line = "rollback shop -e live 1 --yes --quiet --plan back";
+    refused(&story, line, "back.sig is not there");
+    done(&story, "sign back --key ours --quiet");
+    done(&story, line);
+    done(&story, "plan shop -e live --detailed-exitcode --quiet");
+}
+
+#[test]
 fn no_other_signature_will_do() {
     let story = accepting(&["ours"]);
     let line = "up shop -e live --yes --plan plan";
