@@ -82,6 +82,14 @@ fn for_controllers() -> Story {
 }
 
 #[test]
+fn a_compose_file_holds_servers_alone() {
+    let story = small();
+    let outside = "  mail: {tier: all, port: 9001, component: {external: {host: mail.example.com}}}\n";
+    story.edit("stacks/shop.yaml", "  mail: {tier: all, port: 9001}\n", outside);
+    golden("render/compose-component.txt", story.transcript("render shop -e production --format compose"));
+}
+
+#[test]
 fn a_small_stack_for_argo_cd() {
     let story = for_controllers();
     let line = "render shop -e production --format argocd --repo https://git.example/fleet.git --out-dir deploy/shop";

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
+use strata_components::desired::Desired;
 
 use super::gitops::{Controller, GitOpsArgs};
 use super::{CommandError, CommandResult, Context, StackArgs, Ui, findings};
@@ -98,7 +99,10 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         (RenderFormat::Kustomize, Some(_)) => manifests::kustomization(&desired)?,
         (RenderFormat::Argocd, dir) => args.gitops.render(Controller::ArgoCd, &desired, dir.as_deref(), ui)?,
         (RenderFormat::Flux, dir) => args.gitops.render(Controller::Flux, &desired, dir.as_deref(), ui)?,
-        (RenderFormat::Compose, _) => one("compose.yaml", compose_file(&desired)?),
+        (RenderFormat::Compose, _) => {
+            servers_alone(&desired)?;
+            one("compose.yaml", compose_file(&desired)?)
+        }
         (RenderFormat::Registry, _) => {
             one("unified_mcp_port_registry.json", json_document(&Registry::of(&loaded.stack, &loaded.environment)))
         }
@@ -111,4 +115,15 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         }
     }
     Ok(exit::OK)
+}
+
+/// An error where a service is no MCP server: a Compose file would leave it out, and with it what others wait for.
+fn servers_alone(desired: &Desired) -> Result<(), CommandError> {
+    let other = desired.resources.iter().find(|resource| {
+        let manifest = &resource.manifest;
+        resource.id.kind.kind == "StatefulSet" || manifest["spec"]["type"] == "ExternalName"
+    });
+    let Some(service) = other.and_then(|resource| resource.service.as_deref()) else { return Ok(()) };
+    let error = anyhow!("a Compose file holds MCP servers alone, and {service} is none");
+    Err(CommandError::new(exit::ERROR, error).hint("render it with --format manifests or --format kustomize"))
 }
