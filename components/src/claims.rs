@@ -26,6 +26,8 @@ pub struct Claims {
 pub enum PortUse {
     /// The port a service answers on.
     Protocol,
+    /// A port it answers on beside that one.
+    Further,
     /// The port its health and metrics are on.
     Health,
 }

@@ -290,6 +290,8 @@ impl Building<'_, '_> {
         match &spec.component {
             None => self.server(spec),
             Some(Component::Redis(redis)) => self.redis(spec, redis),
+            Some(Component::Postgresql(postgresql)) => self.postgresql(spec, postgresql),
+            Some(Component::Weaviate(weaviate)) => self.weaviate(spec, weaviate),
             Some(Component::External(_)) => {}
         }
         self.add_any(owner, "disruption-budget", disruption_budget(context, spec));
@@ -379,6 +381,7 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
             address_domain: address_domain.clone(),
         };
         claims.ports.push(port(spec.port, PortUse::Protocol));
+        claims.ports.extend(spec.further_ports.iter().map(|(_, at)| port(*at, PortUse::Further)));
         if spec.health_port != spec.port {
             claims.ports.push(port(spec.health_port, PortUse::Health));
         }

@@ -67,7 +67,7 @@ pub(crate) fn service_policy(context: &Context<'_>, spec: &ServiceSpec, neighbou
     let mut ingress = Vec::new();
     let callers: Vec<_> = neighbours.callers(spec).flat_map(|caller| caller_peers(spec, caller)).collect();
     if !callers.is_empty() {
-        ingress.push(come_in(callers, between(context, spec.port)));
+        ingress.push(come_in(callers, between(context, &spec.called_on())));
     }
     if let Some(settings) = context.environment.gateway.as_ref().filter(|_| spec.gateway.is_some()) {
         ingress.push(come_in(vec![pods(&settings.controller)], plain(spec.port)));
@@ -97,7 +97,7 @@ pub(crate) fn jobs_policy(
 /// What a service calls, in the fleet and outside.
 fn ways_out(context: &Context<'_>, spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> Vec<NetworkPolicyEgressRule> {
     let called = neighbours.called(spec);
-    let called = called.map(|called| go_out(vec![service_peer(spec, called)], between(context, called.port)));
+    let called = called.map(|called| go_out(vec![service_peer(spec, called)], between(context, &called.ports)));
     let outside = spec.egress.iter().flat_map(|way| outside(context, *way));
     called.chain(outside).collect()
 }
@@ -129,9 +129,9 @@ fn plain(port: Port) -> Vec<NetworkPolicyPort> {
 
 /// The ports between two pods of the fleet. In an ambient mesh what arrives is the tunnel of the node's proxy; which
 /// port it leads to is for the policies of the mesh.
-fn between(context: &Context<'_>, port: Port) -> Vec<NetworkPolicyPort> {
+fn between(context: &Context<'_>, ports: &[Port]) -> Vec<NetworkPolicyPort> {
     let tunnel = ambient(context).then(|| port_of("TCP", AMBIENT_TUNNEL));
-    plain(port).into_iter().chain(tunnel).collect()
+    ports.iter().flat_map(|port| plain(*port)).chain(tunnel).collect()
 }
 
 fn addresses(cidr: String, except: Vec<String>) -> NetworkPolicyPeer {

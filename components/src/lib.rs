@@ -31,6 +31,7 @@ pub mod needs;
 mod neighbours;
 pub mod phases;
 mod port_registry;
+mod postgresql;
 mod priority_classes;
 mod problem;
 pub mod provided;
@@ -41,6 +42,7 @@ mod sizing;
 mod spec;
 mod stateful;
 mod vertical_autoscaling;
+mod weaviate;
 mod workload;
 
 /// Labels and annotations that composed objects carry, beside those of [`desired`].

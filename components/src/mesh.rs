@@ -88,7 +88,7 @@ struct AccessTo {
 
 #[derive(Debug, Clone, Serialize)]
 struct AccessOperation {
-    ports: [String; 1],
+    ports: Vec<String>,
 }
 
 /// How callers treat a service.
@@ -295,15 +295,15 @@ pub(crate) fn authorization(
     neighbours: &Neighbours<'_>,
 ) -> Option<Custom<AuthorizationPolicySpec>> {
     context.environment.mesh.as_ref()?;
-    let to = |port: String| [AccessTo { operation: AccessOperation { ports: [port] } }];
+    let to = |ports: Vec<String>| [AccessTo { operation: AccessOperation { ports } }];
     let callers = neighbours.callers(spec);
     let principals: Vec<_> =
         callers.map(|caller| format!("{TRUST_DOMAIN}/ns/{}/sa/{}", caller.namespace, caller.object_name)).collect();
     let called = (!principals.is_empty()).then(|| AccessRule {
         from: Some([AccessFrom { source: AccessSource { principals } }]),
-        to: to(spec.port.to_string()),
+        to: to(spec.called_on().iter().map(ToString::to_string).collect()),
     });
-    let open = open_ports(context, spec).into_iter().map(|port| AccessRule { from: None, to: to(port) });
+    let open = open_ports(context, spec).into_iter().map(|port| AccessRule { from: None, to: to(vec![port]) });
     Some(Custom {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
         spec: AuthorizationPolicySpec {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::context::{Context, job_labels, selector_labels};
 use crate::desired::Instance;
-use crate::model::{Port, Service, ServiceName, ServiceRef, Stack};
+use crate::model::{Component, Port, Service, ServiceName, ServiceRef, Stack};
 use crate::spec::ServiceSpec;
 
 /// A service as others see it.
@@ -17,8 +17,8 @@ pub(crate) struct Neighbour {
     /// The labels that the pods of its jobs are selected by, where it has any.
     pub(crate) jobs: Option<BTreeMap<String, String>>,
     pub(crate) namespace: String,
-    /// The port its pods answer on.
-    pub(crate) port: Port,
+    /// The ports its pods answer on, the service's own first.
+    pub(crate) ports: Vec<Port>,
     /// The name of its objects, its ServiceAccount among them.
     pub(crate) object_name: String,
 }
@@ -42,7 +42,7 @@ impl<'a> Neighbours<'a> {
                 labels: context.selector_labels(spec),
                 jobs: (!spec.jobs.is_empty()).then(|| job_labels(&spec.object_name(), context.instance)),
                 namespace: spec.namespace.clone(),
-                port: spec.port,
+                ports: spec.called_on(),
                 object_name: spec.object_name(),
             };
             let name = found.full_name(spec.name.as_str());
@@ -121,12 +121,14 @@ fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &
     let environment = context.environment;
     let instance = Instance { stack: other.stack.to_string(), ..context.instance.clone() };
     let namespace = environment.namespace_of(other, other.tiers.get_key_value(&service.tier)?).here;
-    let (object_name, port) = (service.object_name(name), service.port.plus(service.offset(environment.port_offset))?);
+    let (object_name, offset) = (service.object_name(name), service.offset(environment.port_offset));
+    let further = service.component.iter().flat_map(Component::further_ports).map(|(_, port)| port);
+    let ports = [service.port].into_iter().chain(further).map(|port| port.plus(offset)).collect::<Option<_>>()?;
     Some(Neighbour {
         labels: selector_labels(&object_name, &instance),
         jobs: (!service.jobs.is_empty()).then(|| job_labels(&object_name, &instance)),
         namespace: context.of_instance(namespace),
-        port,
+        ports,
         object_name,
     })
 }

@@ -27,15 +27,16 @@ impl Building<'_, '_> {
     pub(crate) fn redis(&mut self, spec: &ServiceSpec, redis: &Redis) {
         let (context, owner) = (self.context, Owner::Service(spec));
         let store = store(spec, redis);
-        self.add(owner, "service", service(context, spec, PORT));
+        self.add(owner, "service", service(context, spec, &store));
         self.add_any(owner, "config", config_map(spec, &store));
-        self.add(owner, "stateful-set", stateful_set(context, spec, &redis.storage, PORT, &store));
+        self.add(owner, "stateful-set", stateful_set(context, spec, &redis.storage, &store));
     }
 }
 
 fn store(spec: &ServiceSpec, redis: &Redis) -> Store {
-    let ask = format!("redis-cli -p {} ping | grep -q PONG", spec.port);
+    let ask = |answer| format!("redis-cli -p {} ping | grep -Eq '{answer}'", spec.port);
     Store {
+        port: PORT,
         command: Some(vec!["redis-server".to_owned()]),
         // Kubernetes puts the password in: it stands neither in the file nor in the object.
         args: vec![format!("{CONFIG_PATH}/{CONFIG_FILE}"), "--requirepass".to_owned(), format!("$({PASSWORD})")],
@@ -43,7 +44,10 @@ fn store(spec: &ServiceSpec, redis: &Redis) -> Store {
         data_path: DATA_PATH,
         config_path: CONFIG_PATH,
         config: [(CONFIG_FILE.to_owned(), configuration(spec, redis))].into(),
-        probe: runs(["sh", "-c", &ask]),
+        probe: runs(["sh", "-c", &ask("PONG")]),
+        // What it has kept may take long to read: stopping it would make it begin again.
+        alive: Some(runs(["sh", "-c", &ask("PONG|LOADING")])),
+        ..Store::default()
     }
 }
 

@@ -10,8 +10,8 @@ use crate::model::{
     JobName, Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceOverride, ServiceRef, Stack,
     Tier, TierName, UrlPath, UserId,
 };
-use crate::redis;
 use crate::sizing::size;
+use crate::{postgresql, redis, weaviate};
 
 /// The environment variables that the platform sets in every container.
 pub(crate) const PLATFORM_VARIABLES: [&str; 5] =
@@ -36,6 +36,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) port: Port,
     /// After the environment's offset; the same as `port` where health is served there.
     pub(crate) health_port: Port,
+    /// The ports it answers on beside `port`, by name, after the environment's offset.
+    pub(crate) further_ports: Vec<(&'static str, Port)>,
     pub(crate) health_path: UrlPath,
     pub(crate) startup_limit: Duration,
     /// How long its pods are waited for, where the stack says.
@@ -97,6 +99,16 @@ impl ServiceSpec {
             problems.push(Problem::NoSuchPort { service: name.clone(), port: service.port, offset });
         }
 
+        let further = service.component.iter().flat_map(Component::further_ports);
+        let further_ports = further.filter_map(|(name_of_port, port)| match port.plus(offset) {
+            Some(here) => Some((name_of_port, here)),
+            None => {
+                problems.push(Problem::NoSuchPort { service: name.clone(), port, offset });
+                None
+            }
+        });
+        let further_ports = further_ports.collect();
+
         if let Some(component) = &service.component {
             let in_stack = idle(service).into_iter().map(|field| (field, false));
             let here = changed.into_iter().flat_map(|changed| idle_here(service, changed)).map(|field| (field, true));
@@ -152,6 +164,7 @@ impl ServiceSpec {
             egress: egress.iter().copied().chain(ways_out).collect(),
             port,
             health_port,
+            further_ports,
             health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),
             startup_limit: service.startup_limit_with(count),
             ready_within: service.ready_within,
@@ -175,6 +188,11 @@ impl ServiceSpec {
             rate_limit: service.rate_limit,
             notes,
         })
+    }
+
+    /// Every port that others call it on, its own first.
+    pub(crate) fn called_on(&self) -> Vec<Port> {
+        [self.port].into_iter().chain(self.further_ports.iter().map(|(_, port)| *port)).collect()
     }
 
     /// The name of what all its jobs have in common, where it has any: `ai-memory-jobs`.
@@ -263,6 +281,8 @@ fn idle_here(service: &Service, changed: &ServiceOverride) -> Vec<&'static str> 
 fn nature(service: &Service) -> Option<Nature> {
     match service.component.as_ref()? {
         Component::Redis(_) => Some(Nature { image: redis::IMAGE, user: redis::USER }),
+        Component::Postgresql(_) => Some(Nature { image: postgresql::IMAGE, user: postgresql::USER }),
+        Component::Weaviate(_) => Some(Nature { image: weaviate::IMAGE, user: weaviate::USER }),
         Component::External(_) => None,
     }
 }

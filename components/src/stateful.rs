@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction,
+    ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction,
     PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
     SecretKeySelector, Service, ServicePort, ServiceSpec as ServiceFields, Volume, VolumeMount,
     VolumeResourceRequirements,
@@ -19,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::context::{Context, Owner, named};
 use crate::mesh::dress;
-use crate::model::{SecretKey, Storage};
+use crate::model::{Port, SecretKey, Storage};
 use crate::spec::ServiceSpec;
 use crate::workload::{CONTAINER, pod, resources, startup_tries};
 
@@ -28,9 +28,22 @@ const DATA: &str = "data";
 /// The name of the volume with the configuration.
 const CONFIG: &str = "config";
 
+/// A directory that a store writes to, and that keeps nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Scratch {
+    /// The name of its volume.
+    pub(crate) name: &'static str,
+    /// Where it is.
+    pub(crate) path: &'static str,
+    /// How much of the pod's memory it may take up, where it lies there.
+    pub(crate) in_memory: Option<String>,
+}
+
 /// What makes one store different from another.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Store {
+    /// The name of its port.
+    pub(crate) port: &'static str,
     /// What is run in place of the image's own command, where it is not that.
     pub(crate) command: Option<Vec<String>>,
     /// The arguments of what is run.
@@ -43,18 +56,16 @@ pub(crate) struct Store {
     pub(crate) config_path: &'static str,
     /// Those files, by name.
     pub(crate) config: BTreeMap<String, String>,
+    /// The directories that it writes to beside the volume and the one that every pod has.
+    pub(crate) scratch: Vec<Scratch>,
     /// What tells that it answers.
     pub(crate) probe: Probe,
+    /// What tells that it lives, where it may do so for long before it answers: as long as it reads what it has kept.
+    pub(crate) alive: Option<Probe>,
 }
 
 /// The StatefulSet of a store.
-pub(crate) fn stateful_set(
-    context: &Context<'_>,
-    spec: &ServiceSpec,
-    storage: &Storage,
-    port_name: &str,
-    store: &Store,
-) -> StatefulSet {
+pub(crate) fn stateful_set(context: &Context<'_>, spec: &ServiceSpec, storage: &Storage, store: &Store) -> StatefulSet {
     let mut template = ObjectMeta { labels: Some(context.labels(Owner::Service(spec))), ..ObjectMeta::default() };
     dress(context, &mut template);
     let configured = (!store.config.is_empty()).then(|| Volume {
@@ -62,7 +73,16 @@ pub(crate) fn stateful_set(
         config_map: Some(ConfigMapVolumeSource { name: config_name(spec), ..ConfigMapVolumeSource::default() }),
         ..Volume::default()
     });
-    let pod = pod(context, spec, container(spec, port_name, store), configured.into_iter().collect());
+    let scratch = store.scratch.iter().map(|scratch| Volume {
+        name: scratch.name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            medium: scratch.in_memory.as_ref().map(|_| "Memory".to_owned()),
+            size_limit: scratch.in_memory.clone().map(Quantity),
+        }),
+        ..Volume::default()
+    });
+    let volumes = configured.into_iter().chain(scratch).collect();
+    let pod = pod(context, spec, container(spec, store), volumes);
     StatefulSet {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
         spec: Some(StatefulSetSpec {
@@ -92,7 +112,7 @@ fn keeping(pod: PodSpec, spec: &ServiceSpec) -> PodSpec {
     }
 }
 
-fn container(spec: &ServiceSpec, port_name: &str, store: &Store) -> Container {
+fn container(spec: &ServiceSpec, store: &Store) -> Container {
     let mount = |name: &str, path: &str| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
@@ -101,23 +121,26 @@ fn container(spec: &ServiceSpec, port_name: &str, store: &Store) -> Container {
     };
     let configured = (!store.config.is_empty()).then(|| mount(CONFIG, store.config_path));
     let own = spec.env.iter().map(|(name, value)| variable(name.as_str(), value));
+    let scratch = store.scratch.iter().map(|scratch| mount(scratch.name, scratch.path));
+    let alive = store.alive.as_ref().unwrap_or(&store.probe);
+    let ports = named_ports(spec, store).into_iter().map(|(name, port)| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: port.get().into(),
+        ..ContainerPort::default()
+    });
     let env: Vec<EnvVar> = store.env.iter().cloned().chain(own).collect();
     Container {
         name: CONTAINER.to_owned(),
         image: Some(spec.image.clone()),
         command: store.command.clone(),
         args: Some(store.args.clone()).filter(|args| !args.is_empty()),
-        ports: Some(vec![ContainerPort {
-            name: Some(port_name.to_owned()),
-            container_port: spec.port.get().into(),
-            ..ContainerPort::default()
-        }]),
+        ports: Some(ports.collect()),
         env: Some(env).filter(|env| !env.is_empty()),
         resources: Some(resources(spec)),
-        startup_probe: Some(startup_tries(spec, store.probe.clone())),
+        startup_probe: Some(startup_tries(spec, alive.clone())),
         readiness_probe: Some(Probe { period_seconds: Some(5), timeout_seconds: Some(2), ..store.probe.clone() }),
-        liveness_probe: Some(Probe { timeout_seconds: Some(5), ..store.probe.clone() }),
-        volume_mounts: Some([mount(DATA, store.data_path)].into_iter().chain(configured).collect()),
+        liveness_probe: Some(Probe { timeout_seconds: Some(5), ..alive.clone() }),
+        volume_mounts: Some([mount(DATA, store.data_path)].into_iter().chain(configured).chain(scratch).collect()),
         ..Container::default()
     }
 }
@@ -136,21 +159,31 @@ fn claim(storage: &Storage) -> PersistentVolumeClaim {
     }
 }
 
-/// The Service of a store, which answers on one port.
-pub(crate) fn service(context: &Context<'_>, spec: &ServiceSpec, port_name: &str) -> Service {
+/// Its ports with their names, the one of the service first.
+fn named_ports(spec: &ServiceSpec, store: &Store) -> Vec<(&'static str, Port)> {
+    [(store.port, spec.port)].into_iter().chain(spec.further_ports.iter().copied()).collect()
+}
+
+/// What a proxy is told of a port: one that knows that it is not HTTP does not wait for the client to speak first.
+fn spoken(name: &str) -> &str {
+    if matches!(name, "http" | "grpc") { name } else { "tcp" }
+}
+
+/// The Service of a store.
+pub(crate) fn service(context: &Context<'_>, spec: &ServiceSpec, store: &Store) -> Service {
+    let ports = named_ports(spec, store).into_iter().map(|(name, port)| ServicePort {
+        name: Some(name.to_owned()),
+        port: port.get().into(),
+        target_port: Some(IntOrString::String(name.to_owned())),
+        app_protocol: context.environment.mesh.as_ref().map(|_| spoken(name).to_owned()),
+        ..ServicePort::default()
+    });
     Service {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
         spec: Some(ServiceFields {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(context.selector_labels(spec)),
-            ports: Some(vec![ServicePort {
-                name: Some(port_name.to_owned()),
-                port: spec.port.get().into(),
-                target_port: Some(IntOrString::String(port_name.to_owned())),
-                // A proxy that knows that it is not HTTP does not wait for the client to speak first.
-                app_protocol: context.environment.mesh.as_ref().map(|_| "tcp".to_owned()),
-                ..ServicePort::default()
-            }]),
+            ports: Some(ports.collect()),
             ..ServiceFields::default()
         }),
         ..Service::default()

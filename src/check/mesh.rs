@@ -67,6 +67,7 @@ pub(super) fn check_objects(desired: &Desired, loaded: &Loaded) -> Vec<Finding> 
     for claim in desired.claims.ports.iter().filter(|claim| taken.contains(&claim.port)) {
         let (key, what) = match claim.purpose {
             PortUse::Protocol => ("port", "answers on"),
+            PortUse::Further => ("component", "also answers on"),
             PortUse::Health => ("health_port", "serves health on"),
         };
         let path = field(&field("services", &claim.service), key);

@@ -257,7 +257,11 @@ fn several<T: PartialEq + fmt::Display>(ports: &[T]) -> Option<String> {
 
 /// Where a port of a service is written.
 fn claimed(claim: &PortClaim, loaded: &Loaded) -> Option<Location> {
-    let key = if claim.purpose == PortUse::Health { "health_port" } else { "port" };
+    let key = match claim.purpose {
+        PortUse::Protocol => "port",
+        PortUse::Further => "component",
+        PortUse::Health => "health_port",
+    };
     loaded.places.stack_value(&field(&field("services", &claim.service), key))
 }
 

@@ -1,4 +1,4 @@
-//! A store and something outside of the cluster, beside a server that calls both: one `up` makes them ready, the volume
+//! Stores and something outside of the cluster, beside a server that calls them: one `up` makes them ready, the volume
 //! outlives the store, and what depends on it waits for it.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
@@ -19,27 +19,48 @@ services:
       redis:
         storage: {size: 1Gi}
         password: {secret: cache, key: password}
+  database:
+    tier: data
+    port: 5432
+    component:
+      postgresql:
+        storage: {size: 1Gi}
+        password: {secret: database, key: password}
+  nearby:
+    tier: data
+    port: 8080
+    component:
+      weaviate:
+        storage: {size: 1Gi}
+        api_key: {secret: nearby, key: clients}
   vectors:
     tier: data
     port: 443
     component: {external: {host: vectors.example.com}}
 ";
 
+/// The stores of the story.
+const STORES: [&str; 3] = ["cache", "database", "nearby"];
+
 pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new("stores", cluster);
-    story.tell("The memory keeps what it learns in a store, and in a service outside.");
+    story.tell("The memory keeps what it learns in stores, and in a service outside.");
     story.edit(&story.stack(), OTHERS, WITH);
-    story.edit(&story.stack(), "depends_on: [redis_cache]", "depends_on: [redis_cache, cache, vectors]");
-    story.meanwhile(volume);
+    story.edit(
+        &story.stack(),
+        "depends_on: [redis_cache]",
+        "depends_on: [redis_cache, cache, database, nearby, vectors]",
+    );
+    story.meanwhile(volumes);
     story.strata("check stores -e testing");
     story.up("");
-    assert_eq!(story.meanwhile(claims), ["data-cache-0"]);
+    assert_eq!(story.meanwhile(claims), ["data-cache-0", "data-database-0", "data-nearby-0"]);
 
     story.tell("A setting of the store rolls its pod; a field that means nothing to it is refused.");
     story.edit(
         &story.stack(),
-        "        storage: {size: 1Gi}",
-        "        storage: {size: 1Gi}\n        max_memory: 100Mi",
+        "        password: {secret: cache, key: password}",
+        "        password: {secret: cache, key: password}\n        max_memory: 100Mi",
     );
     story.strata("plan stores -e testing");
     story.up("");
@@ -47,32 +68,35 @@ pub(crate) fn story(cluster: Cluster) {
     story.strata("check stores -e testing");
     story.edit(&story.stack(), "    port: 6379\n    replicas: 2\n", "    port: 6379\n");
 
-    story.tell("The store goes; what it kept stays.");
+    story.tell("The stores go; what they kept stays.");
     story.edit(
         &story.stack(),
-        "        storage: {size: 1Gi}\n        max_memory: 100Mi",
-        "        storage: {size: 1Gi}",
+        "        password: {secret: cache, key: password}\n        max_memory: 100Mi",
+        "        password: {secret: cache, key: password}",
     );
     story.edit(&story.stack(), WITH, "  data: {ports: 6370-6379, title: Data}\n\nservices:\n");
-    story.edit(&story.stack(), "[redis_cache, cache, vectors]", "[redis_cache]");
-    story.up("");
-    assert_eq!(story.meanwhile(claims), ["data-cache-0"]);
+    story.edit(&story.stack(), "[redis_cache, cache, database, nearby, vectors]", "[redis_cache]");
+    story.up("--allow-prune");
+    assert_eq!(story.meanwhile(claims), ["data-cache-0", "data-database-0", "data-nearby-0"]);
     story.end();
 }
 
-/// A volume that the claim of the store can have, for a cluster where nobody makes volumes.
-async fn volume(client: kube::Client) {
-    let volume = json!({
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "stores-data-cache-0"},
-        "spec": {
-            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/var/lib/stores"},
-            "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "stores", "name": "data-cache-0"},
-        },
-    });
+/// Volumes that the claims of the stores can have, for a cluster where nobody makes volumes.
+async fn volumes(client: kube::Client) {
     let volumes: Api<PersistentVolume> = Api::all(client);
-    let (name, settings) = ("stores-data-cache-0", PatchParams::apply("story"));
-    volumes.patch(name, &settings, &Patch::Apply(volume)).await.unwrap();
+    for store in STORES {
+        let (name, claim) = (format!("stores-data-{store}-0"), format!("data-{store}-0"));
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "stores", "name": claim});
+        let volume = json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "spec": {
+                "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": format!("/var/lib/stores/{store}")},
+                "persistentVolumeReclaimPolicy": "Retain", "claimRef": claim,
+            },
+        });
+        volumes.patch(&name, &PatchParams::apply("story"), &Patch::Apply(volume)).await.unwrap();
+    }
 }
 
 /// The names of the claims that there are.

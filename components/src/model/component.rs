@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use super::egress::AddressRange;
 use super::gateway::{HostName, ObjectName};
+use super::number::number_type;
+use super::port::Port;
 use super::quantity::Memory;
 use super::text::text_type;
 
@@ -20,6 +22,36 @@ text_type! {
     valid: |text| {
         let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.chars().all(inner)
+    }
+}
+
+text_type! {
+    /// The name of a PostgreSQL database, or of a user of one, that needs no quotes in SQL.
+    PostgresName, what: "PostgreSQL name",
+    expected: "lower-case letters, digits and `_`, a letter or `_` first, at most 63 characters",
+    pattern: "^[a-z_][a-z0-9_]*$", max: 63,
+    valid: |text| {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && text.chars().all(inner)
+    }
+}
+
+impl Default for PostgresName {
+    /// `postgres`, as the image itself has it.
+    fn default() -> Self {
+        Self("postgres".to_owned())
+    }
+}
+
+number_type! {
+    /// How many connections a PostgreSQL takes at once.
+    ConnectionCount: u32, what: "number of connections", min: 1, max: 10000
+}
+
+impl Default for ConnectionCount {
+    /// 100, as PostgreSQL itself has it.
+    fn default() -> Self {
+        Self(100)
     }
 }
 
@@ -92,6 +124,45 @@ pub struct Redis {
     pub eviction: Eviction,
 }
 
+/// A PostgreSQL of one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Postgresql {
+    /// The volume for its data.
+    pub storage: Storage,
+    /// The password of its user.
+    pub password: SecretKey,
+    /// The user that it is set up with, who may do everything.
+    #[serde(default)]
+    pub user: PostgresName,
+    /// The database that it is set up with.
+    #[serde(default)]
+    pub database: PostgresName,
+    /// How many connections it takes at once.
+    #[serde(default)]
+    pub max_connections: ConnectionCount,
+}
+
+/// A Weaviate of one pod, for vectors that clients bring with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weaviate {
+    /// The volume for its data.
+    pub storage: Storage,
+    /// The key that clients give; without it nobody gets in.
+    pub api_key: SecretKey,
+    /// The port for gRPC, beside that of the service, which speaks HTTP.
+    #[serde(default = "Weaviate::usual_grpc_port")]
+    pub grpc_port: Port,
+}
+
+impl Weaviate {
+    /// 50051, where clients look for it.
+    const fn usual_grpc_port() -> Port {
+        Port::known(50051)
+    }
+}
+
 /// Something outside of the cluster, which others depend on as on a service: it gets a name in the cluster, and the ways
 /// out to it are opened for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +184,10 @@ pub struct External {
 pub enum Component {
     /// A Redis.
     Redis(Redis),
+    /// A PostgreSQL.
+    Postgresql(Postgresql),
+    /// A Weaviate.
+    Weaviate(Weaviate),
     /// Something outside of the cluster.
     External(External),
 }
@@ -124,7 +199,18 @@ impl Component {
     pub const fn usual_port(&self) -> Option<u16> {
         match self {
             Self::Redis(_) => Some(6379),
+            Self::Postgresql(_) => Some(5432),
+            Self::Weaviate(_) => Some(8080),
             Self::External(_) => None,
+        }
+    }
+
+    /// The ports that it answers on beside that of its service, by their names in Kubernetes.
+    #[must_use]
+    pub fn further_ports(&self) -> Vec<(&'static str, Port)> {
+        match self {
+            Self::Weaviate(weaviate) => vec![("grpc", weaviate.grpc_port)],
+            Self::Redis(_) | Self::Postgresql(_) | Self::External(_) => Vec::new(),
         }
     }
 
@@ -133,6 +219,8 @@ impl Component {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Redis(_) => "redis",
+            Self::Postgresql(_) => "postgresql",
+            Self::Weaviate(_) => "weaviate",
             Self::External(_) => "external",
         }
     }
@@ -141,11 +229,19 @@ impl Component {
 /// What a service is: exactly one of these.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Component")]
-#[schemars(extend("oneOf" = [{"required": ["redis"]}, {"required": ["external"]}]))]
+#[schemars(extend("oneOf" = [
+    {"required": ["redis"]}, {"required": ["postgresql"]}, {"required": ["weaviate"]}, {"required": ["external"]},
+]))]
 struct ComponentFields {
     /// A Redis of one pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     redis: Option<Redis>,
+    /// A PostgreSQL of one pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    postgresql: Option<Postgresql>,
+    /// A Weaviate of one pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weaviate: Option<Weaviate>,
     /// Something outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     external: Option<External>,
@@ -153,15 +249,21 @@ struct ComponentFields {
 
 /// A component of no kind, or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a component is exactly one of `redis` and `external`: name one")]
+#[error("a component is exactly one of `redis`, `postgresql`, `weaviate` and `external`: name one")]
 pub struct ComponentError;
 
 impl TryFrom<ComponentFields> for Component {
     type Error = ComponentError;
 
     fn try_from(fields: ComponentFields) -> Result<Self, Self::Error> {
-        let ComponentFields { redis, external } = fields;
-        let mut kinds = [redis.map(Self::Redis), external.map(Self::External)].into_iter().flatten();
+        let ComponentFields { redis, postgresql, weaviate, external } = fields;
+        let kinds = [
+            redis.map(Self::Redis),
+            postgresql.map(Self::Postgresql),
+            weaviate.map(Self::Weaviate),
+            external.map(Self::External),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
         match (kinds.next(), kinds.next()) {
             (Some(kind), None) => Ok(kind),
             _ => Err(ComponentError),
@@ -173,6 +275,8 @@ impl From<Component> for ComponentFields {
     fn from(component: Component) -> Self {
         match component {
             Component::Redis(redis) => Self { redis: Some(redis), ..Self::default() },
+            Component::Postgresql(postgresql) => Self { postgresql: Some(postgresql), ..Self::default() },
+            Component::Weaviate(weaviate) => Self { weaviate: Some(weaviate), ..Self::default() },
             Component::External(external) => Self { external: Some(external), ..Self::default() },
         }
     }

@@ -64,7 +64,10 @@ pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,
     PageSize, PodCount, Provided, Taint, TaintEffect,
 };
-pub use self::component::{Component, ComponentError, Eviction, External, Redis, SecretKey, SecretKeyName, Storage};
+pub use self::component::{
+    Component, ComponentError, ConnectionCount, Eviction, External, PostgresName, Postgresql, Redis, SecretKey,
+    SecretKeyName, Storage, Weaviate,
+};
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
 pub use self::env_var::EnvName;

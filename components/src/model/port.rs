@@ -17,6 +17,11 @@ number_type! {
 }
 
 impl Port {
+    /// A port that is known to be one when the program is built; at least 1.
+    pub(crate) const fn known(port: u16) -> Self {
+        Self(port)
+    }
+
     /// The port `offset` higher, or nothing when there is none.
     ///
     /// ```

@@ -1,6 +1,7 @@
 //! What is no MCP server: a store with its volume, something outside of the cluster, and what neither can follow.
 
 use serde_json::{Value, json};
+use strata_components::claims::PortUse;
 use strata_components::compose::compose;
 use strata_components::desired::Desired;
 use strata_components::model::{Environment, Stack};
@@ -94,6 +95,104 @@ fn a_store_is_one_pod_that_keeps_its_data() {
     );
 }
 
+/// The StatefulSet's pod of a store that is this component, and its Service's ports.
+fn store(component: &Value) -> (Value, Value) {
+    let desired = try_composed(&json!({"component": component}), &json!({}), &json!({})).unwrap();
+    let pod = manifest(&desired, "shop/cache/stateful-set")["spec"]["template"]["spec"].clone();
+    (pod, manifest(&desired, "shop/cache/service")["spec"]["ports"].clone())
+}
+
+/// A component that keeps its data on a volume and has one secret.
+fn keeping(kind: &str, secret: &str) -> Value {
+    json!({kind: {"storage": {"size": "2Gi"}, secret: {"secret": "keys", "key": kind}}})
+}
+
+#[test]
+fn a_postgresql_sets_itself_up_and_is_left_to_recover() {
+    let mut component = keeping("postgresql", "password");
+    component["postgresql"]["database"] = json!("orders");
+    let (pod, ports) = store(&component);
+    assert_eq!(ports, json!([{"name": "postgresql", "port": 6579, "targetPort": "postgresql"}]));
+    let volumes = json!([
+        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        {"name": "sockets", "emptyDir": {}},
+        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "131072Ki"}},
+    ]);
+    assert_eq!(pod["volumes"], volumes);
+    assert_eq!((&pod["securityContext"]["runAsUser"], &pod["securityContext"]["fsGroup"]), (&json!(999), &json!(999)));
+    let container = &pod["containers"][0];
+    assert_eq!(container["image"], "docker.io/library/postgres:17.11-trixie");
+    assert_eq!(container["args"], json!(["postgres", "-c", "shared_buffers=131072kB", "-c", "max_connections=100"]));
+    let env = json!([
+        {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
+        {"name": "PGPORT", "value": "6579"},
+        {"name": "POSTGRES_DB", "value": "orders"},
+        {"name": "POSTGRES_USER", "value": "postgres"},
+        {"name": "POSTGRES_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "postgresql"}}},
+    ]);
+    assert_eq!(container["env"], env);
+    let mounts = json!([
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "data", "mountPath": "/var/lib/postgresql/data"},
+        {"name": "sockets", "mountPath": "/var/run/postgresql"},
+        {"name": "shared-memory", "mountPath": "/dev/shm"},
+    ]);
+    assert_eq!(container["volumeMounts"], mounts);
+    let ask = "pg_isready --quiet --host=127.0.0.1 --username=postgres --dbname=orders";
+    let command = |probe: &str| container[probe]["exec"]["command"][2].as_str().unwrap().to_owned();
+    assert_eq!(command("readinessProbe"), ask);
+    // One that recovers from a crash answers, and says no.
+    assert_eq!(command("livenessProbe"), format!("{ask}; [ $? -le 1 ]"));
+    assert_eq!(command("startupProbe"), format!("{ask}; [ $? -le 1 ]"));
+}
+
+#[test]
+fn a_weaviate_answers_on_two_ports_and_admits_nobody_without_a_key() {
+    let desired = try_composed(&json!({"component": keeping("weaviate", "api_key")}), &json!({}), &json!({})).unwrap();
+    let (pod, ports) = store(&keeping("weaviate", "api_key"));
+    let expect = json!([
+        {"name": "http", "port": 6579, "targetPort": "http"},
+        {"name": "grpc", "port": 50251, "targetPort": "grpc"},
+    ]);
+    assert_eq!(ports, expect);
+    let container = &pod["containers"][0];
+    let expect = json!([{"name": "http", "containerPort": 6579}, {"name": "grpc", "containerPort": 50251}]);
+    assert_eq!(container["ports"], expect);
+    assert_eq!(container["args"], json!(["--host", "0.0.0.0", "--port", "6579", "--scheme", "http"]));
+    let value = |name: &str| {
+        let mut all = container["env"].as_array().unwrap().iter();
+        let one = all.find(|variable| variable["name"] == name).unwrap();
+        one.get("value").or(one.get("valueFrom")).unwrap().clone()
+    };
+    assert_eq!((value("GRPC_PORT"), value("CLUSTER_HOSTNAME")), (json!("50251"), json!("cache-0")));
+    assert_eq!(value("AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED"), json!("false"));
+    let key = json!({"secretKeyRef": {"name": "keys", "key": "weaviate"}});
+    assert_eq!(value("AUTHENTICATION_APIKEY_ALLOWED_KEYS"), key);
+    let path = |probe: &str| container[probe]["httpGet"]["path"].clone();
+    assert_eq!(
+        (path("readinessProbe"), path("livenessProbe")),
+        (json!("/v1/.well-known/ready"), json!("/v1/.well-known/live"))
+    );
+
+    // Those that depend on it get to both ports, and nobody else does.
+    let ports = json!([{"protocol": "TCP", "port": 6579}, {"protocol": "TCP", "port": 50251}]);
+    assert_eq!(manifest(&desired, "shop/cache/network-policy")["spec"]["ingress"][0]["ports"], ports);
+    assert_eq!(manifest(&desired, "shop/cart/network-policy")["spec"]["egress"][0]["ports"], ports);
+    let claimed: Vec<_> = desired.claims.ports.iter().filter(|claim| claim.service == "cache").collect();
+    let claimed: Vec<_> = claimed.into_iter().map(|claim| (claim.port, claim.purpose)).collect();
+    assert_eq!(claimed, [(6579, PortUse::Protocol), (50251, PortUse::Further)]);
+    let too_high = try_composed(
+        &json!({"component": {"weaviate": {
+            "storage": {"size": "2Gi"}, "api_key": {"secret": "keys", "key": "weaviate"}, "grpc_port": 65400,
+        }}}),
+        &json!({}),
+        &json!({}),
+    );
+    let message =
+        "service cache has port 65400, which with the offset 200 or the distance of its health port passes 65535";
+    assert_eq!(too_high.unwrap_err(), [(Some("services.cache.port".to_owned()), message.to_owned())]);
+}
+
 #[test]
 fn what_lies_outside_has_a_name_and_its_callers_have_the_way_there() {
     let desired = composed();
@@ -164,7 +263,8 @@ fn a_component_is_of_one_kind() {
         let component: Result<strata_components::model::Component, _> = serde_json::from_value(component);
         component.map_err(|error| error.to_string())
     };
-    let said = Err("a component is exactly one of `redis` and `external`: name one".to_owned());
+    let said =
+        Err("a component is exactly one of `redis`, `postgresql`, `weaviate` and `external`: name one".to_owned());
     assert_eq!(of(json!({})), said);
     let mut both = redis();
     both["external"] = json!({"host": "example.com"});

@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub(super) service: Option<(String, String)>,
     /// The port that others connect to.
     pub(super) protocol: Option<u16>,
+    /// The ports beside it that others connect to.
+    pub(super) further: Vec<u16>,
     /// The port of health and metrics.
     pub(super) health: Option<u16>,
 }
@@ -173,6 +175,7 @@ impl Cast {
             let Some(member) = self.services.get_mut(&format!("{stack}/{}", claim.service)) else { continue };
             match claim.purpose {
                 PortUse::Protocol => member.protocol = Some(claim.port),
+                PortUse::Further => member.further.push(claim.port),
                 PortUse::Health => member.health = Some(claim.port),
             }
         }

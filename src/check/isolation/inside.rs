@@ -26,10 +26,9 @@ impl Proof<'_> {
     /// the Service leads nowhere.
     fn answers(&self, full: &str) -> Vec<(usize, Option<u16>)> {
         let Some(member) = self.cast.member(full) else { return Vec::new() };
-        match (&member.service, member.protocol) {
-            (Some((namespace, name)), Some(port)) => self.reach.behind(namespace, name, &port.to_string()),
-            _ => Vec::new(),
-        }
+        let Some((namespace, name)) = &member.service else { return Vec::new() };
+        let ports = member.protocol.iter().chain(&member.further);
+        ports.flat_map(|port| self.reach.behind(namespace, name, &port.to_string())).collect()
     }
 
     /// Every dependency is open, from all pods of the one to all pods of the other.
