@@ -172,6 +172,7 @@ fn every_field_of_a_stack_is_described() {
             ("Needs 3", "NeededDefinition"),
             ("Needs 4", "NeededNodes"),
             ("Gateway", "Gateway"),
+            ("Outputs", "Output"),
             ("A waiver", "Waiver"),
             ("Ownership", "Ownership"),
             ("A field rule", "FieldRule"),

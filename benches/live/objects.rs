@@ -69,6 +69,7 @@ pub(crate) fn desired(namespace: &str, count: usize, round: u32) -> Desired {
         claims: Claims::default(),
         ownership: Default::default(),
         needs: Default::default(),
+        outputs: Default::default(),
         notes: Vec::new(),
     }
 }

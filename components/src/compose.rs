@@ -30,6 +30,7 @@ use crate::moving::overlap;
 use crate::namespace::namespace;
 use crate::needs::needs;
 use crate::neighbours::Neighbours;
+use crate::outputs::{outputs, variables};
 use crate::phases::{Schedule, schedule};
 use crate::port_registry::{entries, port_registry};
 use crate::priority_classes::priority_class;
@@ -148,12 +149,14 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         .iter()
         .filter_map(|(name, service)| {
             let tier = stack.tiers.get(&service.tier)?;
+            let outputs = variables(context, (name, service), problems);
             let place = Place {
                 name,
                 namespace: context.namespace((&service.tier, tier)),
                 phase: schedule.phase_of(name.as_str())?,
                 ways_out: ways_out(context, schedule.dependencies_of(name.as_str())?),
                 depends_on: schedule.dependencies_of(name.as_str())?.clone(),
+                outputs,
             };
             ServiceSpec::resolve(place, (stack, context.environment), (service, tier), problems)
         })
@@ -161,6 +164,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
 
     let neighbours = Neighbours::new(context, &specs, problems);
     problems.extend(mesh::refusals(context, &specs));
+    let outputs = outputs(context, problems);
     let mut building = Building { context, resources: Vec::new(), problems };
     building.foundation(&namespaces, &specs);
     for spec in &specs {
@@ -179,7 +183,8 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         resources,
         claims: claims(context, &specs),
         ownership: stack.ownership.clone(),
-        needs: needs(&specs),
+        needs: needs(&specs, &neighbours),
+        outputs,
         notes,
     };
     roll_with_config(&mut desired);

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::claims::Claims;
 use crate::model::{Duration, Ownership};
 use crate::needs::Need;
+use crate::outputs::OutputHere;
 
 /// Annotation that carries a resource's [address](Resource::address), so that what has left the stack can still be named.
 pub const ADDRESS_ANNOTATION: &str = "strata.dev/address";
@@ -169,6 +170,9 @@ pub struct Desired {
     /// What services wait for outside the stack before anything of them is applied, by the services' names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<String, Vec<Need>>,
+    /// What the stack tells other stacks and people, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, OutputHere>,
     /// Where what was written gave way to something else, sorted: a cap, a higher floor. Shown by `check`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -332,6 +336,7 @@ mod tests {
             claims: Claims::default(),
             ownership: Ownership::default(),
             needs: BTreeMap::new(),
+            outputs: Default::default(),
             notes: Vec::new(),
         };
         desired.add(service, component, manifest)?;

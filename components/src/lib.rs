@@ -29,6 +29,7 @@ mod moving;
 mod namespace;
 pub mod needs;
 mod neighbours;
+pub mod outputs;
 pub mod phases;
 mod port_registry;
 mod postgresql;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{KUBERNETES, Kind, ResourceId};
 use crate::model::{Duration, Needs};
+use crate::neighbours::Neighbours;
 use crate::spec::ServiceSpec;
 
 /// Something outside a stack that can be waited for.
@@ -78,29 +79,58 @@ pub struct Need {
     /// How long at the most, where the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Duration>,
+    /// The other stack of the same environment that brings it, where one does: that is brought up first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
 }
 
-/// The needs of every service that has any, sorted and each once.
-pub(crate) fn needs<'a>(specs: impl IntoIterator<Item = &'a ServiceSpec>) -> BTreeMap<String, Vec<Need>> {
-    let of = |spec: &ServiceSpec| (spec.name.to_string(), all(&spec.needs));
+impl fmt::Display for Need {
+    /// What has to be there, and who brings it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stack {
+            Some(stack) => write!(f, "{} of the stack {stack}", self.needed),
+            None => self.needed.fmt(f),
+        }
+    }
+}
+
+/// The needs of every service that has any, sorted and each once: what it names itself, and the services of other stacks
+/// that it depends on.
+pub(crate) fn needs<'a>(
+    specs: impl IntoIterator<Item = &'a ServiceSpec>,
+    neighbours: &Neighbours<'_>,
+) -> BTreeMap<String, Vec<Need>> {
+    let of = |spec: &ServiceSpec| (spec.name.to_string(), all(spec, neighbours));
     specs.into_iter().map(of).filter(|(_, needs)| !needs.is_empty()).collect()
 }
 
-fn all(needs: &Needs) -> Vec<Need> {
-    let Needs { services, definitions, nodes } = needs;
+fn all(spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> Vec<Need> {
+    let Needs { services, definitions, nodes } = &spec.needs;
     let services = services.iter().map(|service| Need {
         needed: Needed::Service { namespace: service.namespace.to_string(), name: service.name.to_string() },
         within: service.within,
+        stack: None,
     });
     let definitions = definitions.iter().map(|definition| Need {
         needed: Needed::Definition { name: definition.name.to_string() },
         within: definition.within,
+        stack: None,
     });
     let nodes = nodes.iter().map(|nodes| Need {
         needed: Needed::Nodes { label: nodes.label.to_string(), count: nodes.count.get() },
         within: nodes.within,
+        stack: None,
     });
     let mut all: Vec<Need> = services.chain(definitions).chain(nodes).collect();
+    for (stack, neighbour) in neighbours.called_elsewhere(spec) {
+        let needed = Needed::Service { namespace: neighbour.namespace.clone(), name: neighbour.object_name.clone() };
+        let stack = Some(stack.to_owned());
+        match all.iter_mut().find(|named| named.needed == needed) {
+            // How long is what the service says itself.
+            Some(named) => named.stack = stack,
+            None => all.push(Need { needed, within: None, stack }),
+        }
+    }
     all.sort();
     all.dedup();
     all

@@ -106,6 +106,16 @@ impl<'a> Neighbours<'a> {
     pub(crate) fn called(&self, spec: &ServiceSpec) -> impl Iterator<Item = &Neighbour> {
         spec.depends_on.iter().filter_map(|reference| self.find(reference))
     }
+
+    /// Those of other stacks that a service of this stack calls, each with its stack, by name.
+    pub(crate) fn called_elsewhere<'n>(
+        &'n self,
+        spec: &'n ServiceSpec,
+    ) -> impl Iterator<Item = (&'n str, &'n Neighbour)> {
+        let elsewhere = spec.depends_on.iter().filter_map(|reference| Some((reference.stack()?, reference)));
+        let elsewhere = elsewhere.filter(|(stack, _)| *stack != self.stack);
+        elsewhere.filter_map(|(stack, reference)| Some((stack, self.find(reference)?)))
+    }
 }
 
 /// A service of another stack, where that stack is known.

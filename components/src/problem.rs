@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use crate::context::LONGEST_NAME;
 use crate::model::{
-    Duration, EnvName, EnvironmentName, JobName, MeshMode, Port, PortOffset, PortRange, ServiceName, ServiceRef,
-    StackName, TextError,
+    Duration, EnvName, EnvironmentName, JobName, MeshMode, OutputName, OutputRef, Port, PortOffset, PortRange,
+    ServiceName, ServiceRef, StackName, TextError,
 };
 use crate::phases::PhaseError;
 
@@ -137,6 +137,42 @@ pub enum Problem {
         /// The variable.
         variable: EnvName,
     },
+    /// An environment variable that is written as a text and as an output.
+    #[error("service {service} sets {variable} in `env` and in `env_from`")]
+    VariableTwice {
+        /// The service.
+        service: ServiceName,
+        /// The variable.
+        variable: EnvName,
+    },
+    /// A variable that is an output which cannot be told: its stack is not known here, or has no such output.
+    #[error("{variable} of {service} is the output {output}, which is not known here")]
+    UnknownOutput {
+        /// The service.
+        service: ServiceName,
+        /// The variable.
+        variable: EnvName,
+        /// The output.
+        output: OutputRef,
+    },
+    /// An output of a service that the stack does not have.
+    #[error("the output {output} is of a service {service}, which is not in the stack")]
+    NoOutputService {
+        /// The output.
+        output: OutputName,
+        /// The service.
+        service: ServiceName,
+    },
+    /// An output of what its service does not have.
+    #[error("the output {output} is the {value} of {service}, which has none")]
+    NoOutputValue {
+        /// The output.
+        output: OutputName,
+        /// The service.
+        service: ServiceName,
+        /// What of it.
+        value: &'static str,
+    },
     /// A way out to the API server of a cluster whose address nobody has stated.
     #[error("{service} connects to kube-api, and the environment does not say where that is reached")]
     NoKubeApi {
@@ -214,6 +250,11 @@ impl Problem {
             Self::NoSuchPort { service, .. } => Some(format!("services.{service}.port")),
             Self::AutoscalerRange { service, .. } => Some(format!("services.{service}.autoscale.max")),
             Self::PlatformVariable { service, variable } => Some(format!("services.{service}.env.{variable}")),
+            Self::VariableTwice { service, variable } | Self::UnknownOutput { service, variable, .. } => {
+                Some(format!("services.{service}.env_from.{variable}"))
+            }
+            Self::NoOutputService { output, .. } => Some(format!("outputs.{output}.service")),
+            Self::NoOutputValue { output, .. } => Some(format!("outputs.{output}.value")),
             Self::IdleField { service, field, in_environment: false, .. } => {
                 Some(format!("services.{service}.{field}"))
             }

@@ -164,6 +164,7 @@ mod tests {
             claims: Default::default(),
             ownership: Default::default(),
             needs: Default::default(),
+            outputs: Default::default(),
             notes: Vec::new(),
         };
         for (at, manifest) in manifests.into_iter().enumerate() {

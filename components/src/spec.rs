@@ -76,6 +76,8 @@ pub(crate) struct Place<'a> {
     pub(crate) depends_on: BTreeSet<ServiceRef>,
     /// The ways out to what it depends on outside of the cluster.
     pub(crate) ways_out: BTreeSet<Egress>,
+    /// The variables that are outputs.
+    pub(crate) outputs: BTreeMap<EnvName, String>,
 }
 
 impl ServiceSpec {
@@ -87,7 +89,7 @@ impl ServiceSpec {
         (service, tier): (&Service, &Tier),
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        let Place { name, namespace, phase, depends_on, ways_out } = place;
+        let Place { name, namespace, phase, depends_on, ways_out, outputs } = place;
         let before = problems.len();
         let changed = environment.override_of(&stack.stack, name);
 
@@ -125,10 +127,12 @@ impl ServiceSpec {
         let raised = critical && service.component.is_none();
         let size = size(name, service, raised, changed, environment).map_err(|problem| problems.push(problem)).ok();
 
-        let mut env = service.env.clone();
+        let mut env = outputs;
+        env.extend(service.env.clone());
         env.extend(changed.map(|changed| changed.env.clone()).unwrap_or_default());
         let of_jobs = service.jobs.values().flat_map(|job| job.env.keys());
-        for variable in env.keys().chain(of_jobs).filter(|variable| PLATFORM_VARIABLES.contains(&variable.as_str())) {
+        let named = env.keys().chain(service.env_from.keys().filter(|variable| !env.contains_key(*variable)));
+        for variable in named.chain(of_jobs).filter(|variable| PLATFORM_VARIABLES.contains(&variable.as_str())) {
             problems.push(Problem::PlatformVariable { service: name.clone(), variable: variable.clone() });
         }
 
@@ -251,6 +255,7 @@ fn idle(service: &Service) -> Vec<&'static str> {
         ("architectures", !service.architectures.is_empty()),
         ("resources", service.resources.is_some()),
         ("env", !service.env.is_empty()),
+        ("env_from", !service.env_from.is_empty()),
         ("jobs", !service.jobs.is_empty()),
         ("egress", !service.egress.is_empty()),
         ("startup_limit", service.startup_limit.is_some()),

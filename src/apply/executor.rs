@@ -677,7 +677,9 @@ fn unready(error: WaitError) -> (String, Vec<String>) {
 /// Why something outside the stack is not there, with who waits for it, and what explains it.
 fn unmet(need: &PlannedNeed, error: &WaitError) -> (String, Vec<String>) {
     let (reason, details) = unready(error.clone());
-    (format!("{reason}; {} cannot do without it", need.services.join(", ")), details)
+    let who = need.services.join(", ");
+    let first = need.need.stack.as_ref().map(|stack| format!(": bring up the stack {stack} first"));
+    (format!("{reason}; {who} cannot do without it{}", first.unwrap_or_default()), details)
 }
 
 /// What went wrong with a step, without what was being done: a failure is told beside its object.

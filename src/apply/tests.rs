@@ -313,6 +313,7 @@ fn run_plan(scribe: Scribe, plan: Plan) -> (Vec<String>, Result<Outcome, Provide
         claims: Default::default(),
         ownership: Default::default(),
         needs: Default::default(),
+        outputs: Default::default(),
         notes: Vec::new(),
     };
     let draft = Draft { keep: 3, ..Draft::new(Command::Up, nothing) };

@@ -27,6 +27,7 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
         | Problem::EnvironmentRefused { .. }
         | Problem::StackRefused { .. }
         | Problem::OffsetsDiffer { .. }
+        | Problem::NoOutputService { .. }
         | Problem::NoSuchPort { .. } => None,
         Problem::NoSuchRange { .. } => {
             let at = places.environment_value("port_offset");
@@ -93,7 +94,8 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
             });
             let own = || of_job.unwrap_or_else(|| field("services", service.as_str()));
             let base = change.map_or_else(own, |(path, _)| path);
-            let path = field(&field(&base, "env"), variable.as_str());
+            let output = said.is_some_and(|said| said.env_from.contains_key(variable)) && !changed;
+            let path = field(&field(&base, if output { "env_from" } else { "env" }), variable.as_str());
             let at = if changed { places.environment_key(&path) } else { places.stack_key(&path) };
             found(&rules::PLATFORM_VARIABLE, path, at, "remove the variable, or give it another name")
         }
@@ -116,7 +118,39 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
         Problem::UnknownNeighbour { service, dependency } => {
             let path = declared_at(loaded, service, dependency);
             let at = places.stack_value(&path);
-            found(&rules::UNKNOWN_NEIGHBOUR, path, at, "mend the other stack, or admit it to the environment")
+            let finding =
+                found(&rules::UNKNOWN_NEIGHBOUR, path, at, "mend the other stack, or admit it to the environment")?;
+            Some(elsewhere(finding, dependency.stack()?, loaded))
+        }
+        Problem::UnknownOutput { service, variable, output } => {
+            let path = field(&field(&field("services", service.as_str()), "env_from"), variable.as_str());
+            let at = places.stack_value(&path);
+            let help = "mend the other stack, admit it to the environment, or take the variable out";
+            let finding = found(&rules::OUTPUT_ELSEWHERE, path, at, help)?;
+            let Some(stack) = output.stack() else { return Some(finding) };
+            let finding = elsewhere(finding, stack, loaded);
+            if !finding.related.is_empty() {
+                return Some(finding);
+            }
+            // The other stack stands here, and its own output comes to nothing.
+            let other = loaded.others.iter().find(|other| other.value.stack.as_str() == stack)?;
+            let there = other.spans.key(&field("outputs", output.output()));
+            Some(finding.related(there, format!("what is wrong with it `strata check {stack}` says")))
+        }
+        Problem::NoOutputValue { output, service, value } => {
+            let path = field(&field("outputs", output.as_str()), "value");
+            let at = places.stack_value(&path);
+            let help = if *value == "url" { "tell its `address`" } else { "correct the port of the service" };
+            let of = places.stack_key(&field("services", service.as_str()));
+            found(&rules::NO_SUCH_VALUE, path, at, help).map(|finding| finding.related(of, service.as_str()))
+        }
+        Problem::VariableTwice { service, variable } => {
+            let base = field("services", service.as_str());
+            let path = field(&field(&base, "env_from"), variable.as_str());
+            let first = places.stack_key(&field(&field(&base, "env"), variable.as_str()));
+            let at = places.stack_key(&path);
+            found(&rules::VARIABLE_TWICE, path, at, "keep one of the two")
+                .map(|finding| finding.related(first, "set as a text here"))
         }
         Problem::Unenforceable { path, what, .. } => Some(
             Finding::new(&rules::UNENFORCEABLE, problem.to_string())
@@ -155,6 +189,20 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
                 .help("change the value as the message says".to_owned()),
         ),
     }
+}
+
+/// A finding about a reference to a stack that does not stand in the environment, with the place that keeps it out of
+/// there: the environment's list of stacks, or that stack's own list of environments.
+fn elsewhere(finding: Finding, stack: &str, loaded: &Loaded) -> Finding {
+    let environment = loaded.environment.environment.as_str();
+    let Some(other) = loaded.others.iter().find(|other| other.value.stack.as_str() == stack) else { return finding };
+    if !loaded.environment.stacks.is_empty() && !loaded.environment.stacks.contains(&other.value.stack) {
+        return finding
+            .related(loaded.places.environment_key("stacks"), format!("{environment} does not admit {stack}"));
+    }
+    let own =
+        other.spans.key("environments").filter(|_| !other.value.environments.contains(&loaded.environment.environment));
+    finding.related(own, format!("{stack} may not be deployed to {environment}"))
 }
 
 /// Where a dependency of a service is declared: by itself, or by its tier.

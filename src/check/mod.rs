@@ -4,6 +4,7 @@
 //! One file an area; each rule is applied in one place. Syntax, types and references are proven before, by
 //! [`crate::load`].
 
+mod across;
 mod architecture;
 mod availability;
 pub(crate) mod capacity;
@@ -101,6 +102,7 @@ pub fn check_among(
     around: Option<&Surroundings>,
 ) -> Vec<Finding> {
     let mut findings = loaded.findings.clone();
+    findings.extend(across::check(loaded));
     findings.extend(mesh::check(loaded));
     findings.extend(names::check(loaded));
     findings.extend(order::check(loaded));

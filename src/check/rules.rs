@@ -67,9 +67,16 @@ rules! {
     CYCLE = "S-deps-001" Error, "services wait for each other",
         "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
         "Remove one of the dependencies on the path that is shown.";
+    STACK_CYCLE = "S-deps-002" Error, "stacks wait for each other",
+        "A stack is brought up when those that its services depend on are there; of stacks in a cycle none could be the \
+         first.",
+        "Remove one of the dependencies that are shown, or move a service into the other stack.";
     PLATFORM_VARIABLE = "S-env-001" Error, "a service sets a variable of the platform",
         "The platform tells each server its port, tier and priority in these variables.",
         "Remove the variable, or give it another name.";
+    VARIABLE_TWICE = "S-env-002" Error, "a variable is set twice",
+        "A variable of a service is a text in `env` or an output in `env_from`, and has one value.",
+        "Keep one of the two; an environment that wants another value sets it in its own `env`.";
     TWO_GATEWAYS = "S-gateway-001" Error, "several services take traffic from outside",
         "One service alone is the gateway, so that there is one way in to watch and to protect.",
         "Keep `gateway` on one service, and let the others be reached through it.";
@@ -170,6 +177,17 @@ rules! {
         "Connections are opened by the labels and the port of the other side, so the other stack must be known, and \
         stand in the same environment.",
         "Mend the other stack, admit it to the environment, or remove the dependency.";
+    OUTPUT_ELSEWHERE = "S-outputs-001" Error, "an output of a stack that does not stand in the environment",
+        "What an output comes to follows from its stack and the environment together; of a stack that is not deployed \
+         here there is none.",
+        "Admit the other stack to the environment, mend it, or take the variable out.";
+    NO_SUCH_VALUE = "S-outputs-002" Error, "an output has no value",
+        "A URL needs a scheme, which is known of servers and stores and not of what lies outside of the cluster; and no \
+         port passes 65535.",
+        "Tell another value of the service, such as its `address`.";
+    NO_WAY_THERE = "S-outputs-003" Warning, "an address is told to a service that cannot get there",
+        "Only what is declared is open: knowing an address opens no way to it.",
+        "Add the service that the output is of to `depends_on`, or take the variable out.";
     UNKNOWN_ADOPTION = "S-ownership-001" Error, "an object to adopt is not in the stack",
         "Only an object that the stack has can become its own.",
         "Write `Kind/name` of an object that `strata render` lists.";

@@ -578,7 +578,7 @@ error S-network-001 production:6:19 services.mail.egress: mail connects to kube-
     compare(
         &proven(&shop, &alone, Some(other), None),
         str![[r#"
-error S-network-002 shop:11:47 services.mail.depends_on[0]: mail depends on other/gong, and that stack is not known here [mend the other stack, or admit it to the environment]
+error S-network-002 shop:11:47 services.mail.depends_on[0]: mail depends on other/gong, and that stack is not known here <production:6:1 production does not admit other> [mend the other stack, or admit it to the environment]
 
 "#]],
     );

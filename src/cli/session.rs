@@ -166,8 +166,17 @@ impl Session {
 
     /// The same instance with nothing in it: what a destroy is towards.
     pub(super) fn nothing(&self) -> Desired {
-        let Desired { instance, namespaces, phases, resources: _, claims: _, ownership: _, needs: _, notes: _ } =
-            self.desired.clone();
+        let Desired {
+            instance,
+            namespaces,
+            phases,
+            resources: _,
+            claims: _,
+            ownership: _,
+            needs: _,
+            outputs: _,
+            notes: _,
+        } = self.desired.clone();
         let phases = phases.into_iter().map(|phase| Phase { services: Vec::new(), ..phase }).collect();
         Desired {
             instance,
@@ -177,6 +186,7 @@ impl Session {
             claims: Default::default(),
             ownership: Default::default(),
             needs: Default::default(),
+            outputs: Default::default(),
             notes: Vec::new(),
         }
     }

@@ -190,7 +190,7 @@ fn assemble(
     let complete = findings.is_empty();
 
     let elsewhere: Vec<&Stack> = others.iter().map(|other| &other.value).collect();
-    let mut errors = of_stack(&stack, &elsewhere, complete, &places);
+    let mut errors = of_stack(&stack, &others, complete, &places);
     if let Some(refusal) = admission(&stack, &environment, &places) {
         errors.push(refusal);
     } else if complete {
@@ -219,8 +219,7 @@ fn of_clusters(environment: Decoded<Environment>) -> Option<LoadError> {
 fn of_stack_alone(root: &Root, stack: Stack, spans: Option<SpanMap>) -> Option<LoadError> {
     let places = Places { stack: spans, ..Places::default() };
     let (others, left_out) = other_stacks(root, &stack, &places);
-    let elsewhere: Vec<&Stack> = others.iter().map(|other| &other.value).collect();
-    let findings = of_stack(&stack, &elsewhere, left_out.is_empty(), &places);
+    let findings = of_stack(&stack, &others, left_out.is_empty(), &places);
     let source = places.stack.as_ref().map(|spans| spans.source().clone())?;
     (!findings.is_empty()).then(|| LoadError::new(findings).with_source(&source.file, source.text))
 }

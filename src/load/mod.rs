@@ -4,6 +4,7 @@
 //! type that is wanted and then lets serde build the value, so that schema and decoder cannot disagree. All that is
 //! wrong is said at once. Nothing here knows what ports, phases or clusters mean: proofs are [`crate::check`]'s.
 
+pub(crate) mod across;
 pub mod commit;
 pub mod decode;
 pub mod error;

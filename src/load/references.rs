@@ -1,20 +1,22 @@
-//! References between the parts of a stack, an environment and the other stacks of a root: whether each leads to
-//! something. Pure; what a reference means in time (cycles, phases) is [`crate::check`]'s.
+//! References between the parts of a stack and an environment: whether each leads to something. Pure; what a reference
+//! means in time (cycles, phases) is [`crate::check`]'s. Those to other stacks are [`across`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use strata_components::model::{Environment, Stack};
 use strata_components::phases::{PhaseError, schedule};
 
+use super::across;
+use super::decode::Decoded;
 use super::loaded::Places;
 use super::rules;
 use super::spans::{field, index};
 use super::suggest::instead;
 use crate::finding::Finding;
 
-/// References inside a stack: dependencies, tiers and phases; and dependencies on services of other stacks, of
-/// which `others` must be all there are for `complete` to be true.
-pub(super) fn of_stack(stack: &Stack, others: &[&Stack], complete: bool, places: &Places) -> Vec<Finding> {
+/// References inside a stack: dependencies, tiers and phases; and references to other stacks, of which `others` must be
+/// all there are for `complete` to be true.
+pub(super) fn of_stack(stack: &Stack, others: &[Decoded<Stack>], complete: bool, places: &Places) -> Vec<Finding> {
     let mut findings = Vec::new();
     for error in schedule(stack).err().unwrap_or_default() {
         let path = error.path();
@@ -50,28 +52,7 @@ pub(super) fn of_stack(stack: &Stack, others: &[&Stack], complete: bool, places:
             findings.push(finding.at(places.stack_value(&path)).path(path).help(help));
         }
     }
-    let tiers = stack.tiers.iter().map(|(name, tier)| (field("tiers", name.as_str()), &tier.depends_on));
-    let services = stack.services.iter().map(|(name, service)| (field("services", name.as_str()), &service.depends_on));
-    for (declarer, dependencies) in tiers.chain(services) {
-        for (position, dependency) in dependencies.iter().enumerate() {
-            let Some(elsewhere) = dependency.stack().filter(|named| *named != stack.stack.as_str()) else { continue };
-            let path = index(&field(&declarer, "depends_on"), position);
-            let (message, help) = match others.iter().find(|other| other.stack.as_str() == elsewhere) {
-                Some(other) if other.services.contains_key(dependency.service()) => continue,
-                Some(other) => (
-                    format!("there is no service `{}` in stack {elsewhere}", dependency.service()),
-                    instead(dependency.service(), "services there", other.services.keys().map(|name| name.as_str())),
-                ),
-                None if !complete => continue,
-                None => (
-                    format!("there is no stack `{elsewhere}`"),
-                    instead(elsewhere, "other stacks here", others.iter().map(|other| other.stack.as_str())),
-                ),
-            };
-            let finding = Finding::new(&rules::UNKNOWN_SERVICE, format!("{path}: {message}"));
-            findings.push(finding.at(places.stack_value(&path)).path(path).help(help));
-        }
-    }
+    findings.extend(across::check(stack, others, complete, places));
     findings
 }
 

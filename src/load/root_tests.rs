@@ -192,8 +192,8 @@ fn references_lead_somewhere() {
              you mean `mail`?]",
             "S-load-040 stacks/shop.yaml:7:82 services.web.depends_on[4]: there is no service `cat` in stack shop [did \
              you mean `cart`?]",
-            "S-load-040 stacks/shop.yaml:7:92 services.web.depends_on[5]: there is no stack `none` [other stacks here: \
-             other]",
+            "S-load-040 stacks/shop.yaml:7:92 services.web.depends_on[5]: there is no stack `none`, which would be \
+             stacks/none.yaml [other stacks here: other]",
         ],
     );
 }

@@ -123,6 +123,10 @@ rules! {
     NAME_IN_USE = "S-load-046" Error, "a service's earlier name is in use",
         "`was` says what a service was called before; a name that another service has, or had, cannot be that.",
         "Correct the name, or remove `was`.";
+    UNKNOWN_OUTPUT = "S-load-047" Error, "a reference to an output leads nowhere",
+        "A variable that is an output names one of those that its own stack, or another stack of the root, lists under \
+         `outputs`.",
+        "Correct the name, or add the output to the stack that is named.";
 }
 
 #[cfg(test)]

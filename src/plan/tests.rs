@@ -66,6 +66,7 @@ pub(super) fn desired(services: &[(&str, u32)]) -> Desired {
         claims: Claims::default(),
         ownership: Default::default(),
         needs: Default::default(),
+        outputs: Default::default(),
         notes: Vec::new(),
     }
 }

@@ -168,7 +168,7 @@ pub fn needs(phase: &PlanPhase) -> Vec<String> {
     let phrase = |PlannedNeed { need, services, .. }: &PlannedNeed| {
         let within = need.within.map(|within| format!(", for {within} at the most")).unwrap_or_default();
         let wait = if services.len() == 1 { "waits" } else { "wait" };
-        format!("{} {wait} for {}{within}", services.join(", "), need.needed)
+        format!("{} {wait} for {need}{within}", services.join(", "))
     };
     phase.needs.iter().map(phrase).collect()
 }

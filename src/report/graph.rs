@@ -164,6 +164,7 @@ mod tests {
             },
             ownership: Default::default(),
             needs: Default::default(),
+            outputs: Default::default(),
             notes: Vec::new(),
         }
     }

@@ -194,6 +194,7 @@ mod tests {
             claims: Default::default(),
             ownership: Default::default(),
             needs: Default::default(),
+            outputs: Default::default(),
             notes: Vec::new(),
         };
         let names: Vec<String> = files(&desired).unwrap().into_iter().map(|file| file.name).collect();

@@ -17,6 +17,7 @@ fn desired(manifests: &[Value]) -> Desired {
         claims: Default::default(),
         ownership: Default::default(),
         needs: Default::default(),
+        outputs: Default::default(),
         notes: Vec::new(),
     };
     for (number, manifest) in manifests.iter().enumerate() {

@@ -125,6 +125,7 @@ fn desired(manifest: &Value) -> Desired {
         claims: Claims::default(),
         ownership: Default::default(),
         needs: Default::default(),
+        outputs: Default::default(),
         notes: Vec::new(),
     }
 }

@@ -12,9 +12,9 @@ use thiserror::Error;
 use super::{
     Amounts, Autoscale, Availability, CallCount, CircuitBreaker, Cpu, DefinitionName, Duration, Egress, EnvName,
     EnvironmentName, Gateway, GpuCount, HealthPort, ImageReference, Memory, NamespaceName, NeededDefinition,
-    NeededNodes, NeededService, Needs, NodeCount, NodeLabel, OutsideName, Percent, PhaseName, Port, PortOffset,
-    PortRange, Priority, RangeName, RateLimit, Replicas, Resources, Service, ServiceName, ServiceRef, Stack, StackName,
-    Tier, TierName, UrlPath, UserId,
+    NeededNodes, NeededService, Needs, NodeCount, NodeLabel, Output, OutputName, OutputRef, OutputValue, OutsideName,
+    Percent, PhaseName, Port, PortOffset, PortRange, Priority, RangeName, RateLimit, Replicas, Resources, Service,
+    ServiceName, ServiceRef, ServiceValue, Stack, StackName, TextError, Tier, TierName, UrlPath, UserId,
 };
 
 /// A stack that could not be built: everything that does not fit, in the order in which it was given.
@@ -94,11 +94,11 @@ fn all<V: FromStr>(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<V
 }
 
 /// A length of time, where one is given.
-fn limit(text: Option<&str>) -> Result<Option<Duration>, super::TextError> {
+fn limit(text: Option<&str>) -> Result<Option<Duration>, TextError> {
     text.map(str::parse).transpose()
 }
 
-fn resources(requests: AmountsText<'_>, limits: AmountsText<'_>) -> Result<Resources, super::TextError> {
+fn resources(requests: AmountsText<'_>, limits: AmountsText<'_>) -> Result<Resources, TextError> {
     let amounts =
         |(cpu, memory): AmountsText<'_>| Ok(Amounts { cpu: cpu.parse::<Cpu>()?, memory: memory.parse::<Memory>()? });
     Ok(Resources::new(amounts(requests)?, amounts(limits)?))
@@ -202,6 +202,25 @@ impl StackBuilder {
     pub fn gpu_resources(mut self, requests: AmountsText<'_>, limits: AmountsText<'_>) -> Self {
         let figures = resources(requests, limits);
         self.building.take("gpu_resources", figures, |stack, figures| stack.gpu_resources = figures);
+        self
+    }
+
+    /// An output that is a text. No secret: it is told to whoever asks.
+    #[must_use]
+    pub fn output(self, name: &str, text: &str) -> Self {
+        self.output_value(name, Ok(OutputValue::Literal(text.to_owned())))
+    }
+
+    /// An output that is something of a service of the stack, such as its URL.
+    #[must_use]
+    pub fn output_of(self, name: &str, service: &str, value: ServiceValue) -> Self {
+        self.output_value(name, ServiceName::new(service).map(|service| OutputValue::OfService { service, value }))
+    }
+
+    fn output_value(mut self, name: &str, value: Result<OutputValue, TextError>) -> Self {
+        let entry = OutputName::new(name).and_then(|name| Ok((name, Output { description: None, value: value? })));
+        let path = format!("outputs.{name}");
+        self.building.take(&path, entry, |stack, entry| stack.outputs.extend([entry]));
         self
     }
 
@@ -475,6 +494,15 @@ impl ServiceBuilder {
         self.building.take("env", EnvName::new(name), |service, name| {
             service.env.insert(name, value.to_owned());
         });
+        self
+    }
+
+    /// An environment variable whose value is an output: `cache_url` of this stack, `platform.cache_url` of another.
+    #[must_use]
+    pub fn env_from(mut self, name: &str, output: &str) -> Self {
+        let name = EnvName::new(name).map_err(|error| error.to_string());
+        let entry = name.and_then(|name| Ok((name, OutputRef::new(output).map_err(|error| error.to_string())?)));
+        self.building.take("env_from", entry, |service, entry| service.env_from.extend([entry]));
         self
     }
 

@@ -214,6 +214,17 @@ impl Component {
         }
     }
 
+    /// The scheme of an address at which clients speak to it, where one is known.
+    #[must_use]
+    pub const fn scheme(&self) -> Option<&'static str> {
+        match self {
+            Self::Redis(_) => Some("redis"),
+            Self::Postgresql(_) => Some("postgresql"),
+            Self::Weaviate(_) => Some("http"),
+            Self::External(_) => None,
+        }
+    }
+
     /// The word for it in a file.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

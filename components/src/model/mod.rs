@@ -41,6 +41,7 @@ mod name;
 mod needs;
 mod network;
 mod number;
+mod output;
 mod overrides;
 mod ownership;
 mod plans;
@@ -87,6 +88,7 @@ pub use self::name::{
 pub use self::needs::{DefinitionName, NeededDefinition, NeededNodes, NeededService, Needs, NodeLabel, OutsideName};
 pub use self::network::{Network, Peer};
 pub use self::number::NumberError;
+pub use self::output::{Output, OutputError, OutputName, OutputRef, OutputValue, ServiceValue};
 pub use self::overrides::ServiceOverride;
 pub use self::ownership::{
     Adoption, FieldPathText, FieldPolicy, FieldRule, KindAndName, KindName, ManagerName, Ownership,

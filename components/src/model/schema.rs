@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use super::{
-    ClusterName, EnvName, Environment, EnvironmentName, LabelKey, NamespaceName, ServiceName, ServiceRef, Stack,
-    TierName,
+    ClusterName, EnvName, Environment, EnvironmentName, LabelKey, NamespaceName, OutputName, ServiceName, ServiceRef,
+    Stack, TierName,
 };
 
 /// The schema of a stack file (JSON Schema, draft 2020-12).
@@ -42,13 +42,14 @@ pub fn of<T: JsonSchema>() -> Value {
 }
 
 /// What a map may be keyed by: pattern, longest length, name.
-const KEYS: [(&str, usize, &str); 8] = [
+const KEYS: [(&str, usize, &str); 9] = [
     (ServiceName::PATTERN, ServiceName::MAX_LENGTH, "service name"),
     (TierName::PATTERN, TierName::MAX_LENGTH, "name"),
     (EnvironmentName::PATTERN, EnvironmentName::MAX_LENGTH, "name"),
     (NamespaceName::PATTERN, NamespaceName::MAX_LENGTH, "name"),
     (ClusterName::PATTERN, ClusterName::MAX_LENGTH, "name"),
     (ServiceRef::PATTERN, ServiceRef::MAX_LENGTH, "reference to a service"),
+    (OutputName::PATTERN, OutputName::MAX_LENGTH, "output name"),
     (EnvName::PATTERN, EnvName::MAX_LENGTH, "environment variable name"),
     (LabelKey::PATTERN, LabelKey::MAX_LENGTH, "label key"),
 ];

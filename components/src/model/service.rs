@@ -21,6 +21,7 @@ use super::mesh::{CircuitBreaker, RateLimit};
 use super::name::{PhaseName, ServiceName, TierName};
 use super::needs::Needs;
 use super::number::number_type;
+use super::output::OutputRef;
 use super::port::{Port, PortOffset};
 use super::priority::Priority;
 use super::reference::ServiceRef;
@@ -113,6 +114,9 @@ pub struct Service {
     /// by whoever can read the file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<EnvName, String>,
+    /// More of them, each with an output of this stack (`cache_url`) or of another (`platform.cache_url`) as its value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_from: BTreeMap<EnvName, OutputRef>,
     /// What is run to its end before its pods are started or changed, by name: a migration. All of them run at once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jobs: BTreeMap<JobName, Job>,
@@ -166,6 +170,7 @@ impl Service {
             architectures: Vec::new(),
             run_as_user: None,
             env: BTreeMap::new(),
+            env_from: BTreeMap::new(),
             jobs: BTreeMap::new(),
             resources: None,
             autoscale: None,
@@ -202,6 +207,12 @@ impl Service {
     pub fn port_is_of_tier(&self) -> bool {
         let usual = self.component.as_ref().and_then(Component::usual_port);
         !self.is_outside() && usual != Some(self.port.get())
+    }
+
+    /// The scheme of an address at which clients speak to it, where one is known.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&'static str> {
+        self.component.as_ref().map_or(Some("http"), Component::scheme)
     }
 
     /// Whether it lies outside of the cluster, so that it has no pods.

@@ -9,6 +9,7 @@ use super::gateway::UrlPath;
 use super::health::HealthPort;
 use super::mesh::CircuitBreaker;
 use super::name::{EnvironmentName, NamespaceName, PhaseName, ServiceName, StackName, TierName};
+use super::output::{Output, OutputName};
 use super::ownership::Ownership;
 use super::port::{PortOffset, PortRange};
 use super::resources::Resources;
@@ -64,6 +65,9 @@ pub struct Stack {
     pub tiers: BTreeMap<TierName, Tier>,
     /// The services, by name.
     pub services: BTreeMap<ServiceName, Service>,
+    /// What the stack tells other stacks and people, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<OutputName, Output>,
     /// Rules that are not kept on purpose, each with its reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<Waiver>,
@@ -100,6 +104,7 @@ impl Stack {
             gpu_resources: Resources::gpu_server(),
             tiers: BTreeMap::new(),
             services: BTreeMap::new(),
+            outputs: BTreeMap::new(),
             waivers: Vec::new(),
             ownership: Ownership::default(),
         }

@@ -13,5 +13,6 @@ mod isolation;
 mod jobs;
 mod mesh;
 mod monitoring;
+mod outputs;
 mod pod_security;
 mod problems;

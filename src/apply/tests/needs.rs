@@ -9,7 +9,7 @@ use crate::apply::lanes::Lanes;
 fn need(name: &str, services: &[&str]) -> PlannedNeed {
     let needed = Needed::Definition { name: name.to_owned() };
     let services = services.iter().map(|service| (*service).to_owned()).collect();
-    PlannedNeed { id: needed.id("t"), need: Need { needed, within: None }, services }
+    PlannedNeed { id: needed.id("t"), need: Need { needed, within: None, stack: None }, services }
 }
 
 fn with(needs: Vec<PlannedNeed>, phases: Vec<(Order, Vec<Step>)>) -> Plan {

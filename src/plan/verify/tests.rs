@@ -35,7 +35,7 @@ fn id(number: u32) -> ResourceId {
 
 /// What two of the services wait for, one of these things together.
 fn needs() -> BTreeMap<String, Vec<Need>> {
-    let nodes = Need { needed: Needed::Nodes { label: "gpu".to_owned(), count: 2 }, within: None };
+    let nodes = Need { needed: Needed::Nodes { label: "gpu".to_owned(), count: 2 }, within: None, stack: None };
     let both = vec![needed("").need, nodes];
     BTreeMap::from([
         ("cache1".to_owned(), both.clone()),
@@ -47,7 +47,7 @@ fn needs() -> BTreeMap<String, Vec<Need>> {
 fn needed(service: &str) -> PlannedNeed {
     let needed = Needed::Definition { name: "queues.example.com".to_owned() };
     let id = needed.id("local");
-    PlannedNeed { id, need: Need { needed, within: None }, services: vec![service.to_owned()] }
+    PlannedNeed { id, need: Need { needed, within: None, stack: None }, services: vec![service.to_owned()] }
 }
 
 fn instance() -> Instance {
@@ -284,6 +284,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
         claims: Claims::default(),
         ownership: Ownership { fields: Vec::new(), adopt: adoptions(made) },
         needs: needs(),
+        outputs: Default::default(),
         notes: Vec::new(),
     };
     let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "Widget".to_owned() };
