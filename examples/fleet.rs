@@ -11,7 +11,9 @@
 
 use std::process::ExitCode;
 
-use strata::components::model::{BreakerFigures, BuildError, Priority, ServiceBuilder, Stack, StackBuilder};
+use strata::components::model::{
+    BreakerFigures, BuildError, Priority, ServiceBuilder, ServiceValue, Stack, StackBuilder,
+};
 
 fn main() -> anyhow::Result<ExitCode> {
     Ok(strata::run(&sophia()?))
@@ -73,6 +75,8 @@ pub(crate) fn sophia() -> Result<Stack, BuildError> {
     [core, business, development, infrastructure, experimental]
         .into_iter()
         .fold(stack, |stack, tier| tier(stack))
+        .output_of("orchestrator_url", "mcp_orchestrator", ServiceValue::Url)
+        .output_of("memory_url", "ai_memory", ServiceValue::Url)
         .build()
 }
 

@@ -128,6 +128,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "outputs",
+        &[
+            example("what the stack tells others", "strata outputs sophia -e production"),
+            example("one value, for a script", "strata outputs sophia -e production orchestrator_url"),
+        ],
+    ),
+    (
         "graph",
         &[
             example("for a Markdown page", "strata graph sophia -e production"),

@@ -30,6 +30,7 @@ pub mod init;
 mod interrupt;
 mod look;
 mod names;
+pub mod outputs;
 pub mod plan;
 mod progress;
 pub mod rbac;
@@ -120,6 +121,7 @@ enum Command {
     Rollback(rollback::Args),
     Graph(graph::Args),
     Reach(reach::Args),
+    Outputs(outputs::Args),
     Schema(schema::Args),
     Affected(affected::Args),
     Rbac(rbac::Args),
@@ -193,6 +195,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, program: Option<Progra
         Command::Rollback(args) => rollback::run(args, &context, &mut ui),
         Command::Graph(args) => graph::run(args, &context, &mut ui),
         Command::Reach(args) => reach::run(args, &context, &mut ui),
+        Command::Outputs(args) => outputs::run(args, &context, &mut ui),
         Command::Schema(args) => schema::run(args, &mut ui),
         Command::Affected(args) => affected::run(args, &context, &mut ui),
         Command::Rbac(args) => rbac::run(args, &context, &mut ui),

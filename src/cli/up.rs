@@ -216,11 +216,13 @@ impl Run<'_> {
         progress.end();
         let outcome = result?;
         let (code, took) = (code(&outcome), progress.elapsed());
-        let text = report::outcome::terminal(&plan, &outcome, took);
+        let mut text = report::outcome::terminal(&plan, &outcome, took);
+        let outputs = Some(&self.draft.desired.outputs).filter(|outputs| code == exit::OK && !outputs.is_empty());
+        text.extend(outputs.map(|outputs| format!("\n{}", report::outputs::terminal(outputs))));
         match self.args.output {
             Format::Terminal => ui.data(&text)?,
             Format::Json => {
-                self.events.tell(|| RunEvent::outcome(&outcome, code, took));
+                self.events.tell(|| RunEvent::outcome(&outcome, code, took).telling(outputs));
                 ui.status(text.trim_end());
             }
         }

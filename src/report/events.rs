@@ -5,12 +5,14 @@
 //! types are the published form and change by versions only: what the stages of the program tell each other is free to
 //! change. What time it is comes from outside.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strata_components::desired::{Instance, ResourceId};
+use strata_components::outputs::OutputHere;
 
 use super::clean::clean;
 use super::plan::why;
@@ -185,6 +187,9 @@ pub struct Ended {
     pub aborted: Option<String>,
     /// How long it took, in milliseconds.
     pub after_ms: u64,
+    /// What the stack tells others, by name, where it was brought up whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
 }
 
 /// A step that was done.
@@ -360,7 +365,18 @@ impl RunEvent {
             not_tried: outcome.not_tried.iter().map(not_tried).collect(),
             aborted: outcome.aborted.as_deref().map(line),
             after_ms: milliseconds(took),
+            outputs: BTreeMap::new(),
         }))
+    }
+
+    /// The same with the outputs of the stack that was brought up.
+    #[must_use]
+    pub fn telling(mut self, outputs: Option<&BTreeMap<String, OutputHere>>) -> Self {
+        if let Self::Outcome(ended) = &mut self {
+            let all = outputs.into_iter().flatten();
+            ended.outputs = all.map(|(name, output)| (name.clone(), output.value.clone())).collect();
+        }
+        self
     }
 
     /// The last line of a run that was not begun. `causes` begins with what went wrong; `findings` are told as far as

@@ -17,6 +17,7 @@ pub mod manifests;
 pub mod markdown;
 pub mod matrix;
 pub mod outcome;
+pub mod outputs;
 pub mod page;
 pub mod plan;
 pub mod ports;

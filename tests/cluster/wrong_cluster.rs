@@ -20,7 +20,7 @@ const FOUND: &str = "11111111-2222-3333-4444-555555555555";
 const MEANT: &str = "66666666-7777-8888-9999-000000000000";
 
 /// Each command that can be told a cluster, and how it is called so that it talks to one; none where it never does.
-const COMMANDS: [(&str, Option<&[&str]>); 13] = [
+const COMMANDS: [(&str, Option<&[&str]>); 14] = [
     ("check", Some(&["--live"])),
     ("plan", Some(&[])),
     ("up", Some(&["--yes"])),
@@ -33,6 +33,7 @@ const COMMANDS: [(&str, Option<&[&str]>); 13] = [
     ("rbac", Some(&["--role", "plan", "--live"])),
     ("render", None),
     ("graph", None),
+    ("outputs", None),
     ("reach", None),
 ];
 
