@@ -165,6 +165,8 @@ fn every_field_of_a_stack_is_described() {
             ("Components 5", "Storage"),
             ("Components 6", "SecretKey"),
             ("Components 7", "External"),
+            ("HAProxy", "Haproxy"),
+            ("HAProxy 2", "Front"),
             ("Autoscaling", "Autoscale"),
             ("Jobs", "Job"),
             ("Needs", "Needs"),

@@ -38,6 +38,7 @@ pub use crate::problem::{ComposeError, Problem};
 use crate::quota::gpu_quota;
 use crate::rolling::roll_with_config;
 use crate::spec::{Place, ServiceSpec};
+use crate::targets::targets;
 use crate::vertical_autoscaling::vertical_autoscaler;
 use crate::workload::deployment;
 
@@ -168,7 +169,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
     let mut building = Building { context, resources: Vec::new(), problems };
     building.foundation(&namespaces, &specs);
     for spec in &specs {
-        building.service(spec, &neighbours);
+        building.service(spec, &specs, &neighbours);
     }
     building.monitoring(&specs);
     let mut resources = building.resources;
@@ -242,6 +243,11 @@ impl Building<'_, '_> {
         }
     }
 
+    /// Notes what keeps a component from being made.
+    pub(crate) fn refuse(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+    }
+
     /// What everything else stands on.
     fn foundation(&mut self, namespaces: &[(String, String)], specs: &[ServiceSpec]) {
         let context = self.context;
@@ -277,7 +283,7 @@ impl Building<'_, '_> {
     }
 
     /// The objects of one service.
-    fn service(&mut self, spec: &ServiceSpec, neighbours: &Neighbours<'_>) {
+    fn service(&mut self, spec: &ServiceSpec, specs: &[ServiceSpec], neighbours: &Neighbours<'_>) {
         let (context, owner) = (self.context, Owner::Service(spec));
         if let Some(Component::External(external)) = &spec.component {
             self.add(owner, "service", external_name(spec, external));
@@ -297,6 +303,10 @@ impl Building<'_, '_> {
             Some(Component::Redis(redis)) => self.redis(spec, redis),
             Some(Component::Postgresql(postgresql)) => self.postgresql(spec, postgresql),
             Some(Component::Weaviate(weaviate)) => self.weaviate(spec, weaviate),
+            Some(Component::Haproxy(haproxy)) => {
+                self.haproxy(spec, haproxy, &targets(context, spec, specs, neighbours));
+                self.add_any(owner, "autoscaler", autoscaler(spec));
+            }
             Some(Component::External(_)) => {}
         }
         self.add_any(owner, "disruption-budget", disruption_budget(context, spec));
@@ -347,7 +357,7 @@ impl Building<'_, '_> {
         let Some(settings) = &context.environment.monitoring else { return };
         let dashboards = Dashboards::new().map_err(|problem| self.problems.push(problem)).ok();
         for tier in context.stack.tiers.keys() {
-            let services: Vec<_> = specs.iter().filter(|spec| spec.is_server() && spec.tier == *tier).collect();
+            let services: Vec<_> = specs.iter().filter(|spec| spec.gives_metrics() && spec.tier == *tier).collect();
             let Some(first) = services.first() else { continue };
             let watched = Watched { tier, namespace: &first.namespace, services: &services };
             let words = format!("How the tier {tier} is watched");
@@ -390,6 +400,7 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
         if spec.health_port != spec.port {
             claims.ports.push(port(spec.health_port, PortUse::Health));
         }
+        claims.ports.extend(spec.fronts.iter().map(|front| port(*front, PortUse::Further)));
         // What lies outside is reached by a way out, and is no pod that asks anything of a node.
         let inside = |to: &&ServiceRef| !context.service(to).is_some_and(Service::is_outside);
         claims.edges.extend(

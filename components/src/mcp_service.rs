@@ -4,6 +4,7 @@
 use k8s_openapi::api::core::v1::{Service, ServiceAccount, ServicePort, ServiceSpec as ServiceFields};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::configured::COMPONENT_PORT;
 use crate::context::{Context, named};
 use crate::mesh::ambient;
 use crate::spec::ServiceSpec;
@@ -20,9 +21,13 @@ impl ServiceSpec {
         [(PROTOCOL_PORT, self.port.get().into())].into_iter().chain(health).collect()
     }
 
-    /// The name of the port that answers probes.
+    /// The name of the port that answers probes, and has its figures.
     pub(crate) fn probe_port(&self) -> &'static str {
-        if self.health_port == self.port { PROTOCOL_PORT } else { HEALTH_PORT }
+        match &self.component {
+            Some(_) => COMPONENT_PORT,
+            None if self.health_port == self.port => PROTOCOL_PORT,
+            None => HEALTH_PORT,
+        }
     }
 }
 

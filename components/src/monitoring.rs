@@ -1,4 +1,4 @@
-//! How a tier is watched: which services it has, and a ServiceMonitor that has its servers scraped, for the Prometheus
+//! How a tier is watched: which services it has, and a ServiceMonitor that has them scraped, for the Prometheus
 //! operator.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
+use crate::configured::{COMPONENT_METRICS, COMPONENT_PORT};
 use crate::context::{Context, NAME_LABEL, TIER_LABEL, named};
 use crate::custom::{Custom, custom_kind};
 use crate::desired::INSTANCE_LABEL;
@@ -96,7 +97,10 @@ pub(crate) fn service_monitor(
         let keep = Relabeling { action: "keep", source_labels: ["__meta_kubernetes_service_name"], regex };
         Endpoint {
             port,
-            path: context.stack.metrics_path.to_string(),
+            path: match port {
+                COMPONENT_PORT => COMPONENT_METRICS.to_owned(),
+                _ => context.stack.metrics_path.to_string(),
+            },
             interval: settings.interval.to_string(),
             relabelings: (ports.len() > 1).then_some(keep).into_iter().collect(),
         }

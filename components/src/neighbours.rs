@@ -89,7 +89,8 @@ impl<'a> Neighbours<'a> {
         format!("{}/{service}", self.stack)
     }
 
-    fn find(&self, reference: &ServiceRef) -> Option<&Neighbour> {
+    /// The service that a reference names, where it is called or calls.
+    pub(crate) fn find(&self, reference: &ServiceRef) -> Option<&Neighbour> {
         match reference.stack() {
             Some(_) => self.known.get(reference.as_str()),
             None => self.known.get(&self.full_name(reference.service())),
@@ -133,7 +134,9 @@ fn of_other(context: &Context<'_>, other: &Stack, name: &ServiceName, service: &
     let namespace = environment.namespace_of(other, other.tiers.get_key_value(&service.tier)?).here;
     let (object_name, offset) = (service.object_name(name), service.offset(environment.port_offset));
     let further = service.component.iter().flat_map(Component::further_ports).map(|(_, port)| port);
-    let ports = [service.port].into_iter().chain(further).map(|port| port.plus(offset)).collect::<Option<_>>()?;
+    let fronts = service.fronts(other).map(|(_, front)| front.port);
+    let ports =
+        [service.port].into_iter().chain(further).chain(fronts).map(|port| port.plus(offset)).collect::<Option<_>>()?;
     Some(Neighbour {
         labels: selector_labels(&object_name, &instance),
         jobs: (!service.jobs.is_empty()).then(|| job_labels(&object_name, &instance)),

@@ -129,6 +129,22 @@ pub enum Problem {
         /// Whether it is the environment that names it.
         in_environment: bool,
     },
+    /// A service that a component says something of, and does not depend on.
+    #[error("{path}: {service} does not depend on {named}")]
+    NotBehind {
+        /// Where it is said.
+        path: String,
+        /// Who says it.
+        service: ServiceName,
+        /// Of whom.
+        named: ServiceName,
+    },
+    /// Weights without the balance that follows them, or that without weights.
+    #[error("{path}: `balance: weighted` and `weights` go together")]
+    Weights {
+        /// Where the balance stands.
+        path: String,
+    },
     /// An environment variable that the platform sets.
     #[error("service {service} sets {variable}, which the platform sets itself")]
     PlatformVariable {
@@ -238,6 +254,12 @@ pub enum Problem {
     },
 }
 
+/// An error and its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
 impl Problem {
     /// The value in the stack's model that is at fault, such as `services.gong.port`; nothing where the environment,
     /// or no single value, is.
@@ -259,7 +281,10 @@ impl Problem {
                 Some(format!("services.{service}.{field}"))
             }
             Self::JobName { service, job, .. } => Some(format!("services.{service}.jobs.{job}")),
-            Self::Unenforceable { path, .. } | Self::TooShort { path, .. } => Some(path.clone()),
+            Self::Unenforceable { path, .. }
+            | Self::TooShort { path, .. }
+            | Self::NotBehind { path, .. }
+            | Self::Weights { path } => Some(path.clone()),
             Self::NoKubeApi { service } => Some(format!("services.{service}.egress")),
             Self::UnknownNeighbour { service, .. } => Some(format!("services.{service}.depends_on")),
             Self::StackRefused { .. }

@@ -11,7 +11,7 @@ use crate::model::{
     Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
-use crate::{postgresql, redis, weaviate};
+use crate::{haproxy, postgresql, redis, weaviate};
 
 /// The environment variables that the platform sets in every container.
 pub(crate) const PLATFORM_VARIABLES: [&str; 5] =
@@ -34,6 +34,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) egress: BTreeSet<Egress>,
     /// After the environment's offset.
     pub(crate) port: Port,
+    /// The ports that it answers on for the services that it stands in front of, after the environment's offset.
+    pub(crate) fronts: Vec<Port>,
     /// After the environment's offset; the same as `port` where health is served there.
     pub(crate) health_port: Port,
     /// The ports it answers on beside `port`, by name, after the environment's offset.
@@ -123,8 +125,8 @@ impl ServiceSpec {
         }
 
         let critical = service.critical.unwrap_or(tier.critical);
-        // A component has the one pod that it can have.
-        let raised = critical && service.component.is_none();
+        // What keeps data has the one pod that it can have.
+        let raised = critical && service.component.as_ref().is_none_or(Component::has_many_pods);
         let size = size(name, service, raised, changed, environment).map_err(|problem| problems.push(problem)).ok();
 
         let mut env = outputs;
@@ -167,6 +169,7 @@ impl ServiceSpec {
                 .unwrap_or_default(),
             egress: egress.iter().copied().chain(ways_out).collect(),
             port,
+            fronts: service.fronts(stack).filter_map(|(_, front)| front.port.plus(offset)).collect(),
             health_port,
             further_ports,
             health_path: service.health_path.clone().unwrap_or_else(|| stack.health_path.clone()),
@@ -196,7 +199,8 @@ impl ServiceSpec {
 
     /// Every port that others call it on, its own first.
     pub(crate) fn called_on(&self) -> Vec<Port> {
-        [self.port].into_iter().chain(self.further_ports.iter().map(|(_, port)| *port)).collect()
+        let further = self.further_ports.iter().map(|(_, port)| *port);
+        [self.port].into_iter().chain(further).chain(self.fronts.iter().copied()).collect()
     }
 
     /// The name of what all its jobs have in common, where it has any: `ai-memory-jobs`.
@@ -212,6 +216,16 @@ impl ServiceSpec {
     /// Whether it is an MCP server, which speaks HTTP, serves its health and can have any number of pods.
     pub(crate) fn is_server(&self) -> bool {
         self.component.is_none()
+    }
+
+    /// Whether it has figures for Prometheus on the port that answers its probes.
+    pub(crate) fn gives_metrics(&self) -> bool {
+        self.is_server() || self.component.as_ref().is_some_and(Component::has_many_pods)
+    }
+
+    /// Whether its pods are those of a StatefulSet: they keep data.
+    pub(crate) fn is_store(&self) -> bool {
+        self.component.as_ref().is_some_and(|component| !component.has_many_pods()) && !self.is_outside()
     }
 
     /// Whether it lies outside of the cluster, so that it has no pods.
@@ -238,10 +252,9 @@ fn usual_image(service: &Service, name: &ServiceName, environment: &Environment)
 
 /// The fields that a service names and that its component cannot follow.
 fn idle(service: &Service) -> Vec<&'static str> {
+    let of_many = [("replicas", service.replicas.get() > 1), ("autoscale", service.autoscale.is_some())];
     let of_a_server = [
-        ("replicas", service.replicas.get() > 1),
         ("gpu", service.gpu.get() > 0),
-        ("autoscale", service.autoscale.is_some()),
         ("gateway", service.gateway.is_some()),
         ("sessions", service.sessions),
         ("circuit_breaker", service.circuit_breaker.is_some()),
@@ -262,17 +275,21 @@ fn idle(service: &Service) -> Vec<&'static str> {
         ("ready_within", service.ready_within.is_some()),
         ("availability", service.availability.is_some()),
     ];
+    let many = of_many.into_iter().filter(|_| has_one_pod(service));
     let server = of_a_server.into_iter().filter(|_| service.component.is_some());
     let pods = of_pods.into_iter().filter(|_| service.is_outside());
-    server.chain(pods).filter(|(_, named)| *named).map(|(field, _)| field).collect()
+    many.chain(server).chain(pods).filter(|(_, named)| *named).map(|(field, _)| field).collect()
+}
+
+/// Whether it is a component of which there is one pod at most.
+fn has_one_pod(service: &Service) -> bool {
+    service.component.as_ref().is_some_and(|component| !component.has_many_pods())
 }
 
 /// The same of what an environment changes about it.
 fn idle_here(service: &Service, changed: &ServiceOverride) -> Vec<&'static str> {
-    let of_a_server = [
-        ("replicas", changed.replicas.is_some_and(|replicas| replicas.get() > 1)),
-        ("gpu", changed.gpu.is_some_and(|count| count.get() > 0)),
-    ];
+    let of_many = [("replicas", changed.replicas.is_some_and(|replicas| replicas.get() > 1))];
+    let of_a_server = [("gpu", changed.gpu.is_some_and(|count| count.get() > 0))];
     let of_pods = [
         ("image", changed.image.is_some()),
         ("resources", changed.resources.is_some()),
@@ -280,7 +297,8 @@ fn idle_here(service: &Service, changed: &ServiceOverride) -> Vec<&'static str> 
         ("egress", changed.egress.is_some()),
     ];
     let pods = of_pods.into_iter().filter(|_| service.is_outside());
-    of_a_server.into_iter().chain(pods).filter(|(_, named)| *named).map(|(field, _)| field).collect()
+    let many = of_many.into_iter().filter(|_| has_one_pod(service));
+    many.chain(of_a_server).chain(pods).filter(|(_, named)| *named).map(|(field, _)| field).collect()
 }
 
 fn nature(service: &Service) -> Option<Nature> {
@@ -288,6 +306,7 @@ fn nature(service: &Service) -> Option<Nature> {
         Component::Redis(_) => Some(Nature { image: redis::IMAGE, user: redis::USER }),
         Component::Postgresql(_) => Some(Nature { image: postgresql::IMAGE, user: postgresql::USER }),
         Component::Weaviate(_) => Some(Nature { image: weaviate::IMAGE, user: weaviate::USER }),
+        Component::Haproxy(_) => Some(Nature { image: haproxy::IMAGE, user: haproxy::USER }),
         Component::External(_) => None,
     }
 }

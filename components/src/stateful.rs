@@ -199,7 +199,8 @@ pub(crate) fn config_map(spec: &ServiceSpec, store: &Store) -> Option<ConfigMap>
     })
 }
 
-fn config_name(spec: &ServiceSpec) -> String {
+/// What the ConfigMap with the configuration of a service is called.
+pub(crate) fn config_name(spec: &ServiceSpec) -> String {
     format!("{}-config", spec.object_name())
 }
 

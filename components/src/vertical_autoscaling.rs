@@ -89,7 +89,7 @@ pub(crate) fn vertical_autoscaler(
         spec: VerticalPodAutoscalerSpec {
             target_ref: Target {
                 api_version: "apps/v1",
-                kind: if spec.is_server() { "Deployment" } else { "StatefulSet" },
+                kind: if spec.is_store() { "StatefulSet" } else { "Deployment" },
                 name: spec.object_name(),
             },
             update_policy: UpdatePolicy { update_mode: if acts { "Initial" } else { "Off" } },

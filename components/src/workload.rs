@@ -36,7 +36,18 @@ const STARTUP_PERIOD_SECONDS: u64 = 2;
 /// is written only where a slow start needs more.
 const USUAL_PROGRESS_SECONDS: u64 = 600;
 
+/// The pods of an MCP server.
 pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deployment {
+    deployment_of(context, spec, container(spec), Vec::new())
+}
+
+/// Pods with one container, and volumes beside the one that it can write to.
+pub(crate) fn deployment_of(
+    context: &Context<'_>,
+    spec: &ServiceSpec,
+    container: Container,
+    volumes: Vec<Volume>,
+) -> Deployment {
     // Starting, and as long again for pulling the image and being placed.
     let starting = spec.startup_limit.seconds_rounded_up() * 2;
     let progress = starting.max(spec.ready_within.map_or(0, Duration::seconds_rounded_up));
@@ -51,10 +62,7 @@ pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deploymen
             strategy: Some(strategy(spec)),
             progress_deadline_seconds: (progress > USUAL_PROGRESS_SECONDS)
                 .then(|| i32::try_from(progress).unwrap_or(i32::MAX)),
-            template: PodTemplateSpec {
-                metadata: Some(template),
-                spec: Some(pod(context, spec, container(spec), Vec::new())),
-            },
+            template: PodTemplateSpec { metadata: Some(template), spec: Some(pod(context, spec, container, volumes)) },
             ..DeploymentSpec::default()
         }),
         status: None,

@@ -170,6 +170,18 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
                 .path(path.clone())
                 .help("write a longer time".to_owned()),
         ),
+        Problem::NotBehind { path, .. } => Some(
+            Finding::new(&rules::NOT_BEHIND, problem.to_string())
+                .at(places.stack_key(path))
+                .path(path.clone())
+                .help("add it to `depends_on`, or take this out".to_owned()),
+        ),
+        Problem::Weights { path } => Some(
+            Finding::new(&rules::AT_ODDS, problem.to_string())
+                .at(places.stack_key(path))
+                .path(path.clone())
+                .help("name both or neither".to_owned()),
+        ),
         Problem::LongName { .. } => {
             let at = places.stack_value("stack");
             found(&rules::NAME_TOO_LONG, "stack".to_owned(), at, "shorten the name of stack, environment or --instance")

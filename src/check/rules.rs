@@ -64,6 +64,13 @@ rules! {
         "A store has one pod and does not speak HTTP, and what lies outside of the cluster has no pods: a field about \
          more than that would change nothing.",
         "Take the field out, or make the service an MCP server by taking out `component`.";
+    NOT_BEHIND = "S-components-002" Error, "a component names a service that it does not depend on",
+        "A component works on the services that it depends on, and on no other: what is said of another would change \
+         nothing.",
+        "Add the service to `depends_on` of the component, or take out what is said of it.";
+    AT_ODDS = "S-components-003" Error, "settings of a component are at odds with each other",
+        "Each of them means something only with the other, or rules it out.",
+        "Change one of them as the message says.";
     CYCLE = "S-deps-001" Error, "services wait for each other",
         "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
         "Remove one of the dependencies on the path that is shown.";

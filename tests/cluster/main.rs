@@ -6,6 +6,7 @@
 
 mod applying_faults;
 mod autoscaler;
+mod balanced;
 mod chosen;
 mod config_rolls;
 mod critical_path;
@@ -24,6 +25,7 @@ mod killed;
 mod kubectl;
 mod lock;
 mod needs;
+mod network;
 mod not_created;
 mod order;
 mod ownership;
@@ -103,6 +105,7 @@ macro_rules! stories {
 
 stories! {
     autoscaler,
+    balanced,
     chosen,
     custom,
     immutable,
@@ -154,6 +157,31 @@ mod whole_fleet {
     #[test]
     fn testing() {
         story("sophia-testing", "testing");
+    }
+}
+
+/// The same of the network for MCP servers.
+mod whole_network {
+    use super::network::story;
+
+    #[test]
+    fn production() {
+        story("mcp-network-production", "production");
+    }
+
+    #[test]
+    fn staging() {
+        story("mcp-network-staging", "staging");
+    }
+
+    #[test]
+    fn development() {
+        story("mcp-network-development", "development");
+    }
+
+    #[test]
+    fn testing() {
+        story("mcp-network-testing", "testing");
     }
 }
 

@@ -33,6 +33,11 @@ fn names() {
     stack("job-name", 4, MAIL, taken);
     let outside = "mail: {tier: back, port: 9001, replicas: 2, component: {external: {host: mail.example.com}}}";
     stack("idle-field", 4, MAIL, outside);
+    let before = |haproxy: &str| {
+        format!("mail: {{tier: back, port: 9001, depends_on: [cart], component: {{haproxy: {{services: {haproxy}}}}}}}")
+    };
+    stack("not-behind", 4, MAIL, &before("{web: {}}"));
+    stack("at-odds", 4, MAIL, &before("{cart: {balance: weighted}}"));
     stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
 }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::egress::AddressRange;
 use super::gateway::{HostName, ObjectName};
+use super::haproxy::Haproxy;
 use super::number::number_type;
 use super::port::Port;
 use super::quantity::Memory;
@@ -190,6 +191,8 @@ pub enum Component {
     Weaviate(Weaviate),
     /// Something outside of the cluster.
     External(External),
+    /// An HAProxy in front of the services that it depends on.
+    Haproxy(Haproxy),
 }
 
 impl Component {
@@ -201,7 +204,23 @@ impl Component {
             Self::Redis(_) => Some(6379),
             Self::Postgresql(_) => Some(5432),
             Self::Weaviate(_) => Some(8080),
-            Self::External(_) => None,
+            Self::External(_) | Self::Haproxy(_) => None,
+        }
+    }
+
+    /// Whether it keeps nothing of its own, so that any number of its pods can stand side by side.
+    #[must_use]
+    pub const fn has_many_pods(&self) -> bool {
+        matches!(self, Self::Haproxy(_))
+    }
+
+    /// The path on its port that tells whether it is well, where it speaks HTTP.
+    #[must_use]
+    pub const fn health_path(&self) -> Option<&'static str> {
+        match self {
+            Self::Redis(_) | Self::Postgresql(_) | Self::External(_) => None,
+            Self::Weaviate(_) => Some("/v1/.well-known/ready"),
+            Self::Haproxy(_) => Some(Haproxy::HEALTH),
         }
     }
 
@@ -210,7 +229,7 @@ impl Component {
     pub fn further_ports(&self) -> Vec<(&'static str, Port)> {
         match self {
             Self::Weaviate(weaviate) => vec![("grpc", weaviate.grpc_port)],
-            Self::Redis(_) | Self::Postgresql(_) | Self::External(_) => Vec::new(),
+            Self::Redis(_) | Self::Postgresql(_) | Self::External(_) | Self::Haproxy(_) => Vec::new(),
         }
     }
 
@@ -220,7 +239,7 @@ impl Component {
         match self {
             Self::Redis(_) => Some("redis"),
             Self::Postgresql(_) => Some("postgresql"),
-            Self::Weaviate(_) => Some("http"),
+            Self::Weaviate(_) | Self::Haproxy(_) => Some("http"),
             Self::External(_) => None,
         }
     }
@@ -233,6 +252,7 @@ impl Component {
             Self::Postgresql(_) => "postgresql",
             Self::Weaviate(_) => "weaviate",
             Self::External(_) => "external",
+            Self::Haproxy(_) => "haproxy",
         }
     }
 }
@@ -242,6 +262,7 @@ impl Component {
 #[serde(deny_unknown_fields, rename = "Component")]
 #[schemars(extend("oneOf" = [
     {"required": ["redis"]}, {"required": ["postgresql"]}, {"required": ["weaviate"]}, {"required": ["external"]},
+    {"required": ["haproxy"]},
 ]))]
 struct ComponentFields {
     /// A Redis of one pod.
@@ -256,23 +277,27 @@ struct ComponentFields {
     /// Something outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     external: Option<External>,
+    /// An HAProxy in front of the services that it depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    haproxy: Option<Haproxy>,
 }
 
 /// A component of no kind, or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a component is exactly one of `redis`, `postgresql`, `weaviate` and `external`: name one")]
+#[error("a component is exactly one of `redis`, `postgresql`, `weaviate`, `external` and `haproxy`: name one")]
 pub struct ComponentError;
 
 impl TryFrom<ComponentFields> for Component {
     type Error = ComponentError;
 
     fn try_from(fields: ComponentFields) -> Result<Self, Self::Error> {
-        let ComponentFields { redis, postgresql, weaviate, external } = fields;
+        let ComponentFields { redis, postgresql, weaviate, external, haproxy } = fields;
         let kinds = [
             redis.map(Self::Redis),
             postgresql.map(Self::Postgresql),
             weaviate.map(Self::Weaviate),
             external.map(Self::External),
+            haproxy.map(Self::Haproxy),
         ];
         let mut kinds = kinds.into_iter().flatten();
         match (kinds.next(), kinds.next()) {
@@ -289,6 +314,7 @@ impl From<Component> for ComponentFields {
             Component::Postgresql(postgresql) => Self { postgresql: Some(postgresql), ..Self::default() },
             Component::Weaviate(weaviate) => Self { weaviate: Some(weaviate), ..Self::default() },
             Component::External(external) => Self { external: Some(external), ..Self::default() },
+            Component::Haproxy(haproxy) => Self { haproxy: Some(haproxy), ..Self::default() },
         }
     }
 }

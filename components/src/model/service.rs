@@ -1,6 +1,6 @@
 //! A service: one MCP server, or what stands in the place of one, and all that a stack says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ use super::priority::Priority;
 use super::reference::ServiceRef;
 use super::replicas::Replicas;
 use super::resources::Resources;
+use super::stack::Stack;
 
 number_type! {
     /// The numeric user that a container runs as. Never 0: Pod Security's restricted standard forbids root.
@@ -213,6 +214,14 @@ impl Service {
     #[must_use]
     pub fn scheme(&self) -> Option<&'static str> {
         self.component.as_ref().map_or(Some("http"), Component::scheme)
+    }
+
+    /// The services of its own `stack` that it stands in front of, each on the port of that service.
+    pub fn fronts<'a>(&'a self, stack: &'a Stack) -> impl Iterator<Item = (&'a ServiceName, &'a Service)> {
+        let in_front = matches!(self.component, Some(Component::Haproxy(_)));
+        let named: BTreeSet<&str> = self.depends_on.iter().filter_map(|one| one.within(&stack.stack)).collect();
+        let services = named.into_iter().filter_map(|name| stack.services.get_key_value(name));
+        services.filter(move |(_, service)| in_front && !service.is_outside())
     }
 
     /// Whether it lies outside of the cluster, so that it has no pods.

@@ -263,8 +263,8 @@ fn a_component_is_of_one_kind() {
         let component: Result<strata_components::model::Component, _> = serde_json::from_value(component);
         component.map_err(|error| error.to_string())
     };
-    let said =
-        Err("a component is exactly one of `redis`, `postgresql`, `weaviate` and `external`: name one".to_owned());
+    let kinds = "`redis`, `postgresql`, `weaviate`, `external` and `haproxy`";
+    let said = Err(format!("a component is exactly one of {kinds}: name one"));
     assert_eq!(of(json!({})), said);
     let mut both = redis();
     both["external"] = json!({"host": "example.com"});

@@ -8,6 +8,7 @@ mod determinism;
 mod figures;
 mod files;
 mod fleet;
+mod fronts;
 mod invariants;
 mod isolation;
 mod jobs;

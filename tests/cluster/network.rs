@@ -1,0 +1,11 @@
+//! The whole of mcp-network, up from nothing and down again.
+
+use super::support::Story;
+
+pub(crate) fn story(name: &'static str, environment: &'static str) {
+    let mut story = Story::shipped(name, "mcp-network", environment);
+    story.up("--cluster embedded");
+    story.succeed("status", "--cluster embedded");
+    story.succeed("destroy", "--yes --quiet --cluster embedded");
+    story.end();
+}
