@@ -167,6 +167,7 @@ fn every_field_of_a_stack_is_described() {
             ("Components 7", "External"),
             ("HAProxy", "Haproxy"),
             ("HAProxy 2", "Front"),
+            ("Backups", "Backup"),
             ("Autoscaling", "Autoscale"),
             ("Jobs", "Job"),
             ("Needs", "Needs"),

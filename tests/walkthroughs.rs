@@ -42,6 +42,15 @@ fn what_kubectl_or_helm_made_is_taken_over() {
 }
 
 #[test]
+fn a_store_is_copied_and_restored() {
+    if !has_kubectl() {
+        let _ = writeln!(stderr(), "walkthroughs: kubectl is not on this machine, so nothing is restored");
+        return;
+    }
+    carry_out("docs/how-to/back-up-and-restore.md", &[]);
+}
+
+#[test]
 fn review_in_ci() {
     carry_out("docs/how-to/review-in-ci.md", &[]);
 }

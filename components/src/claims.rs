@@ -13,6 +13,9 @@ pub struct Claims {
     /// What is connected to outside the fleet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressClaim>,
+    /// What makes copies of stores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backups: Vec<BackupClaim>,
     /// How much of the time services have to answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub availability: Vec<AvailabilityClaim>,
@@ -70,6 +73,13 @@ pub struct EgressClaim {
     pub service: String,
     /// Where to, as the files write it: `internet:443`, `203.0.113.0/24:5432`, `kube-api`.
     pub to: String,
+}
+
+/// Pods that are run for a store now and then, and connect to it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BackupClaim {
+    /// The store.
+    pub service: String,
 }
 
 /// A share of time in which a service has to answer.

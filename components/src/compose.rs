@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::alerts::prometheus_rule;
 use crate::autoscaling::autoscaler;
 use crate::availability::disruption_budget;
-use crate::claims::{AvailabilityClaim, Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
+use crate::claims::{AvailabilityClaim, BackupClaim, Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
 use crate::context::{Context, LONGEST_NAME, Owner};
 use crate::dashboard::Dashboards;
 use crate::desired::{Desired, Instance, Phase, Resource};
@@ -99,7 +99,7 @@ pub fn compose_among(
         suffix: suffix.map(str::to_owned),
     };
     if instance.name().len() > LONGEST_NAME {
-        problems.push(Problem::LongName { what: "instance".to_owned(), name: instance.name() });
+        problems.push(Problem::LongName { what: "instance".to_owned(), name: instance.name(), most: LONGEST_NAME });
     }
     let context = Context { stack, environment, instance: &instance, target, others };
     let composed = schedule(stack)
@@ -408,6 +408,7 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
         );
         let ways = spec.egress.iter();
         claims.egress.extend(ways.map(|to| EgressClaim { service: name.clone(), to: to.to_string() }));
+        claims.backups.extend(spec.backup().map(|_| BackupClaim { service: name.clone() }));
         let target = spec.availability.iter();
         claims
             .availability
@@ -429,6 +430,7 @@ fn claims(context: &Context<'_>, specs: &[ServiceSpec]) -> Claims {
     claims.ports.sort();
     claims.edges.sort();
     claims.egress.sort();
+    claims.backups.sort();
     claims.availability.sort();
     claims.compute.sort();
     claims

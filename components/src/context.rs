@@ -38,6 +38,9 @@ pub const DESCRIPTION_ANNOTATION: &str = "kubernetes.io/description";
 /// The longest name of an object, a label of the domain name system (RFC 1035), and the longest label value.
 pub const LONGEST_NAME: usize = 63;
 
+/// The longest name of a CronJob: what it starts has eleven characters more.
+const LONGEST_CRON_JOB: usize = LONGEST_NAME - 11;
+
 /// One deployment of a stack.
 pub(crate) struct Context<'a> {
     pub(crate) stack: &'a Stack,
@@ -169,8 +172,9 @@ impl Context<'_> {
             namespace: metadata.namespace.clone(),
             name: metadata.name.clone().unwrap_or_default(),
         };
-        if id.name.len() > LONGEST_NAME {
-            return Err(Problem::LongName { what: id.kind.kind, name: id.name });
+        let most = if id.kind.kind == "CronJob" { LONGEST_CRON_JOB } else { LONGEST_NAME };
+        if id.name.len() > most {
+            return Err(Problem::LongName { what: id.kind.kind, name: id.name, most });
         }
         let mut manifest = serde_json::to_value(&object)
             .map_err(|error| Problem::Unwritable { object: id.to_string(), reason: error.to_string() })?;
@@ -187,6 +191,12 @@ pub(crate) fn selector_labels(object_name: &str, instance: &Instance) -> BTreeMa
 /// The labels that select the pods of all jobs of the service whose objects are called `object_name`, in an instance.
 pub(crate) fn job_labels(object_name: &str, instance: &Instance) -> BTreeMap<String, String> {
     labels([(JOB_OF_LABEL, object_name.to_owned()), (INSTANCE_LABEL, instance.name())])
+}
+
+/// The labels that select the pods of the backup of the store whose objects are called `object_name`, in an instance. No
+/// service and no job is called so: their names have no dot.
+pub(crate) fn backup_labels(object_name: &str, instance: &Instance) -> BTreeMap<String, String> {
+    selector_labels(&format!("{object_name}.backup"), instance)
 }
 
 /// Metadata with a name, in a namespace or none.

@@ -17,7 +17,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::context::{Context, job_labels, named};
+use crate::context::{Context, backup_labels, job_labels, named};
 use crate::mesh::{ambient, sidecar};
 use crate::model::egress::{left_out, public};
 use crate::model::{AddressRange, Egress, Peer, Port};
@@ -69,6 +69,11 @@ pub(crate) fn service_policy(context: &Context<'_>, spec: &ServiceSpec, neighbou
     if !callers.is_empty() {
         ingress.push(come_in(callers, between(context, &spec.called_on())));
     }
+    if spec.backup().is_some() {
+        let copying = labelled(backup_labels(&spec.object_name(), context.instance));
+        let peer = NetworkPolicyPeer { pod_selector: Some(copying), ..NetworkPolicyPeer::default() };
+        ingress.push(come_in(vec![peer], between(context, &[spec.port])));
+    }
     if let Some(settings) = context.environment.gateway.as_ref().filter(|_| spec.gateway.is_some()) {
         ingress.push(come_in(vec![pods(&settings.controller)], plain(spec.port)));
     }
@@ -92,6 +97,14 @@ pub(crate) fn jobs_policy(
     let selector = labelled(job_labels(&spec.object_name(), context.instance));
     let rules = (Vec::new(), ways_out(context, spec, neighbours));
     Some(policy(&name, &spec.namespace, selector, rules, &["Ingress", "Egress"]))
+}
+
+/// What the pods of a store's backup may do: call the store. Nobody calls them.
+pub(crate) fn backup_policy(context: &Context<'_>, spec: &ServiceSpec) -> NetworkPolicy {
+    let selector = labelled(backup_labels(&spec.object_name(), context.instance));
+    let store = NetworkPolicyPeer { pod_selector: Some(context.selector(spec)), ..NetworkPolicyPeer::default() };
+    let rules = (Vec::new(), vec![go_out(vec![store], between(context, &[spec.port]))]);
+    policy(&spec.backup_name(), &spec.namespace, selector, rules, &["Ingress", "Egress"])
 }
 
 /// What a service calls, in the fleet and outside.

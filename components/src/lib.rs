@@ -9,6 +9,7 @@
 mod alerts;
 mod autoscaling;
 mod availability;
+mod backup;
 pub mod claims;
 pub mod compose;
 mod configured;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::compose::Problem;
-use crate::context::{Context, job_labels, named};
+use crate::context::{Context, backup_labels, job_labels, named};
 use crate::custom::{Custom, custom_kind};
 use crate::model::{CircuitBreaker, Mesh, MeshMode, RateLimit};
 use crate::neighbours::Neighbours;
@@ -297,8 +297,14 @@ pub(crate) fn authorization(
     context.environment.mesh.as_ref()?;
     let to = |ports: Vec<String>| [AccessTo { operation: AccessOperation { ports } }];
     let callers = neighbours.callers(spec);
-    let principals: Vec<_> =
-        callers.map(|caller| format!("{TRUST_DOMAIN}/ns/{}/sa/{}", caller.namespace, caller.object_name)).collect();
+    let principal = |namespace: &str, account: &str| format!("{TRUST_DOMAIN}/ns/{namespace}/sa/{account}");
+    let principals: Vec<_> = callers.map(|caller| principal(&caller.namespace, &caller.object_name)).collect();
+    let copied = spec.backup().map(|_| AccessRule {
+        from: Some([AccessFrom {
+            source: AccessSource { principals: vec![principal(&spec.namespace, &spec.backup_name())] },
+        }]),
+        to: to(vec![spec.port.to_string()]),
+    });
     let called = (!principals.is_empty()).then(|| AccessRule {
         from: Some([AccessFrom { source: AccessSource { principals } }]),
         to: to(spec.called_on().iter().map(ToString::to_string).collect()),
@@ -309,21 +315,36 @@ pub(crate) fn authorization(
         spec: AuthorizationPolicySpec {
             selector: WorkloadSelector { match_labels: context.selector_labels(spec) },
             action: "ALLOW",
-            rules: called.into_iter().chain(open).collect(),
+            rules: called.into_iter().chain(copied).chain(open).collect(),
         },
     })
 }
 
 /// Who may call the pods of a service's jobs: nobody.
 pub(crate) fn jobs_authorization(context: &Context<'_>, spec: &ServiceSpec) -> Option<Custom<AuthorizationPolicySpec>> {
+    nobody(context, spec, spec.jobs_name()?, job_labels(&spec.object_name(), context.instance))
+}
+
+/// Who may call the pods of a store's backup: nobody.
+pub(crate) fn backup_authorization(
+    context: &Context<'_>,
+    spec: &ServiceSpec,
+) -> Option<Custom<AuthorizationPolicySpec>> {
+    nobody(context, spec, spec.backup_name(), backup_labels(&spec.object_name(), context.instance))
+}
+
+/// A policy by which nobody may call the pods with these labels.
+fn nobody(
+    context: &Context<'_>,
+    spec: &ServiceSpec,
+    name: String,
+    match_labels: BTreeMap<String, String>,
+) -> Option<Custom<AuthorizationPolicySpec>> {
     context.environment.mesh.as_ref()?;
+    let selector = WorkloadSelector { match_labels };
     Some(Custom {
-        metadata: named(spec.jobs_name()?, Some(&spec.namespace)),
-        spec: AuthorizationPolicySpec {
-            selector: WorkloadSelector { match_labels: job_labels(&spec.object_name(), context.instance) },
-            action: "ALLOW",
-            rules: Vec::new(),
-        },
+        metadata: named(name, Some(&spec.namespace)),
+        spec: AuthorizationPolicySpec { selector, action: "ALLOW", rules: Vec::new() },
     })
 }
 

@@ -1,5 +1,6 @@
 //! PostgreSQL: a store of one pod, from the official image.
 
+use crate::backup::Copying;
 use crate::compose::Building;
 use crate::context::Owner;
 use crate::model::{Postgresql, UserId};
@@ -36,6 +37,25 @@ impl Building<'_, '_> {
         let store = store(spec, postgresql);
         self.add(owner, "service", service(context, spec, &store));
         self.add(owner, "stateful-set", stateful_set(context, spec, &postgresql.storage, &store));
+        if let Some(backup) = &postgresql.backup {
+            self.backup(spec, backup, &copying(spec, postgresql));
+        }
+    }
+}
+
+/// How copies are made: by its own programs, over the network.
+fn copying(spec: &ServiceSpec, postgresql: &Postgresql) -> Copying {
+    Copying {
+        backup: include_str!("../templates/backup/postgresql-backup.sh"),
+        restore: include_str!("../templates/backup/postgresql-restore.sh"),
+        env: vec![
+            variable("PGHOST", &spec.object_name()),
+            variable("PGPORT", &spec.port.to_string()),
+            variable("PGUSER", postgresql.user.as_str()),
+            variable("PGDATABASE", postgresql.database.as_str()),
+            secret_variable("PGPASSWORD", &postgresql.password),
+        ],
+        by_store: false,
     }
 }
 

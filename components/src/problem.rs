@@ -2,7 +2,6 @@
 
 use thiserror::Error;
 
-use crate::context::LONGEST_NAME;
 use crate::model::{
     Duration, EnvName, EnvironmentName, JobName, MeshMode, OutputName, OutputRef, Port, PortOffset, PortRange,
     ServiceName, ServiceRef, StackName, TextError,
@@ -204,12 +203,14 @@ pub enum Problem {
         dependency: ServiceRef,
     },
     /// A name that Kubernetes would refuse.
-    #[error("{what} {name} has a name of {} characters, and at most {LONGEST_NAME} are allowed", .name.len())]
+    #[error("{what} {name} has a name of {} characters, and at most {most} are allowed", .name.len())]
     LongName {
         /// What it is a name of.
         what: String,
         /// The name.
         name: String,
+        /// The most characters that it may have.
+        most: usize,
     },
     /// A circuit breaker, a rate limit or sessions, in a mesh whose mode cannot enforce them.
     #[error("{path}: a mesh in mode {} cannot enforce {what}", .mode.as_str())]

@@ -1,10 +1,11 @@
 //! Redis: a store of one pod that appends every write to a file on its volume.
 
+use crate::backup::Copying;
 use crate::compose::Building;
 use crate::context::Owner;
 use crate::model::{Memory, Redis, UserId};
 use crate::spec::ServiceSpec;
-use crate::stateful::{Store, config_map, runs, secret_variable, service, stateful_set};
+use crate::stateful::{Store, config_map, runs, secret_variable, service, stateful_set, variable};
 
 /// The image, where the stack names none: from the official ones, for amd64 and arm64; its build for arm64 takes pages of
 /// up to 64 KiB (<https://github.com/docker-library/redis>).
@@ -30,6 +31,23 @@ impl Building<'_, '_> {
         self.add(owner, "service", service(context, spec, &store));
         self.add_any(owner, "config", config_map(spec, &store));
         self.add(owner, "stateful-set", stateful_set(context, spec, &redis.storage, &store));
+        if let Some(backup) = &redis.backup {
+            self.backup(spec, backup, &copying(spec, redis));
+        }
+    }
+}
+
+/// How copies are made: as for another Redis that follows this one.
+fn copying(spec: &ServiceSpec, redis: &Redis) -> Copying {
+    Copying {
+        backup: include_str!("../templates/backup/redis-backup.sh"),
+        restore: include_str!("../templates/backup/redis-restore.sh"),
+        env: vec![
+            variable("REDIS_HOST", &spec.object_name()),
+            variable("REDIS_PORT", &spec.port.to_string()),
+            secret_variable(PASSWORD, &redis.password),
+        ],
+        by_store: false,
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compose::Problem;
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, Availability, CircuitBreaker, Component, Duration, Egress, EnvName, Environment, Gateway, GpuCount, Job,
-    JobName, Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceOverride, ServiceRef, Stack,
-    Tier, TierName, UrlPath, UserId,
+    Autoscale, Availability, Backup, CircuitBreaker, Component, Duration, Egress, EnvName, Environment, Gateway,
+    GpuCount, Job, JobName, Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceOverride,
+    ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
 use crate::{haproxy, postgresql, redis, weaviate};
@@ -211,6 +211,11 @@ impl ServiceSpec {
     /// What the pods of one of its jobs are called by: `ai-memory-migrate`.
     pub(crate) fn job_label(&self, job: &JobName) -> String {
         format!("{}-{job}", self.name.kebab())
+    }
+
+    /// The copies that are made of what it holds.
+    pub(crate) fn backup(&self) -> Option<&Backup> {
+        self.component.as_ref()?.backup()
     }
 
     /// Whether it is an MCP server, which speaks HTTP, serves its health and can have any number of pods.

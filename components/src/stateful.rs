@@ -17,6 +17,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::backup::{COPIES, copies};
 use crate::context::{Context, Owner, named};
 use crate::mesh::dress;
 use crate::model::{Port, SecretKey, Storage};
@@ -58,6 +59,8 @@ pub(crate) struct Store {
     pub(crate) config: BTreeMap<String, String>,
     /// The directories that it writes to beside the volume and the one that every pod has.
     pub(crate) scratch: Vec<Scratch>,
+    /// Where it writes its own copies, where it does.
+    pub(crate) copies_path: Option<&'static str>,
     /// What tells that it answers.
     pub(crate) probe: Probe,
     /// What tells that it lives, where it may do so for long before it answers: as long as it reads what it has kept.
@@ -81,7 +84,8 @@ pub(crate) fn stateful_set(context: &Context<'_>, spec: &ServiceSpec, storage: &
         }),
         ..Volume::default()
     });
-    let volumes = configured.into_iter().chain(scratch).collect();
+    let copied = store.copies_path.map(|_| copies(spec));
+    let volumes = configured.into_iter().chain(scratch).chain(copied).collect();
     let pod = pod(context, spec, container(spec, store), volumes);
     StatefulSet {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
@@ -90,7 +94,7 @@ pub(crate) fn stateful_set(context: &Context<'_>, spec: &ServiceSpec, storage: &
             selector: context.selector(spec),
             service_name: Some(spec.object_name()),
             template: PodTemplateSpec { metadata: Some(template), spec: Some(keeping(pod, spec)) },
-            volume_claim_templates: Some(vec![claim(storage)]),
+            volume_claim_templates: Some(vec![claim(DATA, storage)]),
             ..StatefulSetSpec::default()
         }),
         status: None,
@@ -122,6 +126,7 @@ fn container(spec: &ServiceSpec, store: &Store) -> Container {
     let configured = (!store.config.is_empty()).then(|| mount(CONFIG, store.config_path));
     let own = spec.env.iter().map(|(name, value)| variable(name.as_str(), value));
     let scratch = store.scratch.iter().map(|scratch| mount(scratch.name, scratch.path));
+    let copied = store.copies_path.map(|path| mount(COPIES, path));
     let alive = store.alive.as_ref().unwrap_or(&store.probe);
     let ports = named_ports(spec, store).into_iter().map(|(name, port)| ContainerPort {
         name: Some(name.to_owned()),
@@ -140,15 +145,18 @@ fn container(spec: &ServiceSpec, store: &Store) -> Container {
         startup_probe: Some(startup_tries(spec, alive.clone())),
         readiness_probe: Some(Probe { period_seconds: Some(5), timeout_seconds: Some(2), ..store.probe.clone() }),
         liveness_probe: Some(Probe { timeout_seconds: Some(5), ..alive.clone() }),
-        volume_mounts: Some([mount(DATA, store.data_path)].into_iter().chain(configured).chain(scratch).collect()),
+        volume_mounts: Some(
+            [mount(DATA, store.data_path)].into_iter().chain(configured).chain(scratch).chain(copied).collect(),
+        ),
         ..Container::default()
     }
 }
 
-fn claim(storage: &Storage) -> PersistentVolumeClaim {
+/// A claim of a volume by this name.
+pub(crate) fn claim(name: &str, storage: &Storage) -> PersistentVolumeClaim {
     let size = [("storage".to_owned(), Quantity(storage.size.to_string()))];
     PersistentVolumeClaim {
-        metadata: named(DATA, None),
+        metadata: named(name, None),
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             storage_class_name: storage.class.as_ref().map(ToString::to_string),

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::backup::{COPIES_PATH, Copying};
 use crate::compose::Building;
 use crate::context::Owner;
 use crate::model::{UserId, Weaviate};
@@ -30,6 +31,23 @@ impl Building<'_, '_> {
         let store = store(spec, weaviate);
         self.add(owner, "service", service(context, spec, &store));
         self.add(owner, "stateful-set", stateful_set(context, spec, &weaviate.storage, &store));
+        if let Some(backup) = &weaviate.backup {
+            self.backup(spec, backup, &copying(spec, weaviate));
+        }
+    }
+}
+
+/// How copies are made: it writes them itself when it is told to
+/// (<https://docs.weaviate.io/deploy/configuration/backups>).
+fn copying(spec: &ServiceSpec, weaviate: &Weaviate) -> Copying {
+    Copying {
+        backup: include_str!("../templates/backup/weaviate-backup.sh"),
+        restore: include_str!("../templates/backup/weaviate-restore.sh"),
+        env: vec![
+            variable("WEAVIATE_URL", &format!("http://{}:{}", spec.object_name(), spec.port)),
+            secret_variable("WEAVIATE_KEY", &weaviate.api_key),
+        ],
+        by_store: true,
     }
 }
 
@@ -52,11 +70,15 @@ fn store(spec: &ServiceSpec, weaviate: &Weaviate) -> Store {
         variable("DISABLE_TELEMETRY", "true"),
         variable("GOMEMLIMIT", &most.to_string()),
     ];
+    let copies = weaviate.backup.iter().flat_map(|_| {
+        [variable("ENABLE_MODULES", "backup-filesystem"), variable("BACKUP_FILESYSTEM_PATH", COPIES_PATH)]
+    });
     let args = ["--host", "0.0.0.0", "--port", &spec.port.to_string(), "--scheme", "http"].map(str::to_owned);
     Store {
         port: PORT,
         args: args.to_vec(),
-        env: grpc.chain(fixed).collect(),
+        env: grpc.chain(fixed).chain(copies).collect(),
+        copies_path: weaviate.backup.as_ref().map(|_| COPIES_PATH),
         data_path: DATA_PATH,
         probe: asks("/v1/.well-known/ready"),
         alive: Some(asks("/v1/.well-known/live")),

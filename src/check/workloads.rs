@@ -52,8 +52,10 @@ fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Opt
     let spec = resource.manifest.get("spec")?;
     let written = match kind {
         "Job" => number(spec.get("parallelism")),
+        "CronJob" => number(spec.pointer("/jobTemplate/spec/parallelism")),
         _ => number(spec.get("replicas")),
     };
+    let runs_to_its_end = matches!(kind, "Job" | "CronJob");
     let owned = scaled.iter().find(|(autoscaler, ..)| {
         let target = &autoscaler.manifest["spec"]["scaleTargetRef"];
         autoscaler.id.namespace == resource.id.namespace
@@ -63,7 +65,7 @@ fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Opt
     let (floor, ceiling) = match owned {
         Some((_, floor, ceiling)) => (*floor, *ceiling),
         // Its pods are there while it runs, beside those of everything else.
-        None if kind == "Job" => (0, 0),
+        None if runs_to_its_end => (0, 0),
         None => (written.unwrap_or(1), written.unwrap_or(1)),
     };
     let texts = |pointer: &str| {
@@ -78,7 +80,7 @@ fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Opt
         at,
         floor,
         ceiling,
-        rollout: Rollout::of(kind, spec, written.unwrap_or(floor)),
+        rollout: Rollout::of(kind, spec, written.unwrap_or(if runs_to_its_end { 1 } else { floor })),
     })
 }
 
@@ -118,7 +120,7 @@ impl Rollout {
                 let unavailable = share(said("maxUnavailable").unwrap_or(&quarter), replicas, false).unwrap_or(0);
                 Self { surge, unavailable: if surge == 0 { unavailable.max(1) } else { unavailable } }
             }
-            "Job" => Self { surge: number(spec.get("parallelism")).unwrap_or(1), unavailable: 0 },
+            "Job" | "CronJob" => Self { surge: replicas, unavailable: 0 },
             // These replace pods in their place.
             _ => Self { surge: 0, unavailable: 1 },
         }

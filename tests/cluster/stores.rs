@@ -26,6 +26,7 @@ services:
       postgresql:
         storage: {size: 1Gi}
         password: {secret: database, key: password}
+        backup: {schedule: \"30 2 * * *\", storage: {size: 2Gi}}
   nearby:
     tier: data
     port: 8080
@@ -33,14 +34,17 @@ services:
       weaviate:
         storage: {size: 1Gi}
         api_key: {secret: nearby, key: clients}
+        backup: {schedule: \"0 */6 * * *\", keep: 4, storage: {size: 2Gi}}
   vectors:
     tier: data
     port: 443
     component: {external: {host: vectors.example.com}}
 ";
 
-/// The stores of the story.
-const STORES: [&str; 3] = ["cache", "database", "nearby"];
+/// What makes copies of the database.
+const BACKUP: &str = "        backup: {schedule: \"30 2 * * *\", storage: {size: 2Gi}}\n";
+/// What the stores and their copies are kept on.
+const CLAIMS: [&str; 5] = ["data-cache-0", "data-database-0", "data-nearby-0", "database-backup", "nearby-backup"];
 
 pub(crate) fn story(cluster: Cluster) {
     let mut story = Story::new("stores", cluster);
@@ -54,7 +58,7 @@ pub(crate) fn story(cluster: Cluster) {
     story.meanwhile(volumes);
     story.strata("check stores -e testing");
     story.up("");
-    assert_eq!(story.meanwhile(claims), ["data-cache-0", "data-database-0", "data-nearby-0"]);
+    assert_eq!(story.meanwhile(claims), CLAIMS);
 
     story.tell("A setting of the store rolls its pod; a field that means nothing to it is refused.");
     story.edit(
@@ -68,33 +72,40 @@ pub(crate) fn story(cluster: Cluster) {
     story.strata("check stores -e testing");
     story.edit(&story.stack(), "    port: 6379\n    replicas: 2\n", "    port: 6379\n");
 
+    story.tell("Copies of the database are no longer wanted; those that there are stay until their volume is named.");
+    story.edit(&story.stack(), BACKUP, "");
+    story.strata("plan stores -e testing");
+    story.strata("up stores -e testing --yes --quiet");
+    assert_eq!(story.meanwhile(claims), CLAIMS);
+
     story.tell("The stores go; what they kept stays.");
     story.edit(
         &story.stack(),
         "        password: {secret: cache, key: password}\n        max_memory: 100Mi",
         "        password: {secret: cache, key: password}",
     );
-    story.edit(&story.stack(), WITH, "  data: {ports: 6370-6379, title: Data}\n\nservices:\n");
+    let rest = WITH.replace(BACKUP, "");
+    story.edit(&story.stack(), &rest, "  data: {ports: 6370-6379, title: Data}\n\nservices:\n");
     story.edit(&story.stack(), "[redis_cache, cache, database, nearby, vectors]", "[redis_cache]");
     story.up("--allow-prune");
-    assert_eq!(story.meanwhile(claims), ["data-cache-0", "data-database-0", "data-nearby-0"]);
+    assert_eq!(story.meanwhile(claims), CLAIMS);
     story.end();
 }
 
 /// Volumes that the claims of the stores can have, for a cluster where nobody makes volumes.
 async fn volumes(client: kube::Client) {
     let volumes: Api<PersistentVolume> = Api::all(client);
-    for store in STORES {
-        let (name, claim) = (format!("stores-data-{store}-0"), format!("data-{store}-0"));
-        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "stores", "name": claim});
+    for name in CLAIMS {
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "stores", "name": name});
         let volume = json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("stores-{name}")},
             "spec": {
-                "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
-                "hostPath": {"path": format!("/var/lib/stores/{store}")},
+                "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": format!("/var/lib/stores/{name}")},
                 "persistentVolumeReclaimPolicy": "Retain", "claimRef": claim,
             },
         });
+        let name = format!("stores-{name}");
         volumes.patch(&name, &PatchParams::apply("story"), &Patch::Apply(volume)).await.unwrap();
     }
 }

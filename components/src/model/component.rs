@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::backup::Backup;
 use super::egress::AddressRange;
 use super::gateway::{HostName, ObjectName};
 use super::haproxy::Haproxy;
@@ -123,6 +124,9 @@ pub struct Redis {
     /// What it gives up when that is full.
     #[serde(default)]
     pub eviction: Eviction,
+    /// Copies of what it holds; without it, none are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
 }
 
 /// A PostgreSQL of one pod.
@@ -142,6 +146,9 @@ pub struct Postgresql {
     /// How many connections it takes at once.
     #[serde(default)]
     pub max_connections: ConnectionCount,
+    /// Copies of what it holds; without it, none are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
 }
 
 /// A Weaviate of one pod, for vectors that clients bring with them.
@@ -155,6 +162,9 @@ pub struct Weaviate {
     /// The port for gRPC, beside that of the service, which speaks HTTP.
     #[serde(default = "Weaviate::usual_grpc_port")]
     pub grpc_port: Port,
+    /// Copies of what it holds; without it, none are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
 }
 
 impl Weaviate {
@@ -221,6 +231,17 @@ impl Component {
             Self::Redis(_) | Self::Postgresql(_) | Self::External(_) => None,
             Self::Weaviate(_) => Some("/v1/.well-known/ready"),
             Self::Haproxy(_) => Some(Haproxy::HEALTH),
+        }
+    }
+
+    /// The copies that are made of what it holds, where it is a store that asks for them.
+    #[must_use]
+    pub const fn backup(&self) -> Option<&Backup> {
+        match self {
+            Self::Redis(redis) => redis.backup.as_ref(),
+            Self::Postgresql(postgresql) => postgresql.backup.as_ref(),
+            Self::Weaviate(weaviate) => weaviate.backup.as_ref(),
+            Self::External(_) | Self::Haproxy(_) => None,
         }
     }
 

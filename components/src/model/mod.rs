@@ -21,6 +21,7 @@
 
 mod autoscale;
 mod availability;
+mod backup;
 mod build;
 mod cluster;
 mod component;
@@ -61,6 +62,7 @@ mod waiver;
 
 pub use self::autoscale::{Autoscale, AutoscaleOverride, Percent, VerticalAutoscaling};
 pub use self::availability::Availability;
+pub use self::backup::{Backup, CopyCount, CronSchedule};
 pub use self::build::{AmountsText, BreakerFigures, BuildError, ServiceBuilder, StackBuilder, TierBuilder};
 pub use self::cluster::{
     Architecture, Cluster, ClusterError, ContextCluster, EmbeddedCluster, GpuShares, Guard, NodeCount, NodeGroup,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use strata_components::claims::PortUse;
 use strata_components::compose::compose;
 use strata_components::desired::Desired;
-use strata_components::model::{Environment, Stack};
+use strata_components::model::{CronSchedule, Environment, Stack};
 
 fn redis() -> Value {
     json!({"redis": {
@@ -191,6 +191,150 @@ fn a_weaviate_answers_on_two_ports_and_admits_nobody_without_a_key() {
     let message =
         "service cache has port 65400, which with the offset 200 or the distance of its health port passes 65535";
     assert_eq!(too_high.unwrap_err(), [(Some("services.cache.port".to_owned()), message.to_owned())]);
+}
+
+#[test]
+fn copies_are_made_by_pods_that_reach_their_store_and_nothing_else() {
+    let mut component = keeping("postgresql", "password");
+    component["postgresql"]["backup"] = json!({
+        "schedule": "30 2 * * *", "keep": 3, "storage": {"size": "5Gi", "class": "slow"}, "limit": "20m",
+    });
+    let desired = try_composed(&json!({"component": component}), &json!({}), &json!({})).unwrap();
+    let own = desired.resources.iter().filter(|resource| resource.service.as_deref() == Some("cache"));
+    let own: Vec<String> = own.map(|resource| resource.id.to_string()).collect();
+    assert_eq!(
+        own,
+        [
+            "CronJob shop/cache-backup",
+            "ServiceAccount shop/cache-backup",
+            "NetworkPolicy shop/cache-backup",
+            "ConfigMap shop/cache-backup",
+            "PersistentVolumeClaim shop/cache-backup",
+            "NetworkPolicy shop/cache",
+            "CronJob shop/cache-restore",
+            "Service shop/cache",
+            "ServiceAccount shop/cache",
+            "StatefulSet shop/cache",
+        ]
+    );
+    let volume = json!({
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "slow", "resources": {"requests": {"storage": "5Gi"}},
+    });
+    assert_eq!(manifest(&desired, "shop/cache/backup-volume")["spec"], volume);
+
+    let backup = &manifest(&desired, "shop/cache/backup")["spec"];
+    let timing = json!([
+        backup["schedule"],
+        backup["timeZone"],
+        backup["concurrencyPolicy"],
+        backup["startingDeadlineSeconds"],
+        backup["successfulJobsHistoryLimit"],
+        backup["failedJobsHistoryLimit"],
+        backup.get("suspend"),
+    ]);
+    assert_eq!(timing, json!(["30 2 * * *", "Etc/UTC", "Forbid", 1800, 3, 3, null]));
+    let job = &backup["jobTemplate"]["spec"];
+    assert_eq!((&job["activeDeadlineSeconds"], &job["backoffLimit"]), (&json!(1200), &json!(1)));
+    let pod = &job["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(container["command"], json!(["sh", "/etc/backup/backup.sh"]));
+    let store = &manifest(&desired, "shop/cache/stateful-set")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], store["image"]);
+    assert_eq!(container["securityContext"], store["securityContext"]);
+    let env = json!([
+        {"name": "COPIES", "value": "/var/lib/backups"},
+        {"name": "KEEP", "value": "3"},
+        {"name": "PGHOST", "value": "cache"},
+        {"name": "PGPORT", "value": "6579"},
+        {"name": "PGUSER", "value": "postgres"},
+        {"name": "PGDATABASE", "value": "postgres"},
+        {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "postgresql"}}},
+    ]);
+    assert_eq!(container["env"], env);
+    let security = json!({
+        "fsGroup": 999, "fsGroupChangePolicy": "OnRootMismatch", "runAsGroup": 999, "runAsNonRoot": true,
+        "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    assert_eq!((&pod["securityContext"], &pod["restartPolicy"]), (&security, &json!("Never")));
+
+    // What a restore is made of differs from that in what is run, and is never due.
+    let restore = &manifest(&desired, "shop/cache/restore")["spec"];
+    assert_eq!((&restore["schedule"], &restore["suspend"]), (&json!("0 0 31 2 *"), &json!(true)));
+    let mut expect = job.clone();
+    expect["backoffLimit"] = json!(0);
+    expect["template"]["spec"]["containers"][0]["command"] = json!(["sh", "/etc/backup/restore.sh"]);
+    expect["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap().remove(1);
+    assert_eq!(restore["jobTemplate"]["spec"], expect);
+
+    let labels = json!({"app.kubernetes.io/name": "cache.backup", "app.kubernetes.io/instance": "shop-dev"});
+    let port = json!([{"protocol": "TCP", "port": 6579}]);
+    let into = &manifest(&desired, "shop/cache/network-policy")["spec"]["ingress"][1];
+    assert_eq!(*into, json!({"from": [{"podSelector": {"matchLabels": labels}}], "ports": port}));
+    let out = &manifest(&desired, "shop/cache/backup-network-policy")["spec"];
+    let expect = json!({
+        "podSelector": {"matchLabels": labels}, "policyTypes": ["Ingress", "Egress"],
+        "egress": [{
+            "to": [{"podSelector": {"matchLabels": {
+                "app.kubernetes.io/name": "cache", "app.kubernetes.io/instance": "shop-dev",
+            }}}],
+            "ports": port,
+        }],
+    });
+    assert_eq!(*out, expect);
+}
+
+#[test]
+fn a_store_that_writes_its_own_copies_shares_the_volume() {
+    let mut component = keeping("weaviate", "api_key");
+    component["weaviate"]["backup"] = json!({"schedule": "0 */6 * * *", "storage": {"size": "5Gi"}});
+    let desired = try_composed(&json!({"component": component}), &json!({}), &json!({})).unwrap();
+    let pod = &manifest(&desired, "shop/cache/stateful-set")["spec"]["template"]["spec"];
+    let volume = json!({"name": "copies", "persistentVolumeClaim": {"claimName": "cache-backup"}});
+    assert_eq!(pod["volumes"].as_array().unwrap().last(), Some(&volume));
+    let mount = json!({"name": "copies", "mountPath": "/var/lib/backups"});
+    assert_eq!(pod["containers"][0]["volumeMounts"].as_array().unwrap().last(), Some(&mount));
+    let env = pod["containers"][0]["env"].as_array().unwrap();
+    assert!(env.contains(&json!({"name": "BACKUP_FILESYSTEM_PATH", "value": "/var/lib/backups"})));
+    let copying = &manifest(&desired, "shop/cache/backup")["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let affinity = json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{
+        "labelSelector": {"matchLabels": {
+            "app.kubernetes.io/name": "cache", "app.kubernetes.io/instance": "shop-dev",
+        }},
+        "topologyKey": "kubernetes.io/hostname",
+    }]}});
+    assert_eq!(copying["affinity"], affinity);
+}
+
+#[test]
+fn schedules_are_such_as_cron_reads() {
+    for good in ["* * * * *", "0 0 1 1 0", "59 23 31 12 6", "*/15 */2 * * *", "0,30 2,14 1,15 6 1,4", "5 10 * * *"] {
+        CronSchedule::new(good).unwrap();
+    }
+    for bad in [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * 32 * *",
+        "* * * 0 *",
+        "* * * 13 *",
+        "* * * * 7",
+        "*/0 * * * *",
+        "*/100 * * * *",
+        "1-5 * * * *",
+        "05 * * * *",
+        "1, * * * *",
+        "@daily",
+        "* *  * * *",
+        "+5 * * * *",
+        "a * * * *",
+        "*/ * * * *",
+        "1/2 * * * *",
+    ] {
+        assert!(CronSchedule::new(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl<'a> Fleet<'a> {
         if surge == 0 || matches!(self.with_more(left, at, surge), Answer::Fits(_)) {
             return None;
         }
-        if want.workload.resource.id.kind.kind == "Job" {
+        if matches!(want.workload.resource.id.kind.kind.as_str(), "Job" | "CronJob") {
             return self.job(left, at, surge);
         }
         let smaller = (1..surge).rev().find(|more| matches!(self.with_more(left, at, *more), Answer::Fits(_)));

@@ -26,6 +26,8 @@ pub struct Cast {
     own: BTreeSet<usize>,
     /// Pods that are run to their end: they call, and nobody calls them.
     jobs: BTreeSet<usize>,
+    /// Those among them that are run again and again.
+    scheduled: BTreeSet<usize>,
     /// Pods that nobody described, one in each namespace of the stack.
     newcomers: Vec<usize>,
 }
@@ -122,6 +124,12 @@ impl Cast {
         self.member_of(pods).filter(|_| !self.jobs.contains(&pods))
     }
 
+    /// The pods of a service, by its full name, that are run again and again.
+    pub(super) fn scheduled_of(&self, full: &str) -> impl Iterator<Item = usize> + '_ {
+        let pods = self.services.get(full).into_iter().flat_map(|member| &member.pods);
+        pods.copied().filter(|at| self.scheduled.contains(at))
+    }
+
     pub(super) fn part(&self, part: Part) -> Option<usize> {
         self.cluster.get(&part).copied()
     }
@@ -160,6 +168,9 @@ impl Cast {
             added.extend(&pods);
             if matches!(resource.id.kind.kind.as_str(), "Job" | "CronJob") {
                 self.jobs.extend(&pods);
+            }
+            if resource.id.kind.kind == "CronJob" {
+                self.scheduled.extend(&pods);
             }
             let Some(service) = &resource.service else { continue };
             let full = format!("{stack}/{service}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use strata_components::claims::BackupClaim;
 use strata_components::model::MeshMode;
 
 use super::super::reach::mesh::TUNNEL;
@@ -62,7 +63,36 @@ impl Proof<'_> {
                 }
             }
         }
+        findings.extend(self.backups().into_iter().filter_map(|(copying, store, port)| {
+            if self.reach.certain(copying, store).contains(Protocol::Tcp, port) {
+                return None;
+            }
+            let ports = PortSet::of(Protocol::Tcp, port, port);
+            let why = self.closed(End::Pods(copying), End::Pods(store), &ports);
+            let message = format!(
+                "{} cannot reach {} on {ports}, and so makes no copies of it: {why}",
+                self.called(copying),
+                self.called(store)
+            );
+            let help = "let a policy of each of the two name the other and the port of the store";
+            Some(self.finding(&rules::EDGE_CLOSED, copying, message, help))
+        }));
         findings
+    }
+
+    /// The pods that make copies of a store, with the store's own and the port that they call.
+    fn backups(&self) -> Vec<(usize, usize, u16)> {
+        let of = |claim: &BackupClaim| {
+            let full = self.cast.full_name(&claim.service);
+            let copying: Vec<usize> = self.cast.scheduled_of(&full).collect();
+            let main = self.cast.member(&full).and_then(|member| member.service.as_ref().zip(member.protocol));
+            let store = main.map(|((namespace, name), port)| self.reach.behind(namespace, name, &port.to_string()));
+            let store = store.into_iter().flatten().filter_map(|(at, port)| Some((at, port?)));
+            store
+                .flat_map(|(at, port)| copying.iter().map(move |from| (*from, at, port)).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        self.desired.claims.backups.iter().flat_map(of).collect()
     }
 
     /// The ports that are declared between two kinds of pods.
@@ -96,6 +126,13 @@ impl Proof<'_> {
                 for called in service.depends_on.iter().chain(of_tier).filter(|one| one.stack() == Some(own.as_str())) {
                     open(&format!("{}/{name}", other.stack), &format!("{own}/{}", called.service()));
                 }
+            }
+        }
+        for (copying, store, port) in self.backups() {
+            let ports = declared.entry((copying, store)).or_default();
+            ports.insert(Protocol::Tcp, port, port);
+            if ambient {
+                ports.insert(Protocol::Tcp, TUNNEL, TUNNEL);
             }
         }
         declared
