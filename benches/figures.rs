@@ -68,6 +68,7 @@ fn fleets(criterion: &mut Criterion) {
         let loaded = Loaded {
             stack: fleet::stack(services),
             environment: fleet::environment(services),
+            policies: Vec::new(),
             others: Vec::new(),
             places: Places::default(),
             findings: Vec::new(),

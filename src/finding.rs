@@ -3,13 +3,15 @@
 //! Findings are data. Which rules exist is said beside the code that applies them ([`crate::load::rules`],
 //! [`crate::check::rules`]); how findings look is said in [`crate::report::findings`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// It stops every command that would go on from here.
@@ -77,7 +79,7 @@ pub struct Related {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The rule's id.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// How much it matters.
     pub level: Level,
     /// What was found and what was expected, in one line without a full stop.
@@ -109,9 +111,15 @@ impl Finding {
     /// A finding of a rule, with nothing but its message yet.
     #[must_use]
     pub fn new(rule: &Rule, message: impl Into<String>) -> Self {
+        Self::of_rule(rule.id, rule.level, message)
+    }
+
+    /// The same, of a rule that is known by its id alone.
+    #[must_use]
+    pub fn of_rule(rule: impl Into<Cow<'static, str>>, level: Level, message: impl Into<String>) -> Self {
         Self {
-            rule: rule.id,
-            level: rule.level,
+            rule: rule.into(),
+            level,
             message: message.into(),
             at: None,
             label: None,
@@ -167,8 +175,8 @@ impl Finding {
         self
     }
 
-    fn order(&self) -> (Level, bool, Option<&Location>, &'static str, &str) {
-        (self.level, self.at.is_none(), self.at.as_ref(), self.rule, &self.message)
+    fn order(&self) -> (Level, bool, Option<&Location>, &str, &str) {
+        (self.level, self.at.is_none(), self.at.as_ref(), &self.rule, &self.message)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod init;
 pub mod load;
 pub mod observe;
 pub mod plan;
+pub mod policies;
 pub mod provider;
 pub mod render;
 pub mod report;

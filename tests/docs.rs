@@ -97,7 +97,7 @@ fn sound(stack: &str, environment: &str, expect: &[&str]) {
         panic!("{stack} in {environment}: {:#?}", error.findings);
     });
     let proven = prove(&loaded, "here", None);
-    let found: Vec<&str> = proven.findings.iter().map(|finding| finding.rule).collect();
+    let found: Vec<&str> = proven.findings.iter().map(|finding| finding.rule.as_ref()).collect();
     assert_eq!(found, expect, "{:#?}", proven.findings);
     assert!(proven.desired.is_some());
 }

@@ -88,13 +88,19 @@ const OF_NO_FILE: [&str; 8] =
 fn compared() -> BTreeMap<String, String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut programs = String::new();
-    for file in
-        ["bad_input.rs", "check.rs", "proofs/across.rs", "proofs/files.rs", "proofs/live.rs", "proofs/programs.rs"]
-    {
+    for file in [
+        "bad_input.rs",
+        "check.rs",
+        "policies.rs",
+        "proofs/across.rs",
+        "proofs/files.rs",
+        "proofs/live.rs",
+        "proofs/programs.rs",
+    ] {
         programs += &fs::read_to_string(tests.join(file)).unwrap();
     }
     let mut compared = BTreeMap::new();
-    for room in ["bad_input", "check", "proofs"] {
+    for room in ["bad_input", "check", "policies", "proofs"] {
         for entry in fs::read_dir(tests.join("golden").join(room)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -76,6 +76,19 @@ impl Quantity {
         Quantity { nano: self.nano.saturating_add(other.nano), form }
     }
 
+    /// The difference, below zero where `other` is more, written as the first of the two that is not zero.
+    ///
+    /// ```
+    /// use structured_merge::quantity::Quantity;
+    /// let rest = Quantity::parse("1Gi")?.minus(Quantity::parse("1536Mi")?);
+    /// assert_eq!(rest.to_string(), "-512Mi");
+    /// # Ok::<(), structured_merge::quantity::NoQuantity>(())
+    /// ```
+    #[must_use]
+    pub fn minus(self, other: Quantity) -> Quantity {
+        self.plus(Quantity { nano: other.nano.saturating_neg(), form: other.form })
+    }
+
     /// What is left when `other` is taken away; nothing where that is more.
     #[must_use]
     pub fn minus_or_zero(self, other: Quantity) -> Quantity {

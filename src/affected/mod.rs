@@ -11,6 +11,7 @@ use strata_components::desired::{Desired, Resource, ResourceId};
 use crate::check::{Proven, prove};
 use crate::finding::Finding;
 use crate::load::{Loaded, Root};
+use crate::policies::PolicyFile;
 
 /// A stack in an environment.
 pub type Pair = (String, String);
@@ -31,6 +32,8 @@ pub struct Composed {
     desired: Option<Desired>,
     /// Where and by whom it may be deployed, of which the objects say nothing.
     terms: Value,
+    /// What policies of the user's own ask, of a plan as well.
+    policies: Vec<PolicyFile>,
     /// What is found, without where it stands.
     findings: BTreeSet<String>,
 }
@@ -47,6 +50,8 @@ pub enum Reason {
     Claims,
     /// Which cluster it is for, or whose plans are carried out there.
     Terms,
+    /// What policies of the user's own ask, of which a plan may show what no proof does.
+    Policies,
     /// What the proofs find: another stack may have taken its port.
     Proofs,
     /// It cannot be read now, or could not be before, so that nothing is known.
@@ -123,7 +128,8 @@ fn composed(loaded: &Loaded) -> Composed {
         "control_namespace": environment.control_namespace,
         "plans": environment.plans,
     });
-    Composed { desired, terms, findings: findings.iter().map(told).collect() }
+    let policies = loaded.policies.iter().map(|file| file.value.clone()).collect();
+    Composed { desired, terms, policies, findings: findings.iter().map(told).collect() }
 }
 
 /// A finding without where it stands, which a comment moves.
@@ -184,8 +190,8 @@ fn count(state: &State) -> usize {
 
 fn differences(old: &State, new: &State) -> (Vec<Reason>, usize) {
     let (State::Read(old), State::Read(new)) = (old, new) else { return (vec![Reason::Unreadable], 0) };
-    let Composed { desired: one, terms: of_one, findings: in_one } = old.as_ref();
-    let Composed { desired: other, terms: of_other, findings: in_other } = new.as_ref();
+    let Composed { desired: one, terms: of_one, policies: asked_one, findings: in_one } = old.as_ref();
+    let Composed { desired: other, terms: of_other, policies: asked_other, findings: in_other } = new.as_ref();
     let mut why = Vec::new();
     let objects = match (one, other) {
         (Some(one), Some(other)) => {
@@ -205,6 +211,9 @@ fn differences(old: &State, new: &State) -> (Vec<Reason>, usize) {
     }
     if of_one != of_other {
         why.push(Reason::Terms);
+    }
+    if asked_one != asked_other {
+        why.push(Reason::Policies);
     }
     if in_one != in_other {
         why.push(Reason::Proofs);

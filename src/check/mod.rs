@@ -18,6 +18,7 @@ mod needs;
 pub mod order;
 mod ownership;
 mod place;
+pub mod policies;
 mod ports;
 mod provided;
 pub mod reach;
@@ -111,6 +112,7 @@ pub fn check_among(
     findings.extend(tiers::check(loaded));
     findings.extend(gateway::check_stack(loaded));
     findings.extend(hardening::check_stack(loaded));
+    findings.extend(policies::check_files(loaded));
     match composed {
         Ok(desired) => {
             findings.extend(composed::notes(desired, loaded));
@@ -121,6 +123,7 @@ pub fn check_among(
             findings.extend(hardening::check_objects(desired, loaded));
             findings.extend(needs::check(desired, loaded));
             findings.extend(ownership::check(desired, loaded));
+            findings.extend(policies::check(desired, loaded));
             let foreign = around.map(|around| around.policies.as_slice()).unwrap_or_default();
             findings.extend(isolation::check(desired, loaded, foreign));
             findings.extend(around.map(isolation::unread).unwrap_or_default());

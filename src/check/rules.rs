@@ -207,6 +207,12 @@ rules! {
     SAME_PHASE_NAME = "S-phases-002" Error, "two phases have one name",
         "Pins name phases, so each name can stand for one phase only.",
         "Rename one of the two.";
+    BAD_EXPRESSION = "S-policies-001" Error, "an expression of a policy cannot be used",
+        "A policy that cannot be asked forbids nothing, so no command goes on without it.",
+        "Mend the expression; docs/policies.md lists the names and functions that there are.";
+    POLICY_TWICE = "S-policies-002" Error, "two policies have one rule id",
+        "Findings name the id of the policy, and waivers refer to it, so it must be that of one alone.",
+        "Give one of them another id.";
     OUTSIDE_TIER = "S-ports-001" Error, "a port lies outside the range of its tier",
         "Each tier owns a range, so that a port tells the tier and nobody takes another tier's.",
         "Choose a free port of the tier's range, or put the service into the tier that owns the port.";

@@ -6,6 +6,7 @@ use super::rules;
 use crate::finding::{Finding, Level};
 use crate::load::Loaded;
 use crate::load::spans::{field, index};
+use crate::policies::waits_for_plan;
 
 /// The areas whose rules can be waived: how pods are hardened, what nodes they fit, and how they run and stay up. What keeps a
 /// stack from being composed, and what is open that should be closed, cannot be accepted by a sentence.
@@ -24,8 +25,10 @@ pub(super) fn apply(loaded: &Loaded, findings: &mut Vec<Finding>) {
         let path = index("waivers", at);
         let place = |key: &str| loaded.places.stack_value(&field(&path, key));
         let rule = waiver.rule.as_str();
-        let known = rules::all().iter().any(|known| known.id == rule);
-        if !known || !can_be_waived(rule) {
+        let policies = loaded.policies.iter().flat_map(|file| &file.value.policies);
+        let own = policies.filter(|(id, _)| id.as_str() == rule).map(|(_, policy)| policy).next();
+        let known = own.is_some() || rules::all().iter().any(|known| known.id == rule);
+        if !own.map_or_else(|| known && can_be_waived(rule), |policy| policy.waivable) {
             let why = if known { "must be kept by every stack" } else { "does not exist" };
             more.push(
                 Finding::new(&rules::NOT_WAIVABLE, format!("{path}: the rule {rule} {why}"))
@@ -35,15 +38,8 @@ pub(super) fn apply(loaded: &Loaded, findings: &mut Vec<Finding>) {
             );
             continue;
         }
-        let mut used = false;
-        for finding in findings.iter_mut().filter(|finding| covers(waiver, finding)) {
-            used = true;
-            finding.level = Level::Note;
-            finding.waived.get_or_insert_with(|| waiver.reason.to_string());
-            // What to do about it has been decided.
-            finding.help = None;
-        }
-        if !used {
+        // What is asked of a plan is broken, or not, when there is one.
+        if !accept(waiver, findings) && !own.is_some_and(|policy| waits_for_plan(rule, policy)) {
             let of = waiver.service.as_ref().map_or_else(String::new, |service| format!(" of {service}"));
             more.push(
                 Finding::new(&rules::UNUSED_WAIVER, format!("{path}: nothing breaks the rule {rule}{of} here"))
@@ -54,6 +50,30 @@ pub(super) fn apply(loaded: &Loaded, findings: &mut Vec<Finding>) {
         }
     }
     findings.extend(more);
+}
+
+/// Turns what the stack waives of the user's own policies into notes.
+pub(super) fn apply_to_plan(loaded: &Loaded, findings: &mut [Finding]) {
+    for waiver in &loaded.stack.waivers {
+        let policies = loaded.policies.iter().flat_map(|file| &file.value.policies);
+        let mut meant = policies.filter(|(id, _)| id.as_str() == waiver.rule.as_str());
+        if meant.any(|(_, policy)| policy.waivable) {
+            accept(waiver, findings);
+        }
+    }
+}
+
+/// Turns what a waiver covers into notes; whether there was anything.
+fn accept(waiver: &Waiver, findings: &mut [Finding]) -> bool {
+    let mut used = false;
+    for finding in findings.iter_mut().filter(|finding| covers(waiver, finding)) {
+        used = true;
+        finding.level = Level::Note;
+        finding.waived.get_or_insert_with(|| waiver.reason.to_string());
+        // What to do about it has been decided.
+        finding.help = None;
+    }
+    used
 }
 
 fn covers(waiver: &Waiver, finding: &Finding) -> bool {

@@ -42,20 +42,24 @@ pub struct Args {
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     args.output.takes(args.detail)?;
-    let plan = Session::run(context, &args.stack, ui, async |session, ui| {
+    let (plan, judged) = Session::run(context, &args.stack, ui, async |session, ui| {
         let plan = session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?;
-        Ok(match &session.loaded {
+        let judged = session.judge(session.desired(), &plan, ui);
+        let plan = match &session.loaded {
             Some(loaded) => {
                 let overview = Overview::of(&plan, session.desired(), loaded);
                 plan.with_overview(overview)
             }
             None => plan,
-        })
+        };
+        Ok((plan, judged))
     })?;
-    if let Some(file) = &args.save {
+    // A plan that may not be carried out is shown all the same, and not saved.
+    if let Some(file) = args.save.as_ref().filter(|_| judged.is_ok()) {
         saved::write(file, &plan)?;
     }
     print(&plan, args.output, args.detail, ui)?;
+    judged?;
     let changed = args.detailed_exitcode && !plan.is_empty();
     Ok(if changed { exit::CHANGES } else { exit::OK })
 }

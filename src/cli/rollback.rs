@@ -15,6 +15,7 @@ use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::history::restore::{RestoreError, Restored, restored};
 use crate::history::{Command, Draft, Head, Record, State};
+use crate::load::Loaded;
 use crate::load::StackSource;
 use crate::report::clean::clean;
 use crate::secrets::{Known, Secrets};
@@ -66,12 +67,21 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             let record = books.record(args.revision).await?;
             let again = restored(&record, today.as_ref(), &books.target, &policy.targets).map_err(refused)?;
             announce(&record.head, &again, ui);
-            proven_again(&record, &again.desired, args, context, ui)?;
+            let loaded = proven_again(&record, &again.desired, args, context, ui)?;
             let Record { head, made, .. } = record;
             let (stack, commit) = (made.stack.map(|stack| *stack), head.commit);
             let cluster = books.cluster.withholding(secrets);
             let (keep, plans) = (books.keep, books.plans);
-            let session = Session { desired: again.desired, stack, loaded: None, cluster, commit, keep, plans };
+            let session = Session {
+                desired: again.desired,
+                stack,
+                loaded,
+                lenient: args.allow_findings,
+                cluster,
+                commit,
+                keep,
+                plans,
+            };
             let desired = session.desired();
             let draft = Draft { back_to: Some(args.revision), ..session.draft(Command::Rollback, desired.clone()) };
             if let Some(path) = &args.save {
@@ -126,14 +136,15 @@ fn announce(head: &Head, again: &Restored, ui: &mut Ui) {
     }
 }
 
-/// Proves what is gone back to in today's environment and beside today's other stacks, as far as they let it.
+/// Proves what is gone back to in today's environment and beside today's other stacks, as far as they let it, and says
+/// with what.
 fn proven_again(
     record: &Record,
     desired: &Desired,
     args: &Args,
     context: &Context<'_>,
     ui: &mut Ui,
-) -> Result<(), CommandError> {
+) -> Result<Option<Loaded>, CommandError> {
     let loaded = match &record.made.stack {
         None => Err("its record does not hold the stack".to_owned()),
         Some(stack) => stack.load(context.root(), &args.stack.env).map_err(|error| {
@@ -145,14 +156,15 @@ fn proven_again(
         Ok(loaded) => loaded,
         Err(why) => {
             ui.warn(&clean(&format!("what is gone back to is not proven again, because {why}")));
-            return Ok(());
+            return Ok(None);
         }
     };
     match shown(&loaded, check(&loaded, Ok(desired)), ui) {
-        Err(_) if args.allow_findings => Ok(()),
-        result => result.map_err(|error| {
-            error.hint("mend the environment, or what stands beside it; --allow-findings goes back all the same")
-        }),
+        Err(_) if args.allow_findings => Ok(Some(loaded)),
+        Err(error) => {
+            Err(error.hint("mend the environment, or what stands beside it; --allow-findings goes back all the same"))
+        }
+        Ok(()) => Ok(Some(loaded)),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use strata_components::model::schema;
 
 use super::{CommandResult, Ui};
+use crate::policies::PolicyFile;
 use crate::{exit, plan, report};
 
 /// Print the JSON Schema of a file, for editors and other programs
@@ -22,6 +23,8 @@ enum What {
     Stack,
     /// A file in environments/
     Environment,
+    /// A file in policies/
+    Policies,
     /// What `plan -o json` prints
     Plan,
     /// A line of what `up -o json` prints
@@ -35,6 +38,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
     let schema: Value = match args.what {
         What::Stack => schema::stack(),
         What::Environment => schema::environment(),
+        What::Policies => schema::of::<PolicyFile>(),
         What::Plan => plan::json_schema().to_value(),
         What::Events => report::events::json_schema(),
         What::Affected => report::affected::json_schema(),

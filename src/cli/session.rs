@@ -10,6 +10,7 @@ use strata_components::model::{Environment, PlanPolicy, Stack};
 
 use super::signed::{Evidence, admit};
 use super::{CommandError, Context, StackArgs, Ui, findings};
+use crate::check::policies::check_plan;
 use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
 use crate::exit;
@@ -65,8 +66,10 @@ pub(super) struct Session {
     pub(super) desired: Desired,
     /// What that was composed from, where it is known.
     pub(super) stack: Option<Stack>,
-    /// The files, where it comes from files of today.
+    /// What it is proven with, where that could be loaded.
     pub(super) loaded: Option<Loaded>,
+    /// Whether errors that the user's policies find in a plan are shown and stop nothing.
+    pub(super) lenient: bool,
     pub(super) cluster: Cluster,
     /// The commit of the files.
     pub(super) commit: Option<Commit>,
@@ -94,7 +97,7 @@ impl Session {
             let cluster = cluster.withholding(secrets);
             let (stack, keep) = (Some(loaded.stack.clone()), loaded.environment.history.get().into());
             let plans = loaded.environment.plans.clone();
-            let session = Self { desired, stack, loaded: Some(loaded), cluster, commit, keep, plans };
+            let session = Self { desired, stack, loaded: Some(loaded), lenient: false, cluster, commit, keep, plans };
             work(&session, ui).await
         })
     }
@@ -143,6 +146,19 @@ impl Session {
         let look = Look { preview: made.previews.mode };
         let (desired, snapshot) = self.observe(desired, &look).await?;
         Ok((sound(&desired, &snapshot, &made.policy, ui)?, snapshot))
+    }
+
+    /// Asks the user's own policies about a plan towards `desired`: what they find is printed, but for notes.
+    ///
+    /// # Errors
+    ///
+    /// They find one.
+    pub(super) fn judge(&self, desired: &Desired, plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
+        let Some(loaded) = &self.loaded else { return Ok(()) };
+        match findings::shown(loaded, check_plan(desired, plan, loaded), ui) {
+            Err(_) if self.lenient => Ok(()),
+            result => result,
+        }
     }
 
     /// An error where the environment carries out signed plans alone, and there is none of them.

@@ -237,7 +237,7 @@ impl Run<'_> {
         })
     }
 
-    /// Shows a plan that is about to be carried out; an error where it is blocked.
+    /// Shows a plan that is about to be carried out; an error where a policy is against it, or it is blocked.
     fn show(&self, plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
         self.events.tell(|| RunEvent::plan(plan, self.draft));
         if !plan.is_empty() {
@@ -245,6 +245,7 @@ impl Run<'_> {
             // What is refused, or asked about, is shown however little is wanted.
             if plan.summary.blocked > 0 || !self.args.yes { ui.warn(&text) } else { ui.status(&text) }
         }
+        self.session.judge(&self.draft.desired, plan, ui)?;
         let blocked = match plan.summary.blocked {
             0 => return Ok(()),
             1 => "a step is".to_owned(),

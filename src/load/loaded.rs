@@ -11,6 +11,7 @@ use super::root::{Root, STACK};
 use super::rules;
 use super::spans::{SpanMap, field};
 use crate::finding::{Finding, Location, Sources, Tally, settle};
+use crate::policies::PolicyFile;
 
 /// Where a stack comes from: a file, or a Rust program.
 ///
@@ -37,6 +38,8 @@ pub struct Loaded {
     pub environment: Environment,
     /// The other stacks of the root that could be read, by name.
     pub others: Vec<Decoded<Stack>>,
+    /// The files of policies, by name.
+    pub policies: Vec<Decoded<PolicyFile>>,
     /// Where values of stack and environment stand.
     pub places: Places,
     /// Findings that stop nothing.
@@ -73,7 +76,8 @@ impl Loaded {
     pub fn sources(&self) -> Sources {
         let mut sources = Sources::default();
         let own = [&self.places.stack, &self.places.environment].into_iter().flatten();
-        for spans in own.chain(self.others.iter().map(|other| &other.spans)) {
+        let others = self.others.iter().map(|other| &other.spans);
+        for spans in own.chain(others).chain(self.policies.iter().map(|file| &file.spans)) {
             sources.insert(spans.file(), spans.source().text.clone());
         }
         sources
@@ -177,12 +181,18 @@ fn assemble(
     environment: &str,
 ) -> Result<Loaded, LoadError> {
     let environment = root.environment(environment).and_then(|found| root.read_environment(&found));
-    // What is wrong in either file is said at once.
+    let (policies, of_policies) = match root.policies() {
+        Ok(policies) => (policies, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    // What is wrong in any file is said at once.
     let ((stack, spans), environment) = match (stack, environment) {
         (Ok(stack), Ok(environment)) => (stack, environment),
-        (Err(one), Err(other)) => return Err(one.and(other)),
-        (Err(error), Ok(environment)) => return Err(error.and_all(of_clusters(environment))),
-        (Ok((stack, spans)), Err(error)) => return Err(error.and_all(of_stack_alone(root, stack, spans))),
+        (Err(one), Err(other)) => return Err(one.and(other).and_all(of_policies)),
+        (Err(error), Ok(environment)) => return Err(error.and_all(of_clusters(environment)).and_all(of_policies)),
+        (Ok((stack, spans)), Err(error)) => {
+            return Err(error.and_all(of_stack_alone(root, stack, spans)).and_all(of_policies));
+        }
     };
     let places = Places { stack: spans, environment: Some(environment.spans) };
     let environment = environment.value;
@@ -199,12 +209,12 @@ fn assemble(
         errors.extend(of_environment(&environment, &admitted, &places));
     }
     settle(&mut findings);
-    let loaded = Loaded { stack, environment, others, places, findings };
+    let loaded = Loaded { stack, environment, others, policies, places, findings };
     if errors.is_empty() {
-        return Ok(loaded);
+        return of_policies.map_or(Ok(loaded), Err);
     }
     let sources = loaded.sources();
-    Err(LoadError { sources, ..LoadError::new(errors) })
+    Err(LoadError { sources, ..LoadError::new(errors) }.and_all(of_policies))
 }
 
 /// What can be said of an environment without the stack.

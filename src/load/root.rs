@@ -1,4 +1,4 @@
-//! The directory that holds stacks/ and environments/: what is in it, and files read from inside it alone.
+//! The directory that holds stacks/, environments/ and policies/: what is in it, and files read from inside it alone.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -11,6 +11,7 @@ use super::rules;
 use super::source::Source;
 use super::suggest::{listing, nearest};
 use crate::finding::{Finding, Rule};
+use crate::policies::PolicyFile;
 
 /// The ending of stack and environment files.
 const ENDING: &str = ".yaml";
@@ -22,19 +23,21 @@ pub struct Root {
     dir: PathBuf,
 }
 
-/// Which of the two kinds of file.
+/// Which kind of file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kind {
     /// The directory.
     pub dir: &'static str,
     /// What one is called.
     pub word: &'static str,
+    /// What is said where one is not there.
     missing: &'static Rule,
 }
 
 pub(super) const STACK: Kind = Kind { dir: "stacks", word: "stack", missing: &rules::UNKNOWN_STACK };
 pub(super) const ENVIRONMENT: Kind =
     Kind { dir: "environments", word: "environment", missing: &rules::UNKNOWN_ENVIRONMENT };
+pub(super) const POLICIES: Kind = Kind { dir: "policies", word: "policy file", missing: &rules::UNREADABLE };
 
 /// A file that was found: where it is, and what findings call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Found {
 
 impl Root {
     /// The directories of a root that are read.
-    pub const DIRECTORIES: [&'static str; 2] = [STACK.dir, ENVIRONMENT.dir];
+    pub const DIRECTORIES: [&'static str; 3] = [STACK.dir, ENVIRONMENT.dir, POLICIES.dir];
 
     /// Opens a root.
     ///
@@ -206,6 +209,28 @@ impl Root {
     pub fn load_environment(&self, name: &str) -> Result<Environment, LoadError> {
         let found = self.environment(name)?;
         Ok(self.read_environment(&found)?.value)
+    }
+
+    /// Reads every file in policies/: none of them may be left out, because what it forbids would be done.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them.
+    pub fn policies(&self) -> Result<Vec<Decoded<PolicyFile>>, LoadError> {
+        let mut files = Vec::new();
+        let mut failed: Option<LoadError> = None;
+        for name in self.listed(POLICIES)? {
+            let read = self.named(POLICIES, &name).and_then(|found| {
+                let source = Source::read(&found.path, &found.file)?;
+                let text = source.text.clone();
+                decode(source).map_err(|findings| LoadError::new(findings).with_source(&found.file, text))
+            });
+            match read {
+                Ok(file) => files.push(file),
+                Err(error) => failed = Some(error.and_all(failed)),
+            }
+        }
+        failed.map_or(Ok(files), Err)
     }
 
     /// Reads a stack file.

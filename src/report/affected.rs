@@ -114,6 +114,7 @@ fn in_words(reason: Reason) -> &'static str {
         Reason::Objects => "objects",
         Reason::Claims => "claims",
         Reason::Terms => "cluster",
+        Reason::Policies => "policies",
         Reason::Proofs => "proofs",
         Reason::Unreadable => "unreadable",
         Reason::Program => "its stack is a program",

@@ -387,7 +387,7 @@ impl RunEvent {
         let message = if because.is_empty() { String::new() } else { because.remove(0) };
         let errors = findings.iter().filter(|finding| finding.level == Level::Error && finding.waived.is_none());
         let findings = errors.map(|finding| FileError {
-            rule: finding.rule.to_owned(),
+            rule: finding.rule.clone().into_owned(),
             message: line(&finding.message),
             file: finding.at.as_ref().map(|at| line(&at.file)),
             line: finding.at.as_ref().map(|at| at.line),

@@ -39,7 +39,8 @@ fn group<'a>(finding: &Finding, sources: &Sources) -> Group<'a> {
         Level::Warning => Heading::WARNING,
         Level::Note => Heading::NOTE,
     };
-    let mut group = level.primary_title(finding.message.clone()).id(finding.rule).elements(snippets(finding, sources));
+    let mut group =
+        level.primary_title(finding.message.clone()).id(finding.rule.clone()).elements(snippets(finding, sources));
     if let Some(at) = finding.at.as_ref().filter(|at| sources.get(&at.file).is_none()) {
         let origin = Origin::path(at.file.clone()).line(at.line).char_column(at.column);
         group = group.element(origin);
@@ -115,7 +116,7 @@ fn cleaned(finding: &Finding) -> Finding {
     let owned = |text: &String| clean(text).into_owned();
     let place = |at: &Location| Location { file: owned(&at.file), ..at.clone() };
     Finding {
-        rule,
+        rule: rule.clone(),
         level: *level,
         message: owned(message),
         at: at.as_ref().map(place),

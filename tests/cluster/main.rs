@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "stories start the program, and the control plane it talks to")]
 
+mod admission;
 mod applying_faults;
 mod autoscaler;
 mod balanced;
@@ -34,6 +35,7 @@ mod plan_files;
 mod plan_schema;
 mod planned;
 mod planning_faults;
+mod policies;
 mod predict;
 mod provided;
 mod read_only;
@@ -121,6 +123,7 @@ stories! {
     not_created,
     ownership,
     permissions,
+    policies,
     read_only,
     refusals,
     renamed,

@@ -24,10 +24,10 @@ impl Story {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    /// The stacks and environments that ship with the project.
+    /// The stacks, environments and policies that ship with the project.
     pub(crate) fn shipped() -> Self {
         let story = Self::new();
-        for room in ["stacks", "environments"] {
+        for room in ["stacks", "environments", "policies"] {
             for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(room)).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_str().unwrap();

@@ -108,4 +108,4 @@ pub use self::service::{Service, UserId};
 pub use self::stack::Stack;
 pub use self::text::TextError;
 pub use self::tier::Tier;
-pub use self::waiver::{Reason, RuleId, Waiver};
+pub use self::waiver::{PolicyId, Reason, RuleId, Waiver};

@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use super::{
-    ClusterName, EnvName, Environment, EnvironmentName, LabelKey, NamespaceName, OutputName, ServiceName, ServiceRef,
-    Stack, TierName,
+    ClusterName, EnvName, Environment, EnvironmentName, LabelKey, NamespaceName, OutputName, PolicyId, ServiceName,
+    ServiceRef, Stack, TierName,
 };
 
 /// The schema of a stack file (JSON Schema, draft 2020-12).
@@ -42,7 +42,7 @@ pub fn of<T: JsonSchema>() -> Value {
 }
 
 /// What a map may be keyed by: pattern, longest length, name.
-const KEYS: [(&str, usize, &str); 9] = [
+const KEYS: [(&str, usize, &str); 10] = [
     (ServiceName::PATTERN, ServiceName::MAX_LENGTH, "service name"),
     (TierName::PATTERN, TierName::MAX_LENGTH, "name"),
     (EnvironmentName::PATTERN, EnvironmentName::MAX_LENGTH, "name"),
@@ -52,6 +52,7 @@ const KEYS: [(&str, usize, &str); 9] = [
     (OutputName::PATTERN, OutputName::MAX_LENGTH, "output name"),
     (EnvName::PATTERN, EnvName::MAX_LENGTH, "environment variable name"),
     (LabelKey::PATTERN, LabelKey::MAX_LENGTH, "label key"),
+    (PolicyId::PATTERN, PolicyId::MAX_LENGTH, "id of a policy"),
 ];
 
 /// Takes null out of optional fields, and turns pattern properties into described property names.

@@ -6,17 +6,29 @@ use serde::{Deserialize, Serialize};
 use super::name::ServiceName;
 use super::text::text_type;
 
+/// Whether a text is a prefix in capitals, an area in lower-case letters and three digits.
+fn is_rule_id(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    matches!(parts.as_slice(), [prefix, area, number]
+        if (1..=10).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_uppercase())
+            && (1..=20).contains(&area.len()) && area.bytes().all(|byte| byte.is_ascii_lowercase())
+            && number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 text_type! {
-    /// The id of a rule, such as `S-hardening-003`.
+    /// The id of a rule, such as `S-hardening-003`. Ids that begin with `S-` are those of the program's own rules.
     RuleId, what: "rule id",
-    expected: "`S-`, an area in lower-case letters, `-` and three digits, such as `S-hardening-003`",
-    pattern: "^S-[a-z]{1,20}-[0-9]{3}$", max: 26,
-    valid: |text| {
-        let parts: Vec<&str> = text.split('-').collect();
-        matches!(parts.as_slice(), ["S", area, number]
-            if (1..=20).contains(&area.len()) && area.bytes().all(|byte| byte.is_ascii_lowercase())
-                && number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit()))
-    }
+    expected: "capitals (`S` for the program's own rules), `-`, an area in lower-case letters, `-` and three digits, such as `S-hardening-003`",
+    pattern: "^[A-Z]{1,10}-[a-z]{1,20}-[0-9]{3}$", max: 35,
+    valid: is_rule_id
+}
+
+text_type! {
+    /// The id of a rule of the user's own, such as `ACME-images-001`.
+    PolicyId, what: "id of a policy",
+    expected: "capitals other than a single `S`, `-`, an area in lower-case letters, `-` and three digits, such as `ACME-images-001`",
+    pattern: "^([A-RT-Z]|[A-Z]{2,10})-[a-z]{1,20}-[0-9]{3}$", max: 35,
+    valid: |text| is_rule_id(text) && !text.starts_with("S-")
 }
 
 text_type! {
@@ -33,7 +45,8 @@ text_type! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// The rule. Only rules about how pods are hardened, what nodes they fit and how they run can be waived.
+    /// The rule. Of the program's own, only rules about how pods are hardened, what nodes they fit and how they run can be
+    /// waived.
     pub rule: RuleId,
     /// The service that does not keep it; every service of the stack, when none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -36,8 +36,8 @@ fn stack(services: &[Service]) -> String {
 }
 
 /// What the finding is about: its rule and its service.
-fn about(finding: &Finding) -> (&'static str, Option<&str>) {
-    (finding.rule, finding.path.as_deref())
+fn about(finding: &Finding) -> (&str, Option<&str>) {
+    (&finding.rule, finding.path.as_deref())
 }
 
 /// The nodes that a help asks for: so many like that one.

@@ -317,7 +317,7 @@ fn what_runs_on_every_node_takes_room_from_the_rest() {
     agent.address = "shop/agent/daemon-set".to_owned();
     agent.service = None;
     desired.resources.push(agent);
-    let rules: Vec<&str> = super::check(&desired, &loaded, &nodes).iter().map(|finding| finding.rule).collect();
+    let rules: Vec<_> = super::check(&desired, &loaded, &nodes).iter().map(|finding| finding.rule.clone()).collect();
     assert_eq!(rules, ["S-capacity-002"; 3]);
 }
 

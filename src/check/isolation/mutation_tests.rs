@@ -231,8 +231,8 @@ fn who_leaves_the_mesh_is_found() {
         let found = desired.resources.iter_mut().find(|resource| resource.id.kind.kind == kind).unwrap();
         let labels = found.manifest.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
         labels.retain(|label, _| !label.contains("istio.io"));
-        let rules: Vec<&str> = isolation(&desired, &loaded, &[]).iter().map(|finding| finding.rule).collect();
-        assert!(rules.contains(&"S-reach-014"), "{mesh}: {rules:?}");
+        let rules: Vec<_> = isolation(&desired, &loaded, &[]).iter().map(|finding| finding.rule.clone()).collect();
+        assert!(rules.iter().any(|rule| rule == "S-reach-014"), "{mesh}: {rules:?}");
     }
     let (loaded, desired) = composed(SHOP, PRODUCTION);
     assert!(prove(&loaded, "local", None).desired == Some(desired), "without a mesh there is none to leave");

@@ -252,7 +252,7 @@ fn check_mesh(mode: MeshMode, change: impl FnOnce(&mut Desired), expect: snapbox
     let mut desired = prove(&loaded, "local", None).desired.unwrap();
     change(&mut desired);
     let found = isolation(&desired, &loaded, &[]);
-    let mut first: std::collections::BTreeMap<&str, (usize, String)> = std::collections::BTreeMap::new();
+    let mut first: std::collections::BTreeMap<_, (usize, String)> = std::collections::BTreeMap::new();
     for finding in found {
         first.entry(finding.rule).or_insert((0, finding.message)).0 += 1;
     }
