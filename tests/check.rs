@@ -15,6 +15,15 @@ fn sophia_is_proven_in_every_environment() {
 }
 
 #[test]
+fn intelligence_is_proven_in_production_and_goes_nowhere_else() {
+    let story = Story::shipped();
+    for environment in ["production", "staging"] {
+        let said = story.transcript(&format!("check intelligence -e {environment}"));
+        golden(&format!("check/intelligence-{environment}.txt"), said);
+    }
+}
+
+#[test]
 fn the_port_registry_shows_what_is_free() {
     let story = Story::shipped();
     golden("check/ports.txt", story.transcript("check sophia -e staging --ports"));
@@ -41,7 +50,7 @@ fn a_stack_that_takes_a_registered_port_is_refused() {
     let story = Story::shipped();
     story.file(
         "stacks/pipeline.yaml",
-        "stack: pipeline\nnamespace: sophia-ai\ntiers:\n  sales: {ports: 9005-9005}\nservices:\n  gong: {tier: sales, port: 9005}\n",
+        "stack: pipeline\nnamespace: sophia-sales\ntiers:\n  sales: {ports: 9005-9005}\nservices:\n  gong: {tier: sales, port: 9005}\n",
     );
     golden("check/registered-port.txt", story.transcript("check pipeline -e production"));
 }

@@ -49,7 +49,6 @@ mod secret_rolls;
 mod secrets;
 mod service_leaves;
 mod side_by_side;
-mod sophia;
 mod stores;
 #[path = "../story/mod.rs"]
 mod story;
@@ -58,6 +57,7 @@ mod traffic;
 mod turns;
 mod up_from_nothing;
 mod verbose;
+mod whole_fleets;
 mod wrong_cluster;
 
 use std::io::Write;
@@ -140,26 +140,31 @@ stories! {
 
 /// Every service there is, in every environment, on the cluster that needs nothing but the program.
 mod whole_fleet {
-    use super::sophia::story;
+    use super::whole_fleets::story;
 
     #[test]
     fn production() {
-        story("sophia-production", "production");
+        story("sophia-production", "sophia", "production");
     }
 
     #[test]
     fn staging() {
-        story("sophia-staging", "staging");
+        story("sophia-staging", "sophia", "staging");
     }
 
     #[test]
     fn development() {
-        story("sophia-development", "development");
+        story("sophia-development", "sophia", "development");
     }
 
     #[test]
     fn testing() {
-        story("sophia-testing", "testing");
+        story("sophia-testing", "sophia", "testing");
+    }
+
+    #[test]
+    fn intelligence() {
+        story("intelligence-production", "intelligence", "production");
     }
 }
 

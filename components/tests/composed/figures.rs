@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use snapbox::{assert_data_eq, file};
+use strata_components::compose::compose;
 use strata_components::desired::Desired;
 
-use crate::fleet::{ENVIRONMENTS, composed, sophia};
+use crate::fleet::{ENVIRONMENTS, composed, environment, read, sophia};
 
 /// Services, pods at the floor and at the most, GPUs at the floor and at the most, thousandths of a core and
 /// mebibytes at the floor, with what the mesh's proxy in each pod asks for.
@@ -31,6 +32,27 @@ fn figures(desired: &Desired) -> BTreeMap<&str, Figures> {
 #[track_caller]
 fn check(environment: &str, expected: [(&str, Figures); 6]) {
     assert_eq!(figures(&composed(environment)), BTreeMap::from(expected), "{environment}");
+}
+
+/// Port, pods, thousandths of a core, mebibytes and GPUs of each server of the stack `intelligence`, without a mesh.
+#[test]
+fn the_domain_servers_are_as_big_as_they_are_to_be() {
+    let mut production = environment("production");
+    production.mesh = None;
+    let desired = compose(&read("stacks/intelligence.yaml"), &production, "local", None).unwrap();
+    let servers = desired.claims.compute.iter().filter(|claim| claim.tier == "intelligence").map(|claim| {
+        let port = desired.claims.ports.iter().find(|port| port.service == claim.service).unwrap().port;
+        let gpus = (claim.gpus, claim.gpu_resource.as_str());
+        (claim.service.as_str(), port, claim.replicas, claim.cpu_millis, claim.memory_bytes >> 20, gpus)
+    });
+    let expect = [
+        ("ai_intelligence", 8091, 2, 2000, 4096, (1, "nvidia.com/gpu")),
+        ("business_intelligence", 8094, 1, 1000, 2048, (0, "")),
+        ("data_intelligence", 8092, 1, 1000, 2048, (0, "")),
+        ("infrastructure_intelligence", 8093, 1, 1000, 2048, (0, "")),
+    ];
+    assert_eq!(servers.collect::<Vec<_>>(), expect);
+    assert_eq!(desired.namespaces, ["sophia-ai"]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Proof<'_> {
             let why = self.closed(End::Pods(copying), End::Pods(store), &ports);
             let message = format!(
                 "{} cannot reach {} on {ports}, and so makes no copies of it: {why}",
-                self.called(copying),
+                self.reach.network().pods.get(copying).map_or("", |pods| pods.name.as_str()),
                 self.called(store)
             );
             let help = "let a policy of each of the two name the other and the port of the store";

@@ -9,7 +9,7 @@ use strata_components::desired::Desired;
 use super::super::prove;
 use super::super::tests::composed;
 use super::check as isolation;
-use super::tests::sophia;
+use super::tests::shipped;
 use crate::load::Loaded;
 
 /// A stack with all that policies are made for: callers, ways out of every kind, a gateway, and health on a port of its
@@ -213,8 +213,8 @@ fn without_any_one_policy_or_with_a_wider_one_the_proof_fails() {
 
 #[test]
 fn every_policy_of_the_fleet_is_needed() {
-    for environment in ["testing", "production"] {
-        let (loaded, desired) = sophia(environment);
+    for (stack, environment) in [("sophia", "testing"), ("sophia", "production"), ("intelligence", "production")] {
+        let (loaded, desired) = shipped(stack, environment);
         let (policies, _) = every_change_is_found(&loaded, &desired, false);
         assert!(policies > desired.claims.compute.len(), "each service has a policy, and the namespace its own");
     }

@@ -186,10 +186,10 @@ error S-reach-001 shop:11:3 mail: Deployment shop/mail-mcp is on the network of 
     );
 }
 
-/// The fleet as it ships, in an environment.
-pub(super) fn sophia(environment: &str) -> (Loaded, Desired) {
+/// A stack as it ships, in an environment.
+pub(super) fn shipped(stack: &str, environment: &str) -> (Loaded, Desired) {
     let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let loaded = root.load("sophia", environment).unwrap();
+    let loaded = root.load(stack, environment).unwrap();
     let desired = prove(&loaded, "local", None).desired.unwrap();
     (loaded, desired)
 }
@@ -197,7 +197,7 @@ pub(super) fn sophia(environment: &str) -> (Loaded, Desired) {
 #[test]
 fn every_environment_of_the_fleet_is_proven() {
     for environment in ["production", "staging", "development", "testing"] {
-        let (loaded, desired) = sophia(environment);
+        let (loaded, desired) = shipped("sophia", environment);
         assert_eq!(isolation(&desired, &loaded, &[]), [], "{environment}");
     }
 }
@@ -217,6 +217,31 @@ fn check_jobs(mode: Option<MeshMode>, change: impl FnOnce(&mut Desired), expect:
     change(&mut desired);
     let found: Vec<String> = isolation(&desired, &loaded, &[]).into_iter().map(|one| one.message).collect();
     assert_eq!(found, expect);
+}
+
+#[test]
+fn stores_are_reached_by_the_pods_that_make_copies_of_them() {
+    let root = Root::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for mode in [None, Some(MeshMode::Sidecar), Some(MeshMode::Ambient)] {
+        let mut loaded = root.load("intelligence", "production").unwrap();
+        let limits = mode == Some(MeshMode::Sidecar);
+        loaded.environment.mesh = mode.map(|mode| Mesh { limits, cni: true, ..Mesh::new(mode) });
+        let mut desired = prove(&loaded, "local", None).desired.unwrap();
+        assert_eq!(isolation(&desired, &loaded, &[]), [], "{mode:?}");
+
+        spec(&mut desired, "intelligence/cache/backup-network-policy")["egress"].take();
+        let found: Vec<String> = isolation(&desired, &loaded, &[]).into_iter().map(|one| one.message).collect();
+        let mesh = if limits { " NetworkPolicy sophia-ai/allow-mesh," } else { "" };
+        let expect = |of: &str| {
+            format!(
+                "CronJob sophia-ai/cache-{of} cannot reach cache on TCP 6379, and so makes no copies of it: none of \
+                 NetworkPolicy sophia-ai/default-deny, NetworkPolicy sophia-ai/allow-dns,{mesh} NetworkPolicy \
+                 sophia-ai/cache-backup lets it out"
+            )
+        };
+        assert!(found.len() >= 2, "{mode:?}: {found:?}");
+        assert_eq!(found.get(..2), Some([expect("backup"), expect("restore")].as_slice()), "{mode:?}");
+    }
 }
 
 #[test]
