@@ -15,6 +15,15 @@ fn sophia_is_proven_in_every_environment() {
 }
 
 #[test]
+fn mcp_network_is_proven_in_every_environment() {
+    let story = Story::shipped();
+    for environment in ["production", "staging", "development", "testing"] {
+        let said = story.transcript(&format!("check mcp-network -e {environment}"));
+        golden(&format!("check/mcp-network-{environment}.txt"), said);
+    }
+}
+
+#[test]
 fn intelligence_is_proven_in_production_and_goes_nowhere_else() {
     let story = Story::shipped();
     for environment in ["production", "staging"] {

@@ -168,6 +168,9 @@ fn every_field_of_a_stack_is_described() {
             ("HAProxy", "Haproxy"),
             ("HAProxy 2", "Front"),
             ("Backups", "Backup"),
+            ("Consul", "Consul"),
+            ("Consul 2", "Registration"),
+            ("Network monitor", "NetworkMonitor"),
             ("Autoscaling", "Autoscale"),
             ("Jobs", "Job"),
             ("Needs", "Needs"),
@@ -267,7 +270,7 @@ fn sources() -> String {
         }
     }
     let mut text = String::new();
-    for folder in ["src", "tests", "components", "embedded", "merge"] {
+    for folder in ["src", "tests", "components", "embedded", "merge", "network-monitor"] {
         collect(&root().join(folder), &mut text);
     }
     text

@@ -307,6 +307,13 @@ impl Building<'_, '_> {
                 self.haproxy(spec, haproxy, &targets(context, spec, specs, neighbours));
                 self.add_any(owner, "autoscaler", autoscaler(spec));
             }
+            Some(Component::Consul(consul)) => {
+                self.consul(spec, consul, &targets(context, spec, specs, neighbours));
+            }
+            Some(Component::NetworkMonitor(monitor)) => {
+                self.network_monitor(spec, monitor, &targets(context, spec, specs, neighbours));
+                self.add_any(owner, "autoscaler", autoscaler(spec));
+            }
             Some(Component::External(_)) => {}
         }
         self.add_any(owner, "disruption-budget", disruption_budget(context, spec));

@@ -11,7 +11,7 @@ use crate::model::{
     ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
-use crate::{haproxy, postgresql, redis, weaviate};
+use crate::{consul, haproxy, postgresql, redis, weaviate};
 
 /// The environment variables that the platform sets in every container.
 pub(crate) const PLATFORM_VARIABLES: [&str; 5] =
@@ -312,7 +312,9 @@ fn nature(service: &Service) -> Option<Nature> {
         Component::Postgresql(_) => Some(Nature { image: postgresql::IMAGE, user: postgresql::USER }),
         Component::Weaviate(_) => Some(Nature { image: weaviate::IMAGE, user: weaviate::USER }),
         Component::Haproxy(_) => Some(Nature { image: haproxy::IMAGE, user: haproxy::USER }),
-        Component::External(_) => None,
+        Component::Consul(_) => Some(Nature { image: consul::IMAGE, user: consul::USER }),
+        // The project's own program comes from where the images of servers come from.
+        Component::External(_) | Component::NetworkMonitor(_) => None,
     }
 }
 

@@ -26,7 +26,6 @@ mod killed;
 mod kubectl;
 mod lock;
 mod needs;
-mod network;
 mod not_created;
 mod order;
 mod ownership;
@@ -170,26 +169,26 @@ mod whole_fleet {
 
 /// The same of the network for MCP servers.
 mod whole_network {
-    use super::network::story;
+    use super::whole_fleets::story;
 
     #[test]
     fn production() {
-        story("mcp-network-production", "production");
+        story("mcp-network-production", "mcp-network", "production");
     }
 
     #[test]
     fn staging() {
-        story("mcp-network-staging", "staging");
+        story("mcp-network-staging", "mcp-network", "staging");
     }
 
     #[test]
     fn development() {
-        story("mcp-network-development", "development");
+        story("mcp-network-development", "mcp-network", "development");
     }
 
     #[test]
     fn testing() {
-        story("mcp-network-testing", "testing");
+        story("mcp-network-testing", "mcp-network", "testing");
     }
 }
 

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::backup::Backup;
+use super::consul::Consul;
 use super::egress::AddressRange;
 use super::gateway::{HostName, ObjectName};
 use super::haproxy::Haproxy;
+use super::network_monitor::NetworkMonitor;
 use super::number::number_type;
 use super::port::Port;
 use super::quantity::Memory;
@@ -203,6 +205,10 @@ pub enum Component {
     External(External),
     /// An HAProxy in front of the services that it depends on.
     Haproxy(Haproxy),
+    /// A Consul that registers the services that it depends on.
+    Consul(Consul),
+    /// A monitor that watches the services that it depends on.
+    NetworkMonitor(NetworkMonitor),
 }
 
 impl Component {
@@ -214,14 +220,14 @@ impl Component {
             Self::Redis(_) => Some(6379),
             Self::Postgresql(_) => Some(5432),
             Self::Weaviate(_) => Some(8080),
-            Self::External(_) | Self::Haproxy(_) => None,
+            Self::External(_) | Self::Haproxy(_) | Self::Consul(_) | Self::NetworkMonitor(_) => None,
         }
     }
 
     /// Whether it keeps nothing of its own, so that any number of its pods can stand side by side.
     #[must_use]
     pub const fn has_many_pods(&self) -> bool {
-        matches!(self, Self::Haproxy(_))
+        matches!(self, Self::Haproxy(_) | Self::NetworkMonitor(_))
     }
 
     /// The path on its port that tells whether it is well, where it speaks HTTP.
@@ -231,6 +237,8 @@ impl Component {
             Self::Redis(_) | Self::Postgresql(_) | Self::External(_) => None,
             Self::Weaviate(_) => Some("/v1/.well-known/ready"),
             Self::Haproxy(_) => Some(Haproxy::HEALTH),
+            Self::Consul(_) => Some(Consul::HEALTH),
+            Self::NetworkMonitor(_) => Some(NetworkMonitor::HEALTH),
         }
     }
 
@@ -241,7 +249,7 @@ impl Component {
             Self::Redis(redis) => redis.backup.as_ref(),
             Self::Postgresql(postgresql) => postgresql.backup.as_ref(),
             Self::Weaviate(weaviate) => weaviate.backup.as_ref(),
-            Self::External(_) | Self::Haproxy(_) => None,
+            Self::External(_) | Self::Haproxy(_) | Self::Consul(_) | Self::NetworkMonitor(_) => None,
         }
     }
 
@@ -250,7 +258,7 @@ impl Component {
     pub fn further_ports(&self) -> Vec<(&'static str, Port)> {
         match self {
             Self::Weaviate(weaviate) => vec![("grpc", weaviate.grpc_port)],
-            Self::Redis(_) | Self::Postgresql(_) | Self::External(_) | Self::Haproxy(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -260,7 +268,7 @@ impl Component {
         match self {
             Self::Redis(_) => Some("redis"),
             Self::Postgresql(_) => Some("postgresql"),
-            Self::Weaviate(_) | Self::Haproxy(_) => Some("http"),
+            Self::Weaviate(_) | Self::Haproxy(_) | Self::Consul(_) | Self::NetworkMonitor(_) => Some("http"),
             Self::External(_) => None,
         }
     }
@@ -274,6 +282,8 @@ impl Component {
             Self::Weaviate(_) => "weaviate",
             Self::External(_) => "external",
             Self::Haproxy(_) => "haproxy",
+            Self::Consul(_) => "consul",
+            Self::NetworkMonitor(_) => "network_monitor",
         }
     }
 }
@@ -283,7 +293,7 @@ impl Component {
 #[serde(deny_unknown_fields, rename = "Component")]
 #[schemars(extend("oneOf" = [
     {"required": ["redis"]}, {"required": ["postgresql"]}, {"required": ["weaviate"]}, {"required": ["external"]},
-    {"required": ["haproxy"]},
+    {"required": ["haproxy"]}, {"required": ["consul"]}, {"required": ["network_monitor"]},
 ]))]
 struct ComponentFields {
     /// A Redis of one pod.
@@ -301,24 +311,35 @@ struct ComponentFields {
     /// An HAProxy in front of the services that it depends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     haproxy: Option<Haproxy>,
+    /// A Consul that registers the services that it depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    consul: Option<Consul>,
+    /// A monitor that watches the services that it depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network_monitor: Option<NetworkMonitor>,
 }
 
 /// A component of no kind, or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a component is exactly one of `redis`, `postgresql`, `weaviate`, `external` and `haproxy`: name one")]
+#[error(
+    "a component is exactly one of `redis`, `postgresql`, `weaviate`, `external`, `haproxy`, `consul` and \
+         `network_monitor`: name one"
+)]
 pub struct ComponentError;
 
 impl TryFrom<ComponentFields> for Component {
     type Error = ComponentError;
 
     fn try_from(fields: ComponentFields) -> Result<Self, Self::Error> {
-        let ComponentFields { redis, postgresql, weaviate, external, haproxy } = fields;
+        let ComponentFields { redis, postgresql, weaviate, external, haproxy, consul, network_monitor } = fields;
         let kinds = [
             redis.map(Self::Redis),
             postgresql.map(Self::Postgresql),
             weaviate.map(Self::Weaviate),
             external.map(Self::External),
             haproxy.map(Self::Haproxy),
+            consul.map(Self::Consul),
+            network_monitor.map(Self::NetworkMonitor),
         ];
         let mut kinds = kinds.into_iter().flatten();
         match (kinds.next(), kinds.next()) {
@@ -336,6 +357,8 @@ impl From<Component> for ComponentFields {
             Component::Weaviate(weaviate) => Self { weaviate: Some(weaviate), ..Self::default() },
             Component::External(external) => Self { external: Some(external), ..Self::default() },
             Component::Haproxy(haproxy) => Self { haproxy: Some(haproxy), ..Self::default() },
+            Component::Consul(consul) => Self { consul: Some(consul), ..Self::default() },
+            Component::NetworkMonitor(monitor) => Self { network_monitor: Some(monitor), ..Self::default() },
         }
     }
 }

@@ -25,6 +25,7 @@ mod backup;
 mod build;
 mod cluster;
 mod component;
+mod consul;
 mod duration;
 pub(crate) mod egress;
 mod env_var;
@@ -42,6 +43,7 @@ mod monitoring;
 mod name;
 mod needs;
 mod network;
+mod network_monitor;
 mod number;
 mod output;
 mod overrides;
@@ -72,6 +74,7 @@ pub use self::component::{
     Component, ComponentError, ConnectionCount, Eviction, External, PostgresName, Postgresql, Redis, SecretKey,
     SecretKeyName, Storage, Weaviate,
 };
+pub use self::consul::{Consul, Datacenter, MetadataKey, MetadataValue, Registration, ServiceTag};
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
 pub use self::env_var::EnvName;
@@ -91,6 +94,7 @@ pub use self::name::{
 };
 pub use self::needs::{DefinitionName, NeededDefinition, NeededNodes, NeededService, Needs, NodeLabel, OutsideName};
 pub use self::network::{Network, Peer};
+pub use self::network_monitor::NetworkMonitor;
 pub use self::number::NumberError;
 pub use self::output::{Output, OutputError, OutputName, OutputRef, OutputValue, ServiceValue};
 pub use self::overrides::ServiceOverride;

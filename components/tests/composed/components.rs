@@ -407,7 +407,7 @@ fn a_component_is_of_one_kind() {
         let component: Result<strata_components::model::Component, _> = serde_json::from_value(component);
         component.map_err(|error| error.to_string())
     };
-    let kinds = "`redis`, `postgresql`, `weaviate`, `external` and `haproxy`";
+    let kinds = "`redis`, `postgresql`, `weaviate`, `external`, `haproxy`, `consul` and `network_monitor`";
     let said = Err(format!("a component is exactly one of {kinds}: name one"));
     assert_eq!(of(json!({})), said);
     let mut both = redis();

@@ -5,6 +5,7 @@
 mod availability;
 mod components;
 mod determinism;
+mod discovery;
 mod figures;
 mod files;
 mod fleet;
@@ -17,3 +18,4 @@ mod monitoring;
 mod outputs;
 mod pod_security;
 mod problems;
+mod watching;

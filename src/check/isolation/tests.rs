@@ -197,8 +197,10 @@ pub(super) fn shipped(stack: &str, environment: &str) -> (Loaded, Desired) {
 #[test]
 fn every_environment_of_the_fleet_is_proven() {
     for environment in ["production", "staging", "development", "testing"] {
-        let (loaded, desired) = shipped("sophia", environment);
-        assert_eq!(isolation(&desired, &loaded, &[]), [], "{environment}");
+        for stack in ["sophia", "mcp-network"] {
+            let (loaded, desired) = shipped(stack, environment);
+            assert_eq!(isolation(&desired, &loaded, &[]), [], "{stack} in {environment}");
+        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Whether Prometheus takes the alerts.
+//! Whether Prometheus takes the alerts, and the figures of the network monitor.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::process::succeeded;
@@ -35,4 +35,20 @@ pub(super) fn check_rules(promtool: &Path, out: &Path, objects: &[Object]) -> an
         bail!("promtool takes {found} of {rules} rules:\n{text}");
     }
     Ok(format!("promtool takes {found} of {rules} rules"))
+}
+
+/// What the network monitor writes for Prometheus, as its tests have it.
+const FIGURES: &str = "network-monitor/tests/golden/metrics.txt";
+
+/// Has promtool look at the figures of the network monitor: their form, names and words.
+///
+/// # Errors
+/// When it finds anything to say.
+pub(super) fn check_figures(promtool: &Path) -> anyhow::Result<String> {
+    let figures = fs::File::open(FIGURES).with_context(|| format!("reading {FIGURES}"))?;
+    let said = succeeded(Command::new(promtool).args(["check", "metrics"]).stdin(figures), "promtool check metrics")?;
+    if !said.trim().is_empty() {
+        bail!("promtool check metrics:\n{said}");
+    }
+    Ok("promtool takes the figures of the network monitor".to_owned())
 }

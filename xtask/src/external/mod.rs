@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "this chore is there to run other programs")]
 
 mod alerts;
+mod balancing;
 mod checkov;
 mod compose;
 mod gitops;
@@ -50,6 +51,8 @@ struct Judges {
     checkov: Tool<PathBuf>,
     compose: Tool<PathBuf>,
     promtool: Tool<(PathBuf, String)>,
+    haproxy: Tool<balancing::Haproxy>,
+    consul: Tool<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -62,9 +65,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         checkov: tools::CHECKOV.programs(&tools)?,
         compose: tools::COMPOSE.programs(&tools)?,
         promtool: tools::promtool(&tools)?,
+        haproxy: tools::haproxy(&tools)?,
+        consul: tools::consul(),
     };
-    if let Ok((_, version)) = &judges.promtool {
+    if let Ok((promtool, version)) = &judges.promtool {
         crate::report(&format!("promtool {version}"))?;
+        crate::report(&alerts::check_figures(promtool)?)?;
+    }
+    match &judges.haproxy {
+        Ok(haproxy) => {
+            crate::report(&format!("haproxy {}", haproxy.version))?;
+            crate::report(&haproxy.provoked(&args.work)?)?;
+        }
+        Err(why) => crate::report(&format!("haproxy: skipped, {why}"))?,
     }
     crate::report(tools::ACTIONLINT.pinned)?;
     for packages in [&tools::MANIFESTS, &tools::NETWORK, &tools::CHECKOV, &tools::COMPOSE, &tools::WORKFLOWS] {
@@ -119,6 +132,8 @@ impl Judges {
         heard(subject, "promtool", &self.promtool, |(promtool, _)| {
             Ok(vec![alerts::check_rules(promtool, out, objects)?])
         })?;
+        heard(subject, "haproxy", &self.haproxy, |haproxy| Ok(vec![haproxy.check(out, objects)?]))?;
+        heard(subject, "consul", &self.consul, |consul| Ok(vec![balancing::consul(consul, out, objects)?]))?;
         heard(subject, "docker-compose", &self.compose, |programs| {
             Ok(vec![compose::config(programs, subject, out, objects)?])
         })

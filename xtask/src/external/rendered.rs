@@ -47,14 +47,22 @@ impl Subject<'_> {
     /// As [`Self::render`].
     pub(super) fn render_as(&self, out: &Path, more: &[&str]) -> anyhow::Result<Vec<Object>> {
         self.ask("render", more)?;
-        let mut found = Vec::new();
-        objects(out, &mut found)?;
-        found.sort_by(|one, other| one.file.cmp(&other.file));
-        if found.is_empty() {
-            bail!("nothing was rendered into {}", out.display());
-        }
-        Ok(found)
+        read(out)
     }
+}
+
+/// The objects that were rendered into a directory, and into those below it.
+///
+/// # Errors
+/// When they cannot be read, or there are none.
+pub(super) fn read(out: &Path) -> anyhow::Result<Vec<Object>> {
+    let mut found = Vec::new();
+    objects(out, &mut found)?;
+    found.sort_by(|one, other| one.file.cmp(&other.file));
+    if found.is_empty() {
+        bail!("nothing was rendered into {}", out.display());
+    }
+    Ok(found)
 }
 
 /// The environments of a root that admit a stack, and that the stack admits.

