@@ -4,7 +4,7 @@
 //! One file an area; each rule is applied in one place. Syntax, types and references are proven before, by
 //! [`crate::load`].
 
-mod across;
+pub(crate) mod across;
 mod architecture;
 mod availability;
 pub(crate) mod capacity;
@@ -27,6 +27,7 @@ pub mod rules;
 mod size;
 pub mod summary;
 mod tiers;
+pub mod together;
 pub mod waivers;
 mod workloads;
 
@@ -79,13 +80,28 @@ pub fn prove_with<E>(
     suffix: Option<&str>,
     add: impl FnOnce(&mut Desired) -> Result<(), E>,
 ) -> Result<Proven, E> {
+    let composed = compose_with(loaded, target, suffix, add)?;
+    let findings = check(loaded, composed.as_ref());
+    Ok(Proven { desired: composed.ok(), findings })
+}
+
+/// What a stack composes to beside the others of its environment, with what a program adds to it.
+///
+/// # Errors
+///
+/// What `add` says. What keeps the stack from being composed is the result within.
+pub fn compose_with<E>(
+    loaded: &Loaded,
+    target: &str,
+    suffix: Option<&str>,
+    add: impl FnOnce(&mut Desired) -> Result<(), E>,
+) -> Result<Result<Desired, ComposeError>, E> {
     let mut composed = compose_among(&loaded.stack, &loaded.environment, target, suffix, &loaded.neighbours());
     if let Ok(desired) = &mut composed {
         add(desired)?;
         roll_with_config(desired);
     }
-    let findings = check(loaded, composed.as_ref());
-    Ok(Proven { desired: composed.ok(), findings })
+    Ok(composed)
 }
 
 /// Everything that is found in a stack, an environment and what they compose to, or fail to.
@@ -102,6 +118,31 @@ pub fn check_among(
     composed: Result<&Desired, &ComposeError>,
     around: Option<&Surroundings>,
 ) -> Vec<Finding> {
+    let mut findings = found(loaded, composed, around);
+    if let Ok(desired) = composed
+        && let Some(nodes) = nodes_of(loaded, desired, around)
+    {
+        findings.extend(capacity::check(&[(desired, loaded)], &nodes));
+    }
+    concluded(loaded, findings)
+}
+
+/// The nodes that pods are placed on: those of the live cluster, or those that the environment describes, if it does.
+fn nodes_of(loaded: &Loaded, desired: &Desired, around: Option<&Surroundings>) -> Option<Vec<capacity::nodes::Node>> {
+    let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
+    let live = around.map(|around| capacity::nodes::live(&around.nodes));
+    live.or_else(|| capacity::nodes::described(&loaded.environment, target))
+}
+
+/// What is left of findings when what the stack waives is a note, in their order.
+fn concluded(loaded: &Loaded, mut findings: Vec<Finding>) -> Vec<Finding> {
+    waivers::apply(loaded, &mut findings);
+    settle(&mut findings);
+    findings
+}
+
+/// Everything that is found in a stack by itself, but for whether it fits.
+fn found(loaded: &Loaded, composed: Result<&Desired, &ComposeError>, around: Option<&Surroundings>) -> Vec<Finding> {
     let mut findings = loaded.findings.clone();
     findings.extend(across::check(loaded));
     findings.extend(mesh::check(loaded));
@@ -128,19 +169,15 @@ pub fn check_among(
             findings.extend(isolation::check(desired, loaded, foreign));
             findings.extend(around.map(isolation::unread).unwrap_or_default());
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
-            let live = around.map(|around| capacity::nodes::live(&around.nodes));
-            let nodes = live.or_else(|| capacity::nodes::described(&loaded.environment, target));
+            let nodes = nodes_of(loaded, desired, around);
             findings.extend(provided::check(desired, loaded, target));
             findings.extend(availability::check(desired, loaded, nodes.as_deref()));
             if let Some(nodes) = nodes {
-                findings.extend(capacity::check(desired, loaded, &nodes));
                 findings.extend(architecture::check(desired, loaded, &nodes));
             }
         }
         Err(error) => findings.extend(composed::refusals(error, loaded)),
     }
-    waivers::apply(loaded, &mut findings);
-    settle(&mut findings);
     findings
 }
 

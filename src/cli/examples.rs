@@ -27,6 +27,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("everything that can be proven without a cluster", "strata check sophia -e production"),
             example("what the live cluster adds to that", "strata check sophia -e production --live"),
+            example("every stack, also on the nodes that they share", "strata check --all -e production"),
             example("every port, for programs", "strata check sophia -e production --ports -o json"),
         ],
     ),
@@ -49,6 +50,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         "plan",
         &[
             example("what would change, and why", "strata plan sophia -e development"),
+            example("every stack, in the order of their references", "strata plan --all -e development"),
             example("one service, and what it depends on", "strata plan sophia -e development --target ai_memory"),
             example(
                 "keep the plan, so that just this one is carried out",
@@ -79,6 +81,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
                 "in CI: just the plan that was reviewed",
                 "strata up sophia -e production --plan sophia.plan --yes",
             ),
+            example("every stack, one after another", "strata up --all -e development --yes"),
             example("events for a program", "strata up sophia -e staging --yes -o json"),
             example("an instance of its own, for a pull request", "strata up sophia -e testing --instance pr-7 --yes"),
         ],
@@ -86,6 +89,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "destroy",
         &[
+            example("every stack, in reverse order", "strata destroy --all -e testing --yes"),
             example("take an instance down", "strata destroy sophia -e testing --instance pr-7 --yes"),
             example(
                 "its Namespace as well",

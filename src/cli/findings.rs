@@ -3,7 +3,7 @@
 use strata_components::desired::Desired;
 use strata_components::model::Environment;
 
-use super::{CommandError, Context, Program, StackArgs, Ui};
+use super::{CommandError, Context, Program, ProgramError, StackArgs, Ui};
 use crate::check::{Proven, prove, prove_with, stops};
 use crate::exit;
 use crate::finding::{Finding, Level};
@@ -22,7 +22,7 @@ impl Context<'_> {
     }
 
     /// The Rust program, if it is its stack that the arguments name.
-    fn program_for(&self, args: &StackArgs) -> Option<Program<'_>> {
+    pub(super) fn program_for(&self, args: &StackArgs) -> Option<Program<'_>> {
         self.program.filter(|program| program.stack.stack.as_str() == args.stack)
     }
 
@@ -30,9 +30,7 @@ impl Context<'_> {
     pub(super) fn prove(&self, loaded: &Loaded, args: &StackArgs, cluster: &str) -> Result<Proven, CommandError> {
         let instance = args.instance.as_deref();
         let Some(program) = self.program_for(args) else { return Ok(prove(loaded, cluster, instance)) };
-        prove_with(loaded, cluster, instance, program.add).map_err(|error| {
-            CommandError::from(anyhow::Error::from_boxed(error).context("the program could not add its own objects"))
-        })
+        prove_with(loaded, cluster, instance, program.add).map_err(not_added)
     }
 
     /// The same for a command that cannot go on without them: what is wrong is printed.
@@ -47,7 +45,13 @@ impl Context<'_> {
     }
 }
 
-fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
+/// What is said where a Rust program could not add to what its stack composes to.
+pub(super) fn not_added(error: ProgramError) -> CommandError {
+    CommandError::from(anyhow::Error::from_boxed(error).context("the program could not add its own objects"))
+}
+
+/// Prints what is wrong with files; what is left to say.
+pub(super) fn refused(error: &LoadError, ui: &mut Ui) -> CommandError {
     ui.warn(report::findings::terminal(&error.findings, &error.sources, ui.width()).trim_end());
     CommandError::printed(exit::ERROR, error.findings.clone())
 }

@@ -60,6 +60,17 @@ impl GitOpsArgs {
         Err(CommandError::new(exit::ERROR, error).hint("render with --format argocd or --format flux"))
     }
 
+    /// An error where something is said that is of one stack's files alone.
+    pub(super) fn for_all(&self) -> Result<(), CommandError> {
+        match self.repo_path {
+            Some(_) => Err(refused(
+                "--repo-path says where the files of one stack stand",
+                "leave it out: with --all each stack stands below --out-dir",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The files for a controller; what is left to do is said.
     pub(super) fn render(
         &self,

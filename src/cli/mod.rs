@@ -43,6 +43,7 @@ mod session;
 pub mod show;
 pub mod sign;
 mod signed;
+mod stacks;
 pub mod status;
 pub mod ui;
 pub mod unlock;

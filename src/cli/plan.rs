@@ -6,12 +6,12 @@ use clap::ValueEnum;
 
 use super::detail::DetailArgs;
 use super::look::LookArgs;
-use super::session::{PolicyArgs, Session};
-use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
-use crate::exit;
+use super::session::{PolicyArgs, Session, plan_all};
+use super::stacks::StacksArgs;
+use super::{CommandError, CommandResult, Context, Ui, saved};
 use crate::plan::Plan;
-use crate::plan::overview::Overview;
-use crate::report;
+use crate::report::together::{self, PlansDocument};
+use crate::{exit, report};
 
 /// Show what `up` would change on the cluster, and why
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ use crate::report;
 )]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -31,7 +31,8 @@ pub struct Args {
     output: PlanFormat,
     #[command(flatten)]
     detail: DetailArgs,
-    /// Save the plan, so that `up --plan FILE` carries out just this one; only its owner may read the file
+    /// Save the plan, so that `up --plan FILE` carries out just this one; only its owner may read the file. With --all a
+    /// directory, with a file for each stack
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Exit with 2 when there are changes
@@ -42,17 +43,11 @@ pub struct Args {
 /// Observes, plans, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     args.output.takes(args.detail)?;
-    let (plan, judged) = Session::run(context, &args.stack, ui, async |session, ui| {
+    let Some(stack) = args.stacks.one() else { return all(args, context, ui) };
+    let (plan, judged) = Session::run(context, &stack, ui, async |session, ui| {
         let plan = session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?;
         let judged = session.judge(session.desired(), &plan, ui);
-        let plan = match &session.loaded {
-            Some(loaded) => {
-                let overview = Overview::of(&plan, session.desired(), loaded);
-                plan.with_overview(overview)
-            }
-            None => plan,
-        };
-        Ok((plan, judged))
+        Ok((session.with_overview(plan), judged))
     })?;
     // A plan that may not be carried out is shown all the same, and not saved.
     if let Some(file) = args.save.as_ref().filter(|_| judged.is_ok()) {
@@ -61,6 +56,35 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     print(&plan, args.output, args.detail, ui)?;
     judged?;
     let changed = args.detailed_exitcode && !plan.is_empty();
+    Ok(if changed { exit::CHANGES } else { exit::OK })
+}
+
+/// The same for every stack of the environment: one document of all.
+fn all(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    args.policy.for_all()?;
+    let (plans, judged) = Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
+        let wanted = (&args.policy.policy(), &args.look.look());
+        let plans = plan_all(sessions, |session| session.desired().clone(), wanted, ui).await?;
+        let (mut shown, mut judged) = (Vec::new(), Ok(()));
+        for (session, plan) in sessions.iter().zip(plans) {
+            // Each is asked about, also where one before it may not be carried out.
+            judged = judged.and(session.judge(session.desired(), &plan, ui));
+            shown.push(session.with_overview(plan));
+        }
+        Ok((shown, judged))
+    })?;
+    if let Some(directory) = args.save.as_ref().filter(|_| judged.is_ok()) {
+        saved::write_all(directory, &plans)?;
+    }
+    let text = match args.output {
+        PlanFormat::Terminal => together::terminal(&plans, &ui.view(args.detail.detail())),
+        PlanFormat::Json => report::json_document(&PlansDocument::of(&plans)),
+        PlanFormat::Markdown => together::markdown(&plans),
+        PlanFormat::Html => together::html(&plans)?,
+    };
+    ui.data(&text)?;
+    judged?;
+    let changed = args.detailed_exitcode && !plans.iter().all(Plan::is_empty);
     Ok(if changed { exit::CHANGES } else { exit::OK })
 }
 

@@ -1,15 +1,17 @@
 //! `strata render`: what a stack comes to in an environment, as files for other tools.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use strata_components::desired::Desired;
 
 use super::gitops::{Controller, GitOpsArgs};
-use super::{CommandError, CommandResult, Context, StackArgs, Ui, findings};
+use super::stacks::StacksArgs;
+use super::{CommandError, CommandResult, Context, Ui, findings};
 use crate::check::registry::Registry;
 use crate::cluster::connect::Choice;
 use crate::exit;
+use crate::load::Loaded;
 use crate::render;
 use crate::report::compose_file::compose_file;
 use crate::report::json_document;
@@ -23,7 +25,7 @@ use crate::secrets::{Known, Secrets};
 )]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     /// What to write
     #[arg(long, value_enum, default_value_t = RenderFormat::Manifests)]
     format: RenderFormat,
@@ -74,9 +76,39 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         let error = anyhow!("what a controller applies stands in a repository, where nothing secret may be");
         return Err(CommandError::new(exit::ERROR, error).hint("leave out --show-secrets"));
     }
-    let loaded = context.load(&args.stack, ui)?;
-    let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let mut desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
+    let Some(stack) = args.stacks.one() else { return all(args, context, ui) };
+    let loaded = context.load(&stack, ui)?;
+    let (cluster, _) = Choice::of(stack.cluster.as_deref(), &loaded.environment)?;
+    let desired = findings::checked(context, &loaded, &stack, &cluster, ui)?;
+    write(args, (&loaded, desired), args.out_dir.as_deref(), ui)
+}
+
+/// The same for every stack of the environment, each in a directory of its own below the one that is named.
+fn all(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    if args.out_dir.is_none() && args.format != RenderFormat::Manifests {
+        let error = anyhow!("what is made of every stack is several files");
+        return Err(CommandError::new(exit::ERROR, error).hint("name a directory for them with --out-dir"));
+    }
+    args.gitops.for_all()?;
+    let all = context.load_all(&args.stacks, ui)?;
+    let Some(first) = all.first() else { return Ok(exit::OK) };
+    let (cluster, _) = Choice::of(args.stacks.cluster.as_deref(), &first.environment)?;
+    let desired = context.checked_all(&all, &args.stacks, &cluster, ui)?;
+    for (loaded, desired) in all.iter().zip(desired) {
+        let directory = args.out_dir.as_ref().map(|directory| directory.join(loaded.stack.stack.as_str()));
+        write(args, (loaded, desired), directory.as_deref(), ui)?;
+    }
+    Ok(exit::OK)
+}
+
+/// Writes what one stack comes to.
+fn write(
+    args: &Args,
+    (loaded, mut desired): (&Loaded, Desired),
+    directory: Option<&Path>,
+    ui: &mut Ui,
+) -> CommandResult {
+    let controller = args.format.controller();
     // What is asked for is not looked for in what is written.
     let known = if args.show_secrets { Known::default() } else { ui.known().clone() };
     let secrets = Secrets::withhold_from(&mut desired, known);
@@ -86,7 +118,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         ui.status("what is secret is withheld: (secret) stands in its place; --show-secrets writes it");
     }
     let one = |name: &str, text: String| vec![ManifestFile { name: name.to_owned(), text }];
-    let files = match (args.format, &args.out_dir) {
+    let files = match (args.format, directory) {
         (RenderFormat::Manifests, None) => {
             ui.data(&manifests::stream(&desired)?)?;
             return Ok(exit::OK);
@@ -97,8 +129,8 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
         }
         (RenderFormat::Manifests, Some(_)) => manifests::files(&desired)?,
         (RenderFormat::Kustomize, Some(_)) => manifests::kustomization(&desired)?,
-        (RenderFormat::Argocd, dir) => args.gitops.render(Controller::ArgoCd, &desired, dir.as_deref(), ui)?,
-        (RenderFormat::Flux, dir) => args.gitops.render(Controller::Flux, &desired, dir.as_deref(), ui)?,
+        (RenderFormat::Argocd, dir) => args.gitops.render(Controller::ArgoCd, &desired, dir, ui)?,
+        (RenderFormat::Flux, dir) => args.gitops.render(Controller::Flux, &desired, dir, ui)?,
         (RenderFormat::Compose, _) => {
             servers_alone(&desired)?;
             one("compose.yaml", compose_file(&desired)?)
@@ -107,7 +139,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             one("unified_mcp_port_registry.json", json_document(&Registry::of(&loaded.stack, &loaded.environment)))
         }
     };
-    match &args.out_dir {
+    match directory {
         None => files.iter().try_for_each(|file| ui.data(&file.text))?,
         Some(dir) => {
             let render::Written { written, unchanged, deleted } = render::write(dir, &files)?;

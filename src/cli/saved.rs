@@ -14,12 +14,55 @@ use crate::plan::saved::{MAX_BYTES, SavedPlan, SavedPlanError};
 use crate::plan::stale::{Rest, compare};
 use crate::{exit, report};
 
+/// How the file of a stack ends where plans of several are saved together.
+const ENDING: &str = ".plan";
+
 /// Saves a plan, for its owner alone to read. Where that fails, the file is as it was.
 pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), CommandError> {
     let text = SavedPlan::new(plan.clone()).to_text().context("the plan cannot be saved")?;
     replace(path, |file| file.write_all(text.as_bytes()))
         .with_context(|| format!("saving the plan as {}", path.display()))?;
     Ok(())
+}
+
+/// Saves the plans of several stacks, each as a file of the directory that its stack gives the name.
+pub(super) fn write_all(directory: &Path, plans: &[Plan]) -> Result<(), CommandError> {
+    let doing = || format!("saving the plans in {}", directory.display());
+    fs::create_dir_all(directory).with_context(doing)?;
+    let mut left = names_in(directory).with_context(doing)?;
+    left.retain(|name| !plans.iter().any(|plan| *name == plan.instance.stack));
+    if let Some(other) = left.first() {
+        let error = anyhow!("{} holds a plan of {other}, which is none of these stacks", directory.display());
+        return Err(CommandError::new(exit::ERROR, error).hint("name another directory, or delete that file"));
+    }
+    plans.iter().try_for_each(|plan| write(&directory.join(format!("{}{ENDING}", plan.instance.stack)), plan))
+}
+
+/// Reads the saved plans of a directory, which are of just these stacks, in their order.
+pub(super) fn read_all(directory: &Path, stacks: &[&str]) -> Result<Vec<(Plan, Evidence)>, CommandError> {
+    let there = names_in(directory).with_context(|| format!("reading the saved plans in {}", directory.display()))?;
+    let lacks = stacks.iter().find(|stack| !there.iter().any(|name| name == *stack));
+    let extra = there.iter().find(|name| !stacks.contains(&name.as_str()));
+    let error = match (lacks, extra) {
+        (None, None) => {
+            let file = |stack: &&str| read_with(&directory.join(format!("{stack}{ENDING}")));
+            return stacks.iter().map(file).collect();
+        }
+        (Some(lacks), _) => anyhow!("{} holds no plan of {lacks}", directory.display()),
+        (None, Some(extra)) => anyhow!("{} holds a plan of {extra}, which does not stand here", directory.display()),
+    };
+    Err(CommandError::new(exit::ERROR, error).hint("save new plans with `strata plan --all --save DIR`"))
+}
+
+/// The stacks that a directory holds saved plans of, by the names of the files, sorted.
+fn names_in(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(ENDING).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Puts a text in the place of a file, in the same way.

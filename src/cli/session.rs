@@ -9,6 +9,7 @@ use strata_components::desired::{Desired, Phase};
 use strata_components::model::{Environment, PlanPolicy, Stack};
 
 use super::signed::{Evidence, admit};
+use super::stacks::StacksArgs;
 use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::check::policies::check_plan;
 use crate::cluster::connect::{Choice, ConnectError, Connection};
@@ -19,6 +20,7 @@ use crate::load::Loaded;
 use crate::load::commit::commit_of;
 use crate::observe::{Look, Snapshot};
 use crate::plan::names::{UnknownName, unknown_names};
+use crate::plan::overview::Overview;
 use crate::plan::verify::verify;
 use crate::plan::{Plan, Policy, plan};
 use crate::provider::Provider;
@@ -52,6 +54,15 @@ pub(super) struct PolicyArgs {
 }
 
 impl PolicyArgs {
+    /// An error where something is asked for that one stack alone can have.
+    pub(super) fn for_all(&self) -> Result<(), CommandError> {
+        if self.target.is_empty() {
+            return Ok(());
+        }
+        let error = anyhow!("--target names services of one stack, and --all is about every stack");
+        Err(CommandError::new(exit::ERROR, error).hint("name the stack in the place of --all"))
+    }
+
     /// The policy that the arguments ask for.
     pub(super) fn policy(&self) -> Policy {
         let Self { force_conflicts, adopt, allow_replace, allow_prune, delete, forget, target } = self.clone();
@@ -102,6 +113,42 @@ impl Session {
         })
     }
 
+    /// The same for every stack of an environment, over one connection and in the order in which they are brought up.
+    pub(super) fn run_all<T>(
+        context: &Context<'_>,
+        args: &StacksArgs,
+        ui: &mut Ui,
+        work: impl AsyncFnOnce(&[Self], &mut Ui) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let all = context.load_all(args, ui)?;
+        let Some(environment) = all.first().map(|loaded| loaded.environment.clone()) else {
+            return Err(anyhow!("there is no stack").into());
+        };
+        let (name, choice) = Choice::of(args.cluster.as_deref(), &environment)?;
+        let desired = context.checked_all(&all, args, &name, ui)?;
+        connected(context, &environment, (name, choice), async |cluster| {
+            let commit = commit_of(context.root());
+            let mut sessions = Vec::new();
+            for (loaded, mut desired) in all.into_iter().zip(desired) {
+                let secrets = Secrets::withhold_from(&mut desired, ui.known().clone());
+                let (stack, keep) = (Some(loaded.stack.clone()), loaded.environment.history.get().into());
+                let (plans, commit) = (loaded.environment.plans.clone(), commit.clone());
+                let cluster = cluster.beside().withholding(secrets);
+                sessions.push(Self {
+                    desired,
+                    stack,
+                    loaded: Some(loaded),
+                    lenient: false,
+                    cluster,
+                    commit,
+                    keep,
+                    plans,
+                });
+            }
+            work(&sessions, ui).await
+        })
+    }
+
     pub(super) fn desired(&self) -> &Desired {
         &self.desired
     }
@@ -132,6 +179,15 @@ impl Session {
         match unknown_names(&self.desired, &snapshot, policy)[..] {
             [] => sound(&desired, &snapshot, policy, ui),
             ref unknown => Err(refused(unknown)),
+        }
+    }
+
+    /// A plan with the overview that readers get where the files are at hand.
+    pub(super) fn with_overview(&self, plan: Plan) -> Plan {
+        let overview = self.loaded.as_ref().map(|loaded| Overview::of(&plan, &self.desired, loaded));
+        match overview {
+            Some(overview) => plan.with_overview(overview),
+            None => plan,
         }
     }
 
@@ -206,6 +262,31 @@ impl Session {
             notes: Vec::new(),
         }
     }
+}
+
+/// The plans of several stacks, each towards what `towards` says of it. A name in the policy is for the stacks that know it;
+/// one that none of them knows is an error.
+pub(super) async fn plan_all(
+    sessions: &[Session],
+    towards: impl Fn(&Session) -> Desired,
+    (policy, look): (&Policy, &Look),
+    ui: &mut Ui,
+) -> Result<Vec<Plan>, CommandError> {
+    let (mut plans, mut unknown): (Vec<Plan>, Vec<Vec<UnknownName>>) = (Vec::new(), Vec::new());
+    for session in sessions {
+        let (desired, snapshot) = session.observe(&towards(session), look).await?;
+        let lacks = unknown_names(&session.desired, &snapshot, policy);
+        let knows = |name: &String| !lacks.iter().any(|lack| lack.name() == name);
+        let mut own = policy.clone();
+        own.delete.retain(knows);
+        own.forget.retain(knows);
+        plans.push(sound(&desired, &snapshot, &own, ui)?);
+        unknown.push(lacks);
+    }
+    let Some((first, rest)) = unknown.split_first() else { return Ok(plans) };
+    let nowhere = |name: &&UnknownName| rest.iter().all(|lacks| lacks.iter().any(|lack| lack.name() == name.name()));
+    let nowhere: Vec<UnknownName> = first.iter().filter(nowhere).cloned().collect();
+    if nowhere.is_empty() { Ok(plans) } else { Err(refused(&nowhere)) }
 }
 
 /// The plan, which the checker finds sound.

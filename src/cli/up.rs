@@ -11,9 +11,11 @@ use super::format::Format;
 use super::interrupt::listen;
 use super::look::LookArgs;
 use super::progress::Progress;
-use super::session::{PolicyArgs, Session};
-use super::{CommandError, CommandResult, Context, StackArgs, Ui, saved};
+use super::session::{PolicyArgs, Session, plan_all};
+use super::stacks::StacksArgs;
+use super::{CommandError, CommandResult, Context, Ui, saved};
 use crate::apply::{self, Event, Outcome, Settings, Turn, take_turn};
+use crate::check::across::waits_for;
 use crate::exit;
 use crate::history::{Command, Draft};
 use crate::observe::Look;
@@ -23,6 +25,7 @@ use crate::provider::ProviderError;
 use crate::report;
 use crate::report::events::RunEvent;
 use anyhow::anyhow;
+use strata_components::desired::Instance;
 
 /// Bring the cluster to what the stack says, phase by phase
 #[derive(Debug, clap::Args)]
@@ -30,8 +33,9 @@ use anyhow::anyhow;
     Running it again goes on from where an earlier run stopped.")]
 pub struct UpArgs {
     #[command(flatten)]
-    stack: StackArgs,
-    /// Carry out this plan, which `plan --save` wrote, or end with 3 where anything it rests on has moved
+    stacks: StacksArgs,
+    /// Carry out this plan, which `plan --save` wrote, or end with 3 where anything it rests on has moved. With --all the
+    /// directory of plans
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     #[command(flatten)]
@@ -50,13 +54,16 @@ pub struct UpArgs {
 )]
 pub struct DestroyArgs {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     /// Delete what is deleted only when named, as KIND/NAME
     #[arg(long, value_name = "KIND/NAME")]
     delete: Vec<String>,
     /// Delete also where the list of a kind is empty and should not be
     #[arg(long)]
     allow_prune: bool,
+    /// Delete also where services of other stacks that are deployed depend on services of this one
+    #[arg(long, conflicts_with = "all")]
+    allow_dependents: bool,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -119,8 +126,9 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
             return Err(CommandError::new(exit::ERROR, error)
                 .hint("leave out what stands beside --plan, or save a new plan with it"));
         }
+        let Some(stack) = args.stacks.one() else { return up_all(args, context, events, ui) };
         let file = args.plan.as_deref().map(saved::read_with).transpose()?;
-        Session::run(context, &args.stack, ui, async |session, ui| {
+        Session::run(context, &stack, ui, async |session, ui| {
             let desired = session.desired();
             let (file, evidence) = file.map_or((None, None), |(plan, evidence)| (Some(plan), Some(evidence)));
             session.admit(evidence.as_ref(), ui)?;
@@ -140,11 +148,15 @@ pub(super) fn up(args: &UpArgs, context: &Context<'_>, ui: &mut Ui) -> CommandRe
 /// Plans the way down and carries it out.
 pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     args.run.telling(ui, |events, ui| {
-        Session::run(context, &args.stack, ui, async |session, ui| {
+        let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
+        let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
+        let Some(stack) = args.stacks.one() else { return destroy_all(args, &policy, context, events, ui) };
+        Session::run(context, &stack, ui, async |session, ui| {
             session.admit(None, ui)?;
-            let (delete, allow_prune) = (args.delete.clone(), args.allow_prune);
-            let policy = Policy { delete, allow_prune, destroy: true, ..Policy::default() };
             let mark = session.lock_mark().await?;
+            if !args.allow_dependents {
+                without_dependents(session).await?;
+            }
             let nothing = session.nothing();
             let plan = session.plan(&nothing, &policy, &Look::default(), ui).await?;
             let draft = session.draft(Command::Destroy, nothing);
@@ -158,6 +170,132 @@ pub(super) fn destroy(args: &DestroyArgs, context: &Context<'_>, ui: &mut Ui) ->
             Ok(code)
         })
     })
+}
+
+/// Plans and carries out every stack, each after those that its services wait for.
+fn up_all(args: &UpArgs, context: &Context<'_>, events: &Arc<Events>, ui: &mut Ui) -> CommandResult {
+    args.policy.for_all()?;
+    Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
+        let names: Vec<&str> = sessions.iter().map(|session| session.desired().instance.stack.as_str()).collect();
+        let files = args.plan.as_deref().map(|directory| saved::read_all(directory, &names)).transpose()?;
+        let mut marks = Vec::new();
+        for (at, session) in sessions.iter().enumerate() {
+            let evidence = files.as_ref().and_then(|files| files.get(at)).map(|(_, evidence)| evidence);
+            session.admit(evidence, ui)?;
+            marks.push(session.lock_mark().await?);
+        }
+        let plans = match &files {
+            None => {
+                let wanted = (&args.policy.policy(), &args.look.look());
+                plan_all(sessions, |session| session.desired().clone(), wanted, ui).await?
+            }
+            Some(files) => {
+                let mut rest = Vec::new();
+                for (session, (saved, _)) in sessions.iter().zip(files) {
+                    rest.push(saved::rest_of(session, saved, ui).await?);
+                }
+                rest
+            }
+        };
+        let drafts: Vec<Draft> =
+            sessions.iter().map(|session| session.draft(Command::Up, session.desired().clone())).collect();
+        let runs: Vec<Run<'_>> = sessions
+            .iter()
+            .zip(&drafts)
+            .map(|(session, draft)| Run { session, draft, args: &args.run, events })
+            .collect();
+        let bound = files.is_some() || !args.run.yes;
+        let reviewed = plans.into_iter().zip(marks).map(|(plan, mark)| Reviewed { plan, bound, mark });
+        carry_out_all(&runs, reviewed.collect(), ui).await
+    })
+}
+
+/// An error where services of other stacks that are deployed depend on services of this one.
+async fn without_dependents(session: &Session) -> Result<(), CommandError> {
+    let Some(loaded) = &session.loaded else { return Ok(()) };
+    let (own, mut left) = (&session.desired().instance, Vec::new());
+    for other in loaded.beside() {
+        let waits = waits_for(&other.value, &[&loaded.stack]);
+        let Some((_, path, reference)) = waits.first() else { continue };
+        let instance = Instance { stack: other.value.stack.to_string(), ..own.clone() };
+        if session.cluster.has_inventory(&instance).await? {
+            let at = other.spans.value(path).map(|at| format!("{at}: ")).unwrap_or_default();
+            left.push((instance.stack, format!("{at}{path} is {reference}")));
+        }
+    }
+    let Some((first, _)) = left.first() else { return Ok(()) };
+    let told: Vec<&str> = left.iter().map(|(_, told)| told.as_str()).collect();
+    let error =
+        anyhow!("stacks that are deployed depend on {}, so nothing was changed: {}", own.stack, told.join("; "));
+    Err(CommandError::new(exit::ERROR, error)
+        .hint(format!("destroy {first} first, or all stacks with `strata destroy --all`"))
+        .hint("--allow-dependents goes on all the same"))
+}
+
+/// Plans the way down of every stack and carries it out, each before those that its services wait for.
+fn destroy_all(
+    args: &DestroyArgs,
+    policy: &Policy,
+    context: &Context<'_>,
+    events: &Arc<Events>,
+    ui: &mut Ui,
+) -> CommandResult {
+    Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
+        let mut marks = Vec::new();
+        for session in sessions {
+            session.admit(None, ui)?;
+            marks.push(session.lock_mark().await?);
+        }
+        let plans = plan_all(sessions, Session::nothing, (policy, &Look::default()), ui).await?;
+        let empty = plans.iter().all(Plan::is_empty);
+        let drafts: Vec<Draft> =
+            sessions.iter().map(|session| session.draft(Command::Destroy, session.nothing())).collect();
+        let mut runs: Vec<Run<'_>> = sessions
+            .iter()
+            .zip(&drafts)
+            .map(|(session, draft)| Run { session, draft, args: &args.run, events })
+            .collect();
+        let bound = !args.run.yes;
+        let reviewed = plans.into_iter().zip(marks).map(|(plan, mark)| Reviewed { plan, bound, mark });
+        let mut reviewed: Vec<Reviewed> = reviewed.collect();
+        runs.reverse();
+        reviewed.reverse();
+        let code = carry_out_all(&runs, reviewed, ui).await?;
+        if let Some(session) = sessions.first().filter(|_| code == exit::OK && !empty) {
+            let namespace = session.control_namespace();
+            ui.status(&format!("the histories stay in namespace {namespace}: see them with `strata history`"));
+        }
+        Ok(code)
+    })
+}
+
+/// Shows every plan, asks once where that is due, and carries them out one after another. What comes after a stack that was
+/// not done whole is not begun.
+async fn carry_out_all(runs: &[Run<'_>], reviewed: Vec<Reviewed>, ui: &mut Ui) -> CommandResult {
+    let shown: Vec<Result<(), CommandError>> =
+        runs.iter().zip(&reviewed).map(|(run, reviewed)| run.show(&reviewed.plan, ui)).collect();
+    shown.into_iter().collect::<Result<(), _>>()?;
+    let asks = runs.first().is_some_and(|run| !run.args.yes);
+    if let Some(changes) = reviewed.iter().find(|reviewed| asks && !reviewed.plan.is_empty()) {
+        confirm(&changes.plan, "these plans", ui)?;
+    }
+    let names: Vec<String> = reviewed.iter().map(|reviewed| reviewed.plan.instance.name()).collect();
+    for (at, (run, reviewed)) in runs.iter().zip(reviewed).enumerate() {
+        if at > 0 && run.args.output == Format::Terminal {
+            ui.data("\n")?;
+        }
+        let result = run.carry_out_shown(reviewed, ui).await;
+        let left = names.get(at + 1..).filter(|left| !left.is_empty() && !matches!(result, Ok(exit::OK)));
+        if let Some(left) = left {
+            let done = names.get(at).map(String::as_str).unwrap_or_default();
+            ui.warn(&format!("not begun, because {done} was not done whole: {}", left.join(", ")));
+        }
+        match result {
+            Ok(exit::OK) => {}
+            ended => return ended,
+        }
+    }
+    Ok(exit::OK)
 }
 
 /// A plan that may be carried out.
@@ -180,11 +318,16 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Shows the plan, asks where that is due, carries it out and says how that ended.
     pub(super) async fn carry_out(&self, reviewed: Reviewed, ui: &mut Ui) -> CommandResult {
-        let Reviewed { mut plan, bound, mark } = reviewed;
-        self.show(&plan, ui)?;
-        if !plan.is_empty() && !self.args.yes {
-            confirm(&plan, ui)?;
+        self.show(&reviewed.plan, ui)?;
+        if !reviewed.plan.is_empty() && !self.args.yes {
+            confirm(&reviewed.plan, "this plan", ui)?;
         }
+        self.carry_out_shown(reviewed, ui).await
+    }
+
+    /// Carries out what was shown and agreed to, and says how that ended.
+    async fn carry_out_shown(&self, reviewed: Reviewed, ui: &mut Ui) -> CommandResult {
+        let Reviewed { mut plan, bound, mark } = reviewed;
         let settings = Settings {
             parallel: self.args.parallel.into(),
             wait_limit: Duration::from_secs(self.args.timeout),
@@ -297,13 +440,13 @@ fn locked(error: ProviderError) -> CommandError {
 }
 
 /// Asks whether to go on; an error where nobody can be asked, or the answer is not yes.
-fn confirm(plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
+fn confirm(plan: &Plan, what: &str, ui: &mut Ui) -> Result<(), CommandError> {
     if !ui.can_ask() {
         return Err(CommandError::new(exit::ERROR, anyhow!("nobody can be asked whether to go on"))
             .hint("look at the plan, then run it with --yes"));
     }
     let target = report::clean::clean(&plan.target.name).into_owned();
-    anstream::eprint!("Carry this plan out on cluster {target}? Only `yes` goes on: ");
+    anstream::eprint!("Carry {what} out on cluster {target}? Only `yes` goes on: ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -70,7 +70,7 @@ pub struct Settings {
 pub struct Cluster {
     requests: Requests,
     settings: Settings,
-    served: Mutex<Option<Arc<ServedKinds>>>,
+    served: Arc<Mutex<Option<Arc<ServedKinds>>>>,
     types: OnceLock<Schema>,
     /// The types of custom kinds, each as its definition had it when it was first asked for.
     custom: Mutex<BTreeMap<Kind, Option<TypeRef>>>,
@@ -84,7 +84,7 @@ impl Cluster {
         Self {
             requests: Requests::new(client, None),
             settings,
-            served: Mutex::new(None),
+            served: Arc::default(),
             types: OnceLock::new(),
             custom: Mutex::default(),
             sealing: Sealing::default(),
@@ -107,6 +107,28 @@ impl Cluster {
     #[must_use]
     pub fn renewing(self, renew: Option<Renew>) -> Self {
         Self { requests: self.requests.renewed_by(renew), ..self }
+    }
+
+    /// The same cluster for another instance: one connection serves both, and what is served is asked once.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            requests: self.requests.beside(),
+            settings: self.settings.clone(),
+            served: self.served.clone(),
+            types: self.types.clone(),
+            custom: Mutex::default(),
+            sealing: Sealing::default(),
+        }
+    }
+
+    /// Whether an instance has an inventory, so that something of it may be there.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not say.
+    pub async fn has_inventory(&self, instance: &Instance) -> Result<bool, ProviderError> {
+        Ok(self.find_parent(&self.identity(instance)).await?.is_some())
     }
 
     /// The namespace of inventories, locks and records.

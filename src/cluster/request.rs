@@ -235,6 +235,11 @@ impl Requests {
         (of_lock, self.held.clone())
     }
 
+    /// The same connection, for requests under a lock of their own.
+    pub(crate) fn beside(&self) -> Self {
+        Self { shared: self.shared.clone(), held: Held::default(), known: self.known.clone() }
+    }
+
     /// The same cluster with another way to fresh credentials.
     pub(crate) fn renewed_by(&self, renew: Option<Renew>) -> Self {
         Self { known: self.known.clone(), ..Self::new(self.current().client, renew) }

@@ -40,7 +40,7 @@ impl LoadError {
 
     /// Both at once, where there is another.
     #[must_use]
-    pub(super) fn and_all(self, other: Option<Self>) -> Self {
+    pub(crate) fn and_all(self, other: Option<Self>) -> Self {
         match other {
             Some(other) => self.and(other),
             None => self,

@@ -402,6 +402,23 @@ impl Summary {
         summary
     }
 
+    /// The steps of both.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let Self { create, update, replace, adopt, moved, delete, forget, unchanged, blocked } = *other;
+        Self {
+            create: self.create + create,
+            update: self.update + update,
+            replace: self.replace + replace,
+            adopt: self.adopt + adopt,
+            moved: self.moved + moved,
+            delete: self.delete + delete,
+            forget: self.forget + forget,
+            unchanged: self.unchanged + unchanged,
+            blocked: self.blocked + blocked,
+        }
+    }
+
     /// How many steps would change something, or should and cannot.
     #[must_use]
     pub fn changes(&self) -> usize {

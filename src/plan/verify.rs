@@ -84,6 +84,7 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
         previews: snapshot.previews.iter().map(|preview| (&preview.id, preview)).collect(),
         phases: phases_of_services(desired),
         ownership: &desired.ownership,
+        desired,
         services: leaving::services_within(desired, policy),
         snapshot,
         policy,
@@ -135,6 +136,7 @@ struct Checker<'a> {
     previews: BTreeMap<&'a ResourceId, &'a Preview>,
     phases: BTreeMap<&'a str, u32>,
     ownership: &'a Ownership,
+    desired: &'a Desired,
     snapshot: &'a Snapshot,
     policy: &'a Policy,
     plan: &'a Plan,
@@ -286,7 +288,10 @@ impl<'a> Checker<'a> {
         self.addressed(step, resource);
         self.expect(step.waits_for == resource.depends_on, Invariant::Dependencies, id, "waits for something else");
         for service in &step.waits_for {
-            let in_time = self.phases.get(service.as_str()).is_some_and(|needed| *needed <= phase.number);
+            let in_time = match service.split_once('/') {
+                Some((stack, _)) => self.is_awaited(step.service.as_deref(), stack, service),
+                None => self.phases.get(service.as_str()).is_some_and(|needed| *needed <= phase.number),
+            };
             let detail = format!("waits for {service}, which comes later or not at all");
             self.expect(in_time, Invariant::Dependencies, id, &detail);
         }
@@ -313,6 +318,15 @@ impl<'a> Checker<'a> {
         let left = step.replace != Some(ReplaceOrder::DeleteFirst) || step.leaves.is_empty();
         self.expect(left, Invariant::Explained, id, "leaves something behind although it goes with all it owns");
         self.expect(step.condition.is_none(), Invariant::Explained, id, "is applied on a condition");
+    }
+
+    /// Whether what a service waits for in another stack is a need of it. What lies outside of the cluster is no edge, and
+    /// is not waited for.
+    fn is_awaited(&self, own: Option<&str>, stack: &str, service: &str) -> bool {
+        let own = own.unwrap_or_default();
+        let needs = self.desired.needs.get(own).into_iter().flatten();
+        let runs = self.desired.claims.edges.iter().any(|edge| edge.from == own && edge.to == service);
+        !runs || needs.into_iter().any(|need| need.stack.as_deref() == Some(stack))
     }
 
     /// A step says where what it is about belongs, as what is desired does.

@@ -158,6 +158,21 @@ pub fn json(findings: &[Finding], summary: Option<&Summary>) -> String {
     super::json_document(&report)
 }
 
+/// The findings of several stacks as one document, each with the figures of its stack.
+#[must_use]
+pub fn json_of_all<'a>(parts: impl IntoIterator<Item = (&'a Summary, &'a [Finding])>) -> String {
+    let parts: Vec<FindingsReport> = parts
+        .into_iter()
+        .map(|(summary, findings)| FindingsReport {
+            format: FORMAT,
+            summary: Some(summary.clone()),
+            tally: Tally::of(findings),
+            findings: findings.iter().map(cleaned).collect(),
+        })
+        .collect();
+    super::json_document(&parts)
+}
+
 /// What was proven, in a line, and in another what the start of the fleet waits for.
 #[must_use]
 pub fn closing(summary: &Summary, findings: &[Finding]) -> String {

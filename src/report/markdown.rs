@@ -26,13 +26,20 @@ const GROUND: &str = "belongs to no service";
 /// each plan of one instance, so that CI finds the one to replace.
 #[must_use]
 pub fn markdown(plan: &Plan) -> String {
-    let mut out = format!("{}\n### {}\n\n", marker(plan), escape(&headline(plan)));
+    let marker = marker(&plan.instance.name());
+    let rest = within(plan, LONGEST - marker.chars().count().min(LEFT_OVER));
+    format!("{marker}\n{rest}")
+}
+
+/// The same without the comment that it begins with, at most `longest` characters.
+pub(super) fn within(plan: &Plan, longest: usize) -> String {
+    let mut out = format!("### {}\n\n", escape(&headline(plan)));
     let facts = facts(plan);
     let _ = writeln!(out, "{}\n", summary(plan, &facts));
     out.push_str(&phases(plan));
     out.push_str(&waits(plan));
     out.push_str(&risks(&facts));
-    let limit = LONGEST - LEFT_OVER;
+    let limit = longest.saturating_sub(LEFT_OVER);
     let (mut left_out, mut size) = (Vec::new(), out.chars().count());
     for (service, steps) in by_service(plan) {
         let part = part(&service, &steps);
@@ -60,10 +67,10 @@ pub fn markdown(plan: &Plan) -> String {
     out
 }
 
-/// What the comment begins with. Two hyphens would end it.
-fn marker(plan: &Plan) -> String {
+/// What a comment about plans of this name begins with. Two hyphens would end it.
+pub(super) fn marker(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let name: String = plan.instance.name().chars().map(plain).collect();
+    let name: String = name.chars().map(plain).collect();
     format!("<!-- strata plan {} -->", name.replace("--", "_-"))
 }
 
@@ -181,7 +188,7 @@ fn code(text: &str) -> String {
 
 /// Text that is no Markdown, whatever stands in it: everything that could mean something is escaped, and what would call
 /// somebody or lead somewhere is broken up.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in clean(text).chars() {
         match c {

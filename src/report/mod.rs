@@ -25,6 +25,7 @@ pub mod reach;
 pub mod stale;
 pub mod status;
 pub mod table;
+pub mod together;
 
 /// A value as an indented JSON document with a line feed at its end.
 pub(crate) fn json_document(value: &impl serde::Serialize) -> String {

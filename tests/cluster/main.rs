@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "stories start the program, and the control plane it talks to")]
 
+mod across;
 mod admission;
 mod applying_faults;
 mod autoscaler;
@@ -105,6 +106,7 @@ macro_rules! stories {
 }
 
 stories! {
+    across,
     autoscaler,
     balanced,
     chosen,

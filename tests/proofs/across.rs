@@ -1,6 +1,6 @@
 //! What references from one stack to another can break. Each finding names both files.
 
-use super::story::Story;
+use super::story::{Story, golden};
 use super::{IMAGE, MAIL, changed, said};
 
 const PLATFORM: &str = "stack: platform
@@ -78,4 +78,26 @@ fn outputs() {
     let story = changed((MAIL, MAIL), (IMAGE, IMAGE));
     story.file("stacks/platform.yaml", PLATFORM.replace("mailer, value: host", "mailer, value: url"));
     said("no-such-value", 4, &story, "check platform -e production");
+}
+
+/// Each of two stacks fits by itself, and both together do not.
+#[test]
+fn stacks_that_share_nodes() {
+    let gpu = "mail: {tier: back, port: 9001, gpu: 1, replicas: 2}";
+    let story = changed((MAIL, gpu), (IMAGE, IMAGE));
+    story.file(
+        "stacks/platform.yaml",
+        PLATFORM.replace("store: {tier: all, port: 9100}", "store: {tier: all, port: 9100, gpu: 1}"),
+    );
+    for stack in ["shop", "platform"] {
+        assert_eq!(story.run(&["check", stack, "-e", "production"]).0, 0, "{stack} fits");
+    }
+    said("together", 4, &story, "check --all -e production");
+    golden("proofs/together.json", story.run(&["check", "--all", "-e", "production", "-o", "json"]).1);
+    story.edit("stacks/shop.yaml", gpu, MAIL);
+    said("together-fits", 0, &story, "check --all -e production");
+    story.edit("stacks/shop.yaml", "tier: front", "tier: frnt");
+    said("together-unread", 1, &story, "check --all -e production");
+    story.edit("environments/production.yaml", IMAGE, "stacks: [gone]\nimage:");
+    said("together-none", 1, &story, "check --all -e production");
 }

@@ -84,12 +84,12 @@ fn with_surge(desired: &Desired, service: &str, surge: u32) -> Desired {
 
 /// Takes each piece of advice, and tells what does not help.
 fn taken(loaded: &Loaded, desired: &Desired, nodes: &[Node]) -> Result<usize, TestCaseError> {
-    let findings = check(desired, loaded, nodes);
+    let findings = check(&[(desired, loaded)], nodes);
     let mut pieces = 0;
     for finding in &findings {
         let help = finding.help.as_deref().unwrap();
         let still = |desired: &Desired, nodes: &[Node]| {
-            let after = check(desired, loaded, nodes);
+            let after = check(&[(desired, loaded)], nodes);
             let again = after.iter().find(|other| about(other) == about(finding));
             again.map(|again| format!("{} [{help}] and then {}", finding.message, again.message))
         };

@@ -31,7 +31,8 @@ pub(crate) fn loads(
     target: &str,
 ) -> Result<Vec<Load>, &'static str> {
     let nodes = described(&loaded.environment, target).ok_or("the environment describes no nodes of this cluster")?;
-    let (mut was, mut is) = (Fleet::new(before, loaded, &nodes), Fleet::new(after, loaded, &nodes));
+    let (before, after) = ([(before, loaded)], [(after, loaded)]);
+    let (mut was, mut is) = (Fleet::new(&before, &nodes), Fleet::new(&after, &nodes));
     let named = nodes.iter().flat_map(|node| node.free.keys()).chain(&was.dimensions).chain(&is.dimensions);
     let dimensions: Vec<String> = named.cloned().collect::<BTreeSet<_>>().into_iter().collect();
     for fleet in [&mut was, &mut is] {

@@ -26,9 +26,13 @@ use crate::finding::{Finding, Location, Rule};
 use crate::load::Loaded;
 use crate::load::spans::field;
 
+/// What a stack composes to, with where that was said.
+pub(super) type Composed<'a> = (&'a Desired, &'a Loaded);
+
 /// Workloads that want to be on nodes, and the nodes.
 struct Fleet<'a> {
-    loaded: &'a Loaded,
+    /// The stacks that they are of; where there are several, services are told with the stack that they are of.
+    stacks: &'a [Composed<'a>],
     nodes: &'a [Node],
     /// Resources, common ones first.
     dimensions: Vec<String>,
@@ -43,6 +47,7 @@ struct Fleet<'a> {
 
 /// A workload that wants to be on nodes.
 struct Want<'a> {
+    loaded: &'a Loaded,
     workload: Workload<'a>,
     pod: PodSpec,
     asks: BTreeMap<String, u64>,
@@ -58,9 +63,9 @@ struct Suggestion {
     helpless: BTreeSet<usize>,
 }
 
-/// Everything that is found when a stack is held against nodes.
-pub(super) fn check(desired: &Desired, loaded: &Loaded, nodes: &[Node]) -> Vec<Finding> {
-    let fleet = Fleet::new(desired, loaded, nodes);
+/// Everything that is found when stacks are held against nodes that they share.
+pub(super) fn check(stacks: &[Composed<'_>], nodes: &[Node]) -> Vec<Finding> {
+    let fleet = Fleet::new(stacks, nodes);
     match pack(&fleet.demands(floor), &fleet.room.free) {
         Answer::Fits(left) => {
             let mut findings = fleet.rollouts(&left);
@@ -73,15 +78,17 @@ pub(super) fn check(desired: &Desired, loaded: &Loaded, nodes: &[Node]) -> Vec<F
 }
 
 impl<'a> Fleet<'a> {
-    fn new(desired: &'a Desired, loaded: &'a Loaded, nodes: &'a [Node]) -> Self {
-        let priorities: BTreeMap<&str, i64> = desired
-            .resources
+    fn new(stacks: &'a [Composed<'a>], nodes: &'a [Node]) -> Self {
+        let priorities: BTreeMap<&str, i64> = stacks
             .iter()
+            .flat_map(|(desired, _)| &desired.resources)
             .filter(|resource| resource.id.kind.kind == "PriorityClass")
             .filter_map(|resource| Some((resource.id.name.as_str(), resource.manifest["value"].as_i64()?)))
             .collect();
         let (mut wants, mut daemons) = (Vec::new(), Vec::new());
-        for workload in workloads(desired) {
+        let all =
+            stacks.iter().flat_map(|(desired, loaded)| workloads(desired).into_iter().map(move |one| (one, *loaded)));
+        for (workload, loaded) in all {
             let Ok(pod) = PodSpec::deserialize(workload.pod) else { continue };
             let asks = placement::requests_with_proxy(&pod, &workload);
             if workload.resource.id.kind.kind == "DaemonSet" {
@@ -91,7 +98,7 @@ impl<'a> Fleet<'a> {
             let class = workload.pod.get("priorityClassName").and_then(Value::as_str);
             let priority = class.and_then(|class| priorities.get(class)).copied().unwrap_or(0);
             let apart = placement::apart(&pod, &workload.labels);
-            wants.push(Want { asks, workload, pod, apart, priority });
+            wants.push(Want { loaded, asks, workload, pod, apart, priority });
         }
         // The scheduler serves those of higher priority first.
         wants.sort_by_key(|want| std::cmp::Reverse(want.priority));
@@ -100,7 +107,7 @@ impl<'a> Fleet<'a> {
         let rare = asked.into_iter().filter(|resource| !common.contains(resource));
         let dimensions = common.into_iter().chain(rare).map(str::to_owned).collect();
         let room = Room::default();
-        let mut fleet = Self { loaded, nodes, dimensions, wants, daemons, room, kinds: OnceCell::new() };
+        let mut fleet = Self { stacks, nodes, dimensions, wants, daemons, room, kinds: OnceCell::new() };
         fleet.room = Room::of(&fleet, nodes);
         fleet
     }
@@ -132,8 +139,12 @@ impl<'a> Fleet<'a> {
 
     fn finding(&self, rule: &Rule, want: &Want<'_>, message: String, help: String) -> Finding {
         let service = want.workload.resource.service.as_deref();
-        let message = format!("{}: {message}", service.unwrap_or(&want.workload.resource.address));
-        at_service(Finding::new(rule, message).help(help), service, self.loaded)
+        let name = match service {
+            Some(service) if self.stacks.len() > 1 => format!("{}/{service}", want.loaded.stack.stack),
+            Some(service) => service.to_owned(),
+            None => want.workload.resource.address.clone(),
+        };
+        at_service(Finding::new(rule, format!("{name}: {message}")).help(help), service, want.loaded)
     }
 
     fn undecided(&self, what: &str) -> Finding {
@@ -150,7 +161,7 @@ impl<'a> Fleet<'a> {
     fn described(&self) -> Option<Location> {
         let target = self.wants.first()?.workload.resource.id.target.as_str();
         let path = field(&field(&field("clusters", target), "embedded"), "nodes");
-        self.loaded.places.environment.as_ref()?.key(&path)
+        self.stacks.first()?.1.places.environment.as_ref()?.key(&path)
     }
 
     /// The services that do not fit, beginning with those that the scheduler places first.

@@ -261,7 +261,7 @@ fn more_nodes_carry_daemons_too() {
         ..LiveNode::default()
     };
     let check = |node: LiveNode, expect: &str| {
-        let findings = super::check(&desired, &loaded, &super::nodes::live(&[node]));
+        let findings = super::check(&[(&desired, &loaded)], &super::nodes::live(&[node]));
         let last = findings.last().and_then(|finding| finding.help.clone());
         assert_eq!(last.as_deref(), Some(expect));
     };
@@ -311,13 +311,14 @@ fn what_runs_on_every_node_takes_room_from_the_rest() {
     let amounts = [("cpu", 1200), ("memory", 8 << 30), ("pods", 110)];
     let allocatable = amounts.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
     let nodes = super::nodes::live(&[LiveNode { name: "a".to_owned(), allocatable, ..LiveNode::default() }]);
-    assert_eq!(super::check(&desired, &loaded, &nodes), []);
+    assert_eq!(super::check(&[(&desired, &loaded)], &nodes), []);
     let mut agent = object(&mut desired, "shop/cart/deployment").clone();
     agent.id.kind.kind = "DaemonSet".to_owned();
     agent.address = "shop/agent/daemon-set".to_owned();
     agent.service = None;
     desired.resources.push(agent);
-    let rules: Vec<_> = super::check(&desired, &loaded, &nodes).iter().map(|finding| finding.rule.clone()).collect();
+    let rules: Vec<_> =
+        super::check(&[(&desired, &loaded)], &nodes).iter().map(|finding| finding.rule.clone()).collect();
     assert_eq!(rules, ["S-capacity-002"; 3]);
 }
 

@@ -6,7 +6,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
-use strata_components::claims::Claims;
+use strata_components::claims::{Claims, EdgeClaim};
 use strata_components::desired::{Desired, Instance, KUBERNETES, Kind, Phase, Resource, ResourceId};
 use strata_components::model::Adoption;
 use strata_components::needs::{Need, Needed};
@@ -567,4 +567,23 @@ fn a_delete_must_be_allowed() {
     ];
     delete(Owner::Other("another".to_owned()), false, 1, &foreign);
     delete(Owner::Nobody, false, 1, &foreign);
+}
+
+#[test]
+fn a_service_of_another_stack_is_a_need() {
+    let (mut desired, snapshot) = inputs(&[object(1, true, None, 0)], false);
+    let waits = "other/store".to_owned();
+    let service = desired.resources[0].service.clone().unwrap();
+    desired.resources[0].depends_on.push(waits.clone());
+    let found = |desired: &Desired| {
+        verify(desired, &snapshot, &Policy::default(), &plan(desired, &snapshot, &Policy::default()))
+    };
+    assert_eq!(found(&desired), [], "what lies outside of the cluster is no edge");
+    desired.claims.edges.push(EdgeClaim { from: service.clone(), to: waits });
+    let missing: Vec<Invariant> = found(&desired).into_iter().map(|one| one.invariant).collect();
+    assert_eq!(missing, [Invariant::Dependencies]);
+    let needed = Needed::Service { namespace: "other".to_owned(), name: "store-mcp".to_owned() };
+    let need = Need { needed, within: None, stack: Some("other".to_owned()) };
+    desired.needs = BTreeMap::from([(service, vec![need])]);
+    assert_eq!(found(&desired), []);
 }

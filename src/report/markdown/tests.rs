@@ -168,7 +168,7 @@ proptest! {
                 prop_assert!(words.contains(&*clean(before)), "{before:?} in {words:?} of {comment}");
             }
         }
-        prop_assert!(comment.starts_with(&marker(&plan)), "{comment}");
+        prop_assert!(comment.starts_with(&marker(&plan.instance.name())), "{comment}");
     }
 }
 

@@ -84,8 +84,12 @@ fn status(pod: &Pod) -> Value {
     let runs = statuses.iter().all(|status| status["ready"] == true);
     let truth = if runs { "True" } else { "False" };
     let condition = |name: &str, truth: &str| json!({"type": name, "status": truth, "lastTransitionTime": now});
+    // Without an address no controller counts a pod among the endpoints of a Service.
+    let address = address(&pod.metadata.uid.clone().unwrap_or_default());
     json!({"status": {
         "phase": if runs { "Running" } else { "Pending" },
+        "podIP": address,
+        "podIPs": [{"ip": address}],
         "startTime": now,
         "containerStatuses": statuses,
         "conditions": [
@@ -95,6 +99,13 @@ fn status(pod: &Pod) -> Value {
             condition("Ready", truth),
         ],
     }})
+}
+
+/// An address of a network of pods that follows from the pod's UID. Nothing is reached at it.
+fn address(uid: &str) -> String {
+    let sum = uid.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let [_, two, three, four] = sum.to_be_bytes();
+    format!("10.{two}.{three}.{}", four.clamp(1, 254))
 }
 
 /// Whether a pod need not run for ever.
