@@ -4,9 +4,10 @@
 
 mod story;
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use story::{Story, golden};
 
 #[test]
@@ -82,7 +83,7 @@ fn for_controllers() -> Story {
 }
 
 #[test]
-fn a_compose_file_holds_servers_alone() {
+fn a_compose_file_without_what_others_rely_on_is_refused() {
     let story = small();
     let outside = "  mail: {tier: all, port: 9001, component: {external: {host: mail.example.com}}}\n";
     story.edit("stacks/shop.yaml", "  mail: {tier: all, port: 9001}\n", outside);
@@ -177,6 +178,68 @@ fn the_whole_fleet_as_a_compose_file() {
     }
     let outward = networks.iter().filter(|(_, network)| network["internal"] != true).map(|(name, _)| name.as_str());
     assert_eq!(outward.collect::<Vec<_>>(), ["outside"]);
+}
+
+#[test]
+fn a_store_in_a_compose_file_has_its_files_and_its_volume() {
+    let story = small();
+    let redis = "component: {redis: {storage: {size: 1Gi}, password: {secret: mail, key: password}}}";
+    let store = format!("  mail: {{tier: all, port: 9001, {redis}}}\n");
+    story.edit("stacks/shop.yaml", "  mail: {tier: all, port: 9001}\n", &store);
+    golden("render/compose-store.yaml", story.run(&["render", "shop", "-e", "production", "--format", "compose"]).1);
+}
+
+#[test]
+fn a_stack_of_two_namespaces_has_two_networks() {
+    let story = Story::shipped();
+    let (code, text, _) = story.run(&["render", "mcp-network", "-e", "development", "--format", "compose", "--quiet"]);
+    assert_eq!(code, 0);
+    let file: Value = serde_saphyr::from_str(&text).unwrap();
+    let joined = |service: &Value| -> Vec<String> {
+        match &service["networks"] {
+            Value::Array(names) => names.iter().map(|name| name.as_str().unwrap().to_owned()).collect(),
+            names => names.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect(),
+        }
+    };
+    let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, service) in file["services"].as_object().unwrap() {
+        joined(service).into_iter().for_each(|network| members.entry(network).or_default().push(name.clone()));
+    }
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let servers = [
+        "ddg-mcp",
+        "discovery",
+        "files-mcp",
+        "github-mcp",
+        "http-mcp",
+        "load-balancer",
+        "memory-mcp",
+        "network-monitor",
+        "postgres-mcp",
+    ];
+    let expect = BTreeMap::from([
+        ("mcp-internal-development".to_owned(), owned(&servers)),
+        (
+            "mcp-network-development".to_owned(),
+            owned(&["backend-mcp", "discovery", "load-balancer", "network-monitor"]),
+        ),
+        ("outside".to_owned(), owned(&["ddg-mcp", "github-mcp", "http-mcp"])),
+    ]);
+    assert_eq!(members, expect);
+    let networks = &file["networks"];
+    assert_eq!(
+        [&networks["mcp-internal-development"], &networks["mcp-network-development"]],
+        [&json!({"internal": true}); 2]
+    );
+    // What HAProxy looks for is what its servers answer to.
+    let aliases = &file["services"]["files-mcp"]["networks"]["mcp-internal-development"]["aliases"];
+    let names = ["files-all", "files-mcp"].map(|name| format!("{name}.mcp-internal-development.svc.cluster.local"));
+    assert_eq!(*aliases, json!(names));
+    let balancer = &file["services"]["load-balancer"]["configs"];
+    let source = "load-balancer-config-haproxy.cfg";
+    assert_eq!(*balancer, json!([{"source": source, "target": "/usr/local/etc/haproxy/haproxy.cfg"}]));
+    assert!(file["configs"][source]["content"].as_str().unwrap().contains(&names[0]));
+    assert_eq!(file["services"]["discovery"]["volumes"], json!(["data-discovery:/consul/data"]));
 }
 
 #[test]

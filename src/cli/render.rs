@@ -132,7 +132,7 @@ fn write(
         (RenderFormat::Argocd, dir) => args.gitops.render(Controller::ArgoCd, &desired, dir, ui)?,
         (RenderFormat::Flux, dir) => args.gitops.render(Controller::Flux, &desired, dir, ui)?,
         (RenderFormat::Compose, _) => {
-            servers_alone(&desired)?;
+            holds_all(&desired)?;
             one("compose.yaml", compose_file(&desired)?)
         }
         (RenderFormat::Registry, _) => {
@@ -149,13 +149,18 @@ fn write(
     Ok(exit::OK)
 }
 
-/// An error where a service is no MCP server: a Compose file would leave it out, and with it what others wait for.
-fn servers_alone(desired: &Desired) -> Result<(), CommandError> {
-    let other = desired.resources.iter().find(|resource| {
-        let manifest = &resource.manifest;
-        resource.id.kind.kind == "StatefulSet" || manifest["spec"]["type"] == "ExternalName"
+/// An error where Compose would do without something that the stack has, on which others rely.
+fn holds_all(desired: &Desired) -> Result<(), CommandError> {
+    let told = desired.resources.iter().find_map(|resource| {
+        let service = resource.service.as_deref()?;
+        if resource.manifest["spec"]["type"] == "ExternalName" {
+            Some(format!("a Compose file has no name for what lies outside, and {service} does"))
+        } else if resource.id.kind.kind == "CronJob" {
+            Some(format!("Compose runs nothing by the clock, and {service} has copies made so"))
+        } else {
+            None
+        }
     });
-    let Some(service) = other.and_then(|resource| resource.service.as_deref()) else { return Ok(()) };
-    let error = anyhow!("a Compose file holds MCP servers alone, and {service} is none");
-    Err(CommandError::new(exit::ERROR, error).hint("render it with --format manifests or --format kustomize"))
+    let Some(told) = told else { return Ok(()) };
+    Err(CommandError::new(exit::ERROR, anyhow!(told)).hint("render it with --format manifests or --format kustomize"))
 }

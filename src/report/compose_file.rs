@@ -3,8 +3,12 @@
 //! Compose knows less than Kubernetes, and the file says so where it matters: phases become an order of starting, not
 //! of being ready, because Compose asks for health with a program inside the container, and nobody knows which ones an
 //! image has. A service that others call has a network of its own with its callers, and no way out; those callers can
-//! reach each other there, which Compose cannot forbid. A service that declares a way out, or takes traffic in, is also
-//! on the network `outside`, whose members do not see each other. Any other has no network at all.
+//! reach each other there, which Compose cannot forbid. A stack of several namespaces has a network for each instead, with
+//! its services and with those that call across. A service that declares a way out, or takes traffic in, is also on the
+//! network `outside`, whose members do not see each other. Any other has no network at all.
+//!
+//! What components read from files and keep on volumes is there too, and what is secret has to be given in the
+//! environment of Compose; both are told in `compose_parts.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +16,7 @@ use serde_json::{Map, Value, json};
 use strata_components::desired::{Desired, Resource};
 use strata_components::model::{Cpu, Memory};
 
+use super::compose_parts::{aliases, command, configs, environment, files_of, volumes_of};
 use super::manifests::{ManifestError, yaml};
 
 /// The network of what leaves the fleet, or comes in.
@@ -27,13 +32,22 @@ pub fn compose_file(desired: &Desired) -> Result<String, ManifestError> {
     let deployments = fleet.deployments.values().map(|one| (one.id.name.clone(), fleet.service(one)));
     let jobs = fleet.jobs.iter().map(|job| (job_name(job).to_owned(), fleet.job(job)));
     let services: Map<String, Value> = deployments.chain(jobs).collect();
-    let networks: BTreeMap<&str, Value> = fleet
-        .called
-        .iter()
-        .filter_map(|name| Some((fleet.deployments.get(name)?.id.name.as_str(), json!({"internal": true}))))
+    let of_called = fleet.called.iter().filter_map(|name| fleet.network_of(fleet.deployments.get(name)?));
+    let of_namespaces =
+        fleet.deployments.values().filter(|_| fleet.by_namespace).filter_map(|one| fleet.network_of(one));
+    let networks: BTreeMap<&str, Value> = of_called
+        .chain(of_namespaces)
+        .map(|name| (name, json!({"internal": true})))
         .chain((!fleet.outward.is_empty()).then(|| (OUTSIDE, apart())))
         .collect();
-    let file = json!({"name": desired.instance.name(), "services": services, "networks": networks});
+    let mut file = json!({"name": desired.instance.name(), "services": services, "networks": networks});
+    let workloads = || fleet.deployments.values().copied();
+    let volumes: Map<String, Value> = workloads().flat_map(volumes_of).map(|(name, _)| (name, json!({}))).collect();
+    for (key, entries) in [("configs", configs(workloads(), desired)), ("volumes", volumes)] {
+        if !entries.is_empty() {
+            file[key] = Value::Object(entries);
+        }
+    }
     yaml(&file, "the Compose file")
 }
 
@@ -44,7 +58,10 @@ fn apart() -> Value {
 
 /// What a service's entry has to know of the others.
 struct Fleet<'a> {
-    /// By the service's name.
+    desired: &'a Desired,
+    /// Whether each namespace is a network, because there are several.
+    by_namespace: bool,
+    /// By the service's name: what has pods that stay.
     deployments: BTreeMap<&'a str, &'a Resource>,
     /// What is run to its end before a service.
     jobs: Vec<&'a Resource>,
@@ -65,11 +82,13 @@ impl<'a> Fleet<'a> {
             let of_kind = resources.filter(move |resource| kinds.contains(&resource.id.kind.kind.as_str()));
             of_kind.filter_map(|resource| Some((resource.service.as_deref()?, resource)))
         };
-        let deployments: BTreeMap<&str, &Resource> = of_kind(&["Deployment"]).collect();
+        let deployments: BTreeMap<&str, &Resource> = of_kind(&["Deployment", "StatefulSet"]).collect();
         let entered: BTreeSet<&str> = of_kind(&["Ingress", "HTTPRoute"]).map(|(name, _)| name).collect();
         let called = desired.claims.edges.iter().map(|edge| edge.to.as_str());
         let leaving: BTreeSet<&str> = desired.claims.egress.iter().map(|way| way.service.as_str()).collect();
         Self {
+            desired,
+            by_namespace: desired.namespaces.len() > 1,
             called: called.filter(|name| deployments.contains_key(name)).collect(),
             outward: leaving.union(&entered).copied().collect(),
             leaving,
@@ -80,7 +99,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// What is run once: tried again as often as the Job is, and nobody calls it.
-    fn job(&self, job: &Resource) -> Value {
+    fn job(&self, job: &'a Resource) -> Value {
         let pod = &job.manifest["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
         let words = list(&container["command"]).filter_map(Value::as_str);
@@ -99,7 +118,12 @@ impl<'a> Fleet<'a> {
         entry
     }
 
-    fn service(&self, deployment: &Resource) -> Value {
+    /// The network where a service is called.
+    fn network_of(&self, workload: &'a Resource) -> Option<&'a str> {
+        if self.by_namespace { workload.id.namespace.as_deref() } else { Some(&workload.id.name) }
+    }
+
+    fn service(&self, deployment: &'a Resource) -> Value {
         let manifest = &deployment.manifest;
         let pod = &manifest["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
@@ -119,8 +143,19 @@ impl<'a> Fleet<'a> {
             entry["ports"] = json!([format!("{port}:{port}")]);
         }
         entry["expose"] = json!(ports);
-        let own = self.called.contains(name).then_some(deployment.id.name.as_str());
+        command(&mut entry, container);
+        let files = files_of(deployment, self.desired);
+        let files: Vec<_> = files.into_iter().map(|file| json!({"source": file.name, "target": file.path})).collect();
+        if !files.is_empty() {
+            entry["configs"] = json!(files);
+        }
+        let volumes: Vec<_> = volumes_of(deployment).map(|(name, path)| format!("{name}:{path}")).collect();
+        if !volumes.is_empty() {
+            entry["volumes"] = json!(volumes);
+        }
+        let own = (self.by_namespace || self.called.contains(name)).then(|| self.network_of(deployment)).flatten();
         self.connect(&mut entry, deployment, self.outward.contains(name), own);
+        self.answer_to_names(&mut entry, deployment, own);
         let jobs = self.jobs.iter().filter(|job| job.service == deployment.service);
         for job in jobs {
             entry["depends_on"][job_name(job)] = json!({"condition": "service_completed_successfully"});
@@ -129,14 +164,14 @@ impl<'a> Fleet<'a> {
     }
 
     /// What an entry waits for, and the networks that lead there.
-    fn connect(&self, entry: &mut Value, of: &Resource, outward: bool, own: Option<&str>) {
+    fn connect(&self, entry: &mut Value, of: &'a Resource, outward: bool, own: Option<&str>) {
         let depends_on: Vec<&Resource> =
             of.depends_on.iter().filter_map(|other| self.deployments.get(other.as_str()).copied()).collect();
         if !depends_on.is_empty() {
             let started = |other: &&Resource| (other.id.name.clone(), json!({"condition": "service_started"}));
             entry["depends_on"] = Value::Object(depends_on.iter().map(started).collect());
         }
-        let others = depends_on.iter().map(|other| other.id.name.as_str());
+        let others = depends_on.iter().filter_map(|other| self.network_of(other));
         let outside = outward.then_some(OUTSIDE);
         let networks: BTreeSet<&str> = own.into_iter().chain(others).chain(outside).collect();
         if networks.is_empty() {
@@ -144,6 +179,16 @@ impl<'a> Fleet<'a> {
         } else {
             entry["networks"] = json!(networks);
         }
+    }
+
+    /// Lets a service be found on its network by the names that files of others have for it.
+    fn answer_to_names(&self, entry: &mut Value, workload: &Resource, own: Option<&str>) {
+        let aliases = aliases(workload, self.desired);
+        let Some(own) = own.filter(|_| !aliases.is_empty()) else { return };
+        let joined: Vec<String> =
+            list(&entry["networks"]).filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let named = |name: &String| if name == own { json!({"aliases": aliases}) } else { Value::Null };
+        entry["networks"] = Value::Object(joined.iter().map(|name| (name.clone(), named(name))).collect());
     }
 
     /// How many containers, and what each may take. What takes traffic in has one, because one port of a machine leads
@@ -167,7 +212,12 @@ impl<'a> Fleet<'a> {
 /// What a container may not do, who it runs as, and what it is told.
 fn confine(entry: &mut Value, pod: &Value) {
     entry["read_only"] = json!(true);
-    entry["tmpfs"] = json!(["/tmp:size=256m"]);
+    // Directories that keep nothing; one of them is the same for all.
+    let scratch = list(&pod["volumes"]).filter(|volume| volume["emptyDir"].is_object() && volume["name"] != "tmp");
+    let mounts = || list(&pod["containers"][0]["volumeMounts"]);
+    let paths =
+        scratch.filter_map(|volume| mounts().find(|mount| mount["name"] == volume["name"])?["mountPath"].as_str());
+    entry["tmpfs"] = json!(["/tmp:size=256m"].into_iter().chain(paths).collect::<Vec<_>>());
     entry["cap_drop"] = json!(["ALL"]);
     entry["security_opt"] = json!(["no-new-privileges:true"]);
     entry["environment"] = Value::Object(environment(&pod["containers"][0]));
@@ -182,13 +232,6 @@ fn job_name(job: &Resource) -> &str {
         .pointer("/spec/template/metadata/labels/app.kubernetes.io~1name")
         .and_then(Value::as_str)
         .unwrap_or(&job.id.name)
-}
-
-/// The variables of a container. A dollar sign would be taken for one of Compose's own.
-fn environment(container: &Value) -> Map<String, Value> {
-    list(&container["env"])
-        .filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.replace('$', "$$").into())))
-        .collect()
 }
 
 /// CPU and memory in Compose's words.
@@ -207,6 +250,6 @@ fn amounts(amounts: &Value) -> Map<String, Value> {
     cpu.into_iter().chain(memory).collect()
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }

@@ -5,6 +5,7 @@
 pub mod affected;
 pub mod clean;
 pub mod compose_file;
+mod compose_parts;
 pub mod difference;
 pub mod events;
 pub mod facts;

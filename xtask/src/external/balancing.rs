@@ -144,6 +144,10 @@ fn provoking() -> String {
         "services": services,
     })
     .to_string()
+    // What a reader of the file cannot see has to be written out in it.
+    .replace('\u{7f}', "\\u007f")
+    .replace('\u{85}', "\\u0085")
+    .replace('\u{2028}', "\\u2028")
 }
 
 /// Has Consul validate every configuration among `objects`.

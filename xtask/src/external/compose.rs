@@ -14,11 +14,15 @@ use super::rendered::{Object, Subject};
 /// Renders the Compose file and has Compose read it; says how many services it understands.
 ///
 /// # Errors
-/// When Compose refuses or warns, or understands other services than there are Deployments, or other images.
+/// When Compose refuses or warns, or understands other services than there are workloads, or other images.
 pub(super) fn config(programs: &Path, subject: &Subject<'_>, out: &Path, objects: &[Object]) -> anyhow::Result<String> {
     let file = out.join("compose.yaml");
     fs::write(&file, subject.ask("render", &["--format", "compose"])?)?;
+    let text = fs::read_to_string(&file)?;
     let mut command = Command::new(programs.join("docker-compose"));
+    // What is secret is asked for: any value does here.
+    let asked = text.split("${").skip(1).filter_map(|rest| rest.split_once(":?")).map(|(name, _)| name);
+    command.envs(asked.map(|name| (name, "given")));
     let said = output(command.arg("--file").arg(&file).args(["config", "--format", "json"]))?;
     let warned = String::from_utf8_lossy(&said.stderr);
     if !said.status.success() || !warned.trim().is_empty() {
@@ -30,7 +34,7 @@ pub(super) fn config(programs: &Path, subject: &Subject<'_>, out: &Path, objects
         services.iter().map(|(name, service)| (name.as_str(), service["image"].as_str().unwrap_or_default())).collect();
     let ours: BTreeSet<(&str, &str)> = objects
         .iter()
-        .filter(|object| object.kind() == "Deployment")
+        .filter(|object| matches!(object.kind(), "Deployment" | "StatefulSet"))
         .map(|object| (object.text("/metadata/name"), object.text("/spec/template/spec/containers/0/image")))
         .collect();
     if theirs != ours {
