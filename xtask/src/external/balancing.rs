@@ -130,7 +130,8 @@ fn provoking() -> String {
     let mut services: serde_json::Map<String, Value> = TEXTS.iter().enumerate().map(service).collect();
     let behind: Vec<String> = services.keys().cloned().collect();
     services.insert(
-        "n".repeat(59),
+        // What it is configured with has `-config` in its name, and 63 characters at most.
+        "b".repeat(56),
         serde_json::json!({
             "tier": "all", "port": 10099, "purpose": TEXTS[0], "depends_on": behind,
             "component": {"haproxy": {"idle": "24h", "services": {
