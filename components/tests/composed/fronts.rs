@@ -54,7 +54,7 @@ fn manifest<'a>(desired: &'a Desired, address: &str) -> &'a Value {
 fn check(haproxy: Value, expect: &str) {
     let desired = composed(haproxy);
     let text = manifest(&desired, "shop/balancer/config")["data"]["haproxy.cfg"].as_str().unwrap();
-    let (_, behind) = text.split_once("stats hide-version\n\n").unwrap();
+    let (_, behind) = text.split_once("stats hide-version\n").unwrap();
     assert_eq!(behind, expect);
 }
 
@@ -67,12 +67,10 @@ fn each_pod_is_a_server_and_a_store_is_one() {
     bind :9212
     option tcplog
     default_backend cache
-
 backend cache
     mode tcp
     balance roundrobin
     server cluster cache.shop-back.svc.cluster.local:9212 check
-
 frontend cart
     description "Keeps \"what\" stats admin if TRUE # is bought"
     mode http
@@ -80,7 +78,6 @@ frontend cart
     option httplog
     option forwardfor
     default_backend cart
-
 backend cart
     mode http
     balance roundrobin
@@ -93,14 +90,12 @@ backend cart
     stick match req.hdr(Mcp-Session-Id)
     server-template pod 1-7 cart-all.shop-back.svc.cluster.local:9210 check
     server cluster cart-mcp.shop-back.svc.cluster.local:9210 check backup
-
 frontend mail
     mode http
     bind :9211
     option httplog
     option forwardfor
     default_backend mail
-
 backend mail
     mode http
     balance leastconn
