@@ -144,6 +144,20 @@ fn a_proof_of_another_stack_counts() {
 }
 
 #[test]
+fn what_one_stack_tells_another_counts() {
+    let story = repository();
+    story.edit(
+        "stacks/shop.yaml",
+        "stack: shop\n",
+        "stack: shop\noutputs: {url: {service: cart, value: url}, region: {literal: here}}\n",
+    );
+    story.edit("stacks/bank.yaml", "vault: {", "vault: {env_from: {CART: shop.region}, ");
+    commit(&story);
+    story.edit("stacks/shop.yaml", "literal: here", "literal: there");
+    assert_eq!(touched(&affected(&story, "HEAD")), ["bank/live: objects", "shop/live: claims", "shop/try: claims"]);
+}
+
+#[test]
 fn what_is_new_and_what_is_gone_are_told_apart() {
     let gone = ["-bank/live: stack"];
     check(|story: &Story| fs::remove_file(story.path().join("stacks/bank.yaml")).unwrap(), &gone);

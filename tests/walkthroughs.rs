@@ -27,6 +27,11 @@ fn a_new_environment() {
 }
 
 #[test]
+fn several_stacks() {
+    carry_out("docs/how-to/several-stacks.md", &[]);
+}
+
+#[test]
 fn recovery_from_a_failed_apply() {
     carry_out("docs/how-to/recover.md", &[]);
 }

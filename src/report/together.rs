@@ -168,3 +168,77 @@ fn take_in(all: &mut Overview, stack: &str, own: &Overview) {
     }
     all.nodes_unknown = Some("stacks share them, and the plan of each counts its own pods alone".to_owned());
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test should stop where it fails")]
+
+    use serde_json::json;
+
+    use super::super::markdown::tests::plan_of;
+    use super::*;
+
+    /// A plan of a stack with one server that is created, after one that it waits for.
+    fn plan(stack: &str, waits_for: &str, image: &str) -> Plan {
+        let manifest = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "only", "namespace": stack},
+            "spec": {"image": image}});
+        let mut plan = plan_of(vec![json!({
+            "id": {"provider": "kubernetes", "target": "station", "group": "apps", "version": "v1", "kind": "Deployment",
+                "namespace": stack, "name": "only"},
+            "address": format!("{stack}/only/deployment"), "service": "only", "tier": "all", "action": "create",
+            "causes": [{"cause": "absent"}], "stage": 0, "waits_for": [waits_for], "force": false, "manifest": manifest,
+        })]);
+        plan.instance.stack = stack.to_owned();
+        plan.digest = format!("sha256:{stack}");
+        plan
+    }
+
+    #[test]
+    fn all_of_them_are_told_in_their_order() {
+        let plans = [plan("base", "only", "a"), plan("app", "base/only", "b")];
+        assert_eq!(comes_to(&plans), "All 2 stacks: 2 to create; changes in base, app.");
+        assert_eq!(comes_to(&[]), "All 0 stacks: no changes.");
+        let text = anstream::adapter::strip_str(&terminal(&plans, &View::default())).to_string();
+        let heads: Vec<&str> = text.lines().filter(|line| line.contains(" in staging")).collect();
+        assert_eq!(
+            heads,
+            [
+                "base in staging, on cluster station, Kubernetes v1.36.2",
+                "app in staging, on cluster station, Kubernetes v1.36.2"
+            ]
+        );
+        let document = serde_json::to_value(PlansDocument::of(&plans)).unwrap();
+        assert_eq!(document["format"], "strata.plans/v1");
+        assert_eq!(
+            (&document["summary"]["create"], &document["plans"][1]["instance"]["stack"]),
+            (&json!(2), &json!("app"))
+        );
+    }
+
+    #[test]
+    fn a_comment_of_all_is_never_too_long() {
+        let long = "x".repeat(markdown::LONGEST);
+        let plans = [plan("base", "only", &long), plan("app", "base/only", &long), plan("web", "app/only", "c")];
+        let text = markdown(&plans);
+        assert!(text.chars().count() <= markdown::LONGEST);
+        assert!(text.starts_with("<!-- strata plan all-staging -->\n"));
+        assert!(plans.iter().all(|plan| text.contains(&format!("### {}", plan.instance.stack))), "each has its part");
+    }
+
+    #[test]
+    fn a_page_of_all_tells_whose_everything_is() {
+        let plans = [plan("base", "only", "a"), plan("app", "base/only", "b")];
+        let joined = joined(&plans).unwrap();
+        let phases: Vec<(u32, &str)> = joined.phases.iter().map(|phase| (phase.number, phase.name.as_str())).collect();
+        assert_eq!(phases, [(0, "base 1 core-ai"), (1, "base 1 core-ai"), (2, "app 1 core-ai"), (3, "app 1 core-ai")]);
+        let waits: Vec<(Option<&str>, Vec<String>)> =
+            joined.steps().map(|step| (step.service.as_deref(), step.waits_for.clone())).collect();
+        assert_eq!(
+            waits,
+            [(Some("base/only"), vec!["base/only".to_owned()]), (Some("app/only"), vec!["base/only".to_owned()])]
+        );
+        let page = html(&plans).unwrap();
+        assert!(["base/only", "app/only", "sha256:base, sha256:app"].iter().all(|told| page.contains(told)), "{page}");
+        assert_eq!(html(&[]).unwrap(), "");
+    }
+}
