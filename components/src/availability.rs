@@ -10,6 +10,7 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::context::{Context, named};
+use crate::model::Component;
 use crate::spec::ServiceSpec;
 
 pub(crate) fn strategy(spec: &ServiceSpec) -> DeploymentStrategy {
@@ -46,13 +47,19 @@ pub(crate) fn spread(context: &Context<'_>, spec: &ServiceSpec) -> Vec<TopologyS
 
 /// Lets a drain take one pod at a time. A service that may have a single pod has none: it would keep a node from
 /// ever being drained, or protect nothing. Pods that are not ready protect nothing, and may always be taken.
+///
+/// A store's single pod may be taken when it is ready, and not while it is starting or recovering: nodes that are drained
+/// one after the other wait for it, and do not chase it from one to the next. One that never comes up has to be deleted
+/// by hand (<https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy>).
 pub(crate) fn disruption_budget(context: &Context<'_>, spec: &ServiceSpec) -> Option<PodDisruptionBudget> {
-    (spec.floor >= 2).then(|| PodDisruptionBudget {
+    let store = spec.component.as_ref().is_some_and(Component::is_store);
+    let unready = if store { "IfHealthyBudget" } else { "AlwaysAllow" };
+    (spec.floor >= 2 || store).then(|| PodDisruptionBudget {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(context.selector(spec)),
-            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            unhealthy_pod_eviction_policy: Some(unready.to_owned()),
             ..PodDisruptionBudgetSpec::default()
         }),
         status: None,

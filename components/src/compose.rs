@@ -13,6 +13,7 @@ use crate::alerts::prometheus_rule;
 use crate::autoscaling::autoscaler;
 use crate::availability::disruption_budget;
 use crate::claims::{AvailabilityClaim, BackupClaim, Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
+use crate::configuration::{self, Configuration};
 use crate::context::{Context, LONGEST_NAME, Owner};
 use crate::dashboard::Dashboards;
 use crate::desired::{Desired, Instance, Phase, Resource};
@@ -151,6 +152,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         .filter_map(|(name, service)| {
             let tier = stack.tiers.get(&service.tier)?;
             let outputs = variables(context, (name, service), problems);
+            let depends_on = schedule.dependencies_of(name.as_str())?;
             let place = Place {
                 name,
                 namespace: context.namespace((&service.tier, tier)),
@@ -158,6 +160,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
                 ways_out: ways_out(context, schedule.dependencies_of(name.as_str())?),
                 depends_on: schedule.dependencies_of(name.as_str())?.clone(),
                 outputs,
+                configuration: Configuration::of(context, (name, service), depends_on, problems),
             };
             ServiceSpec::resolve(place, (stack, context.environment), (service, tier), problems)
         })
@@ -259,6 +262,8 @@ impl Building<'_, '_> {
             self.add(said("Closes what no other policy opens"), &at("default-deny"), default_deny(name));
             self.add(said("Lets pods ask the cluster's DNS"), &at("dns"), dns(context, name));
             self.add_any(said("Lets sidecars talk to the control plane"), &at("mesh"), isolation::mesh(context, name));
+            let words = said("The configuration of each server");
+            self.add_any(words, &at("config"), configuration::config_map(name, specs));
             self.add_any(said("Demands mutual TLS"), &at("mutual-tls"), mesh::strict(context, name));
             self.add_any(
                 said("No more GPUs than services can grow to"),

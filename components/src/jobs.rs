@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::configuration::Configuration;
 use crate::context::{Context, GPU_REQUIRED_LABEL, JOB_OF_LABEL, NAME_LABEL, Owner, named};
 use crate::desired::{ADDRESS_ANNOTATION, Desired, ResourceId};
 use crate::hardening::{container_security, pod_security};
@@ -80,7 +81,7 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec, job: &Job) -> PodSpec {
         priority_class_name: Some(context.priority_class(spec.priority)),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(pod_security(spec.user)),
-        volumes: Some(vec![writable()]),
+        volumes: Some([writable()].into_iter().chain(spec.configuration.iter().map(Configuration::volume)).collect()),
         containers: vec![Container {
             name: CONTAINER.to_owned(),
             image: Some(job.image.as_ref().map_or_else(|| spec.image.clone(), ToString::to_string)),
@@ -88,7 +89,9 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec, job: &Job) -> PodSpec {
             env: Some(variables(spec, job)),
             resources: Some(resources(spec)),
             security_context: Some(container_security()),
-            volume_mounts: Some(vec![mounted()]),
+            volume_mounts: Some(
+                [mounted()].into_iter().chain(spec.configuration.iter().map(Configuration::mount)).collect(),
+            ),
             ..Container::default()
         }],
         ..PodSpec::default()

@@ -12,6 +12,7 @@ mod availability;
 mod backup;
 pub mod claims;
 pub mod compose;
+mod configuration;
 mod configured;
 mod consul;
 mod context;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::compose::Problem;
 use crate::context::Context;
@@ -58,7 +59,7 @@ pub(crate) fn variables(
 }
 
 /// What a reference comes to, where its stack is known here and has such an output.
-fn told(context: &Context<'_>, reference: &OutputRef) -> Option<String> {
+pub(crate) fn told(context: &Context<'_>, reference: &OutputRef) -> Option<String> {
     let stack = match reference.stack().filter(|named| *named != context.stack.stack.as_str()) {
         None => context.stack,
         Some(named) => context.others.iter().copied().find(|other| other.stack.as_str() == named)?,
@@ -81,6 +82,16 @@ impl Lack {
             Self::Port(service) => (service, ServiceValue::Port),
         };
         Problem::NoOutputValue { output: output.clone(), service, value: value.as_str() }
+    }
+}
+
+/// Something of a service of the stack: a number where it is a port, a text otherwise; nothing where it has no such value.
+pub(crate) fn of_service(context: &Context<'_>, service: &ServiceName, of: ServiceValue) -> Option<Value> {
+    let output = Output { description: None, value: OutputValue::OfService { service: service.clone(), value: of } };
+    let text = value(context, context.stack, &output).ok()?;
+    match of {
+        ServiceValue::Port => text.parse::<u16>().ok().map(Value::from),
+        _ => Some(text.into()),
     }
 }
 

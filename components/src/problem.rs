@@ -170,6 +170,14 @@ pub enum Problem {
         /// The output.
         output: OutputRef,
     },
+    /// A value of a server's configuration that comes to nothing.
+    #[error("{path}: {reason}")]
+    Configuration {
+        /// The value.
+        path: String,
+        /// Why it comes to nothing.
+        reason: String,
+    },
     /// An output of a service that the stack does not have.
     #[error("the output {output} is of a service {service}, which is not in the stack")]
     NoOutputService {
@@ -283,6 +291,7 @@ impl Problem {
             }
             Self::JobName { service, job, .. } => Some(format!("services.{service}.jobs.{job}")),
             Self::Unenforceable { path, .. }
+            | Self::Configuration { path, .. }
             | Self::TooShort { path, .. }
             | Self::NotBehind { path, .. }
             | Self::Weights { path } => Some(path.clone()),

@@ -97,15 +97,16 @@ fn add(names: &mut BTreeSet<String>, name: &Value) {
 ///
 /// The digests have no key: once what is secret has been taken out of the objects, they are made again.
 pub fn roll_with_config(desired: &mut Desired) -> BTreeMap<ResourceId, ResourceId> {
-    let digests: BTreeMap<(Option<String>, String), String> = desired
+    let maps: BTreeMap<(Option<String>, String), Value> = desired
         .resources
         .iter()
         .filter(|resource| resource.id.kind.kind == "ConfigMap" && resource.id.kind.group.is_empty())
-        .map(|map| ((map.id.namespace.clone(), map.id.name.clone()), content(&map.manifest)))
+        .map(|map| ((map.id.namespace.clone(), map.id.name.clone()), map.manifest.clone()))
         .collect();
     for resource in &mut desired.resources {
         let known = Uses::of(&resource.manifest).config_maps.into_iter().filter_map(|name| {
-            let digest = digests.get(&(resource.id.namespace.clone(), name.clone()))?.clone();
+            let map = maps.get(&(resource.id.namespace.clone(), name.clone()))?;
+            let digest = content(map, keys_of(&resource.manifest, &name).as_ref());
             Some((name, digest))
         });
         let known: BTreeMap<String, String> = known.collect();
@@ -140,9 +141,33 @@ fn object<'a>(of: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<S
     of.entry(key).or_insert_with(|| Map::new().into()).as_object_mut()
 }
 
-/// A digest of what a ConfigMap holds, but for what is secret in it, so that it needs no key.
-fn content(manifest: &Value) -> String {
-    let text = format!("{}\n{}", manifest["data"], manifest["binaryData"]);
+/// The keys of a ConfigMap that the pods of a workload read, where they read it as a volume of single keys and in no other
+/// way; nothing where all of it counts.
+fn keys_of(manifest: &Value, name: &str) -> Option<BTreeSet<String>> {
+    let spec = &manifest["spec"]["template"]["spec"];
+    let volumes = || items(&spec["volumes"]).map(|volume| &volume["configMap"]).filter(|map| map["name"] == name);
+    let in_volumes = volumes().count();
+    let named = manifest["spec"]["template"]["spec"].to_string().matches(&format!("\"name\":\"{name}\"")).count();
+    if in_volumes == 0 || named != in_volumes || volumes().any(|map| map["items"].is_null()) {
+        return None;
+    }
+    Some(
+        volumes()
+            .flat_map(|map| items(&map["items"]))
+            .filter_map(|item| Some(item["key"].as_str()?.to_owned()))
+            .collect(),
+    )
+}
+
+/// A digest of what a ConfigMap holds under these keys, or under all, but for what is secret in it, so that it needs no key.
+fn content(manifest: &Value, keys: Option<&BTreeSet<String>>) -> String {
+    let part = |part: &Value| match (part, keys) {
+        (Value::Object(all), Some(keys)) => {
+            all.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+        }
+        _ => part.clone(),
+    };
+    let text = format!("{}\n{}", part(&manifest["data"]), part(&manifest["binaryData"]));
     Sha256::digest(text).iter().take(KEPT).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -221,7 +246,7 @@ mod tests {
 
     #[test]
     fn another_content_is_another_digest() {
-        let of = |manifest: Value| content(&manifest);
+        let of = |manifest: Value| content(&manifest, None);
         let plain = json!({"data": {"k": "v"}});
         assert_eq!(of(plain.clone()), of(json!({"data": {"k": "v"}, "metadata": {"name": "other"}})));
         assert_ne!(of(plain.clone()), of(json!({"data": {"k": "w"}})));

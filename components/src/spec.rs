@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compose::Problem;
+use crate::configuration::{self, Configuration};
 use crate::desired::Note;
 use crate::model::{
     Autoscale, Availability, Backup, CircuitBreaker, Component, Duration, Egress, EnvName, Environment, Gateway,
@@ -14,8 +15,8 @@ use crate::sizing::size;
 use crate::{consul, haproxy, postgresql, redis, weaviate};
 
 /// The environment variables that the platform sets in every container.
-pub(crate) const PLATFORM_VARIABLES: [&str; 5] =
-    ["MCP_GPU_ENABLED", "MCP_HEALTH_PORT", "MCP_PORT", "MCP_PRIORITY", "MCP_TIER"];
+pub(crate) const PLATFORM_VARIABLES: [&str; 6] =
+    [configuration::VARIABLE, "MCP_GPU_ENABLED", "MCP_HEALTH_PORT", "MCP_PORT", "MCP_PRIORITY", "MCP_TIER"];
 
 /// A service in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) image: String,
     pub(crate) user: UserId,
     pub(crate) env: BTreeMap<EnvName, String>,
+    /// What its pods read as a file.
+    pub(crate) configuration: Option<Configuration>,
     /// What is run to its end before its pods, with the image and the variables that each has.
     pub(crate) jobs: BTreeMap<JobName, Job>,
     pub(crate) resources: Resources,
@@ -80,6 +83,8 @@ pub(crate) struct Place<'a> {
     pub(crate) ways_out: BTreeSet<Egress>,
     /// The variables that are outputs.
     pub(crate) outputs: BTreeMap<EnvName, String>,
+    /// What its configuration comes to.
+    pub(crate) configuration: Option<Configuration>,
 }
 
 impl ServiceSpec {
@@ -91,7 +96,7 @@ impl ServiceSpec {
         (service, tier): (&Service, &Tier),
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        let Place { name, namespace, phase, depends_on, ways_out, outputs } = place;
+        let Place { name, namespace, phase, depends_on, ways_out, outputs, configuration } = place;
         let before = problems.len();
         let changed = environment.override_of(&stack.stack, name);
 
@@ -179,6 +184,7 @@ impl ServiceSpec {
             image: image.map_or_else(|| usual_image(service, name, environment), ToString::to_string),
             user: service.run_as_user.or_else(|| nature(service).map(|of| of.user)).unwrap_or(stack.run_as_user),
             env,
+            configuration,
             jobs: service.jobs.clone(),
             resources: changed.and_then(|changed| changed.resources).or(service.resources).unwrap_or(usual_resources),
             gpus,
@@ -262,6 +268,7 @@ fn idle(service: &Service) -> Vec<&'static str> {
         ("gpu", service.gpu.get() > 0),
         ("gateway", service.gateway.is_some()),
         ("sessions", service.sessions),
+        ("config", !service.config.is_empty()),
         ("circuit_breaker", service.circuit_breaker.is_some()),
         ("rate_limit", service.rate_limit.is_some()),
         ("health_port", service.health_port.is_some()),

@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::availability::{spread, strategy};
+use crate::configuration::Configuration;
 use crate::context::{Context, Owner, named};
 use crate::hardening::{container_security, pod_security};
 use crate::mesh::dress;
@@ -38,7 +39,7 @@ const USUAL_PROGRESS_SECONDS: u64 = 600;
 
 /// The pods of an MCP server.
 pub(crate) fn deployment(context: &Context<'_>, spec: &ServiceSpec) -> Deployment {
-    deployment_of(context, spec, container(spec), Vec::new())
+    deployment_of(context, spec, container(spec), spec.configuration.iter().map(Configuration::volume).collect())
 }
 
 /// Pods with one container, and volumes beside the one that it can write to.
@@ -144,6 +145,7 @@ fn container(spec: &ServiceSpec) -> Container {
         ports: Some(ports.collect()),
         env: Some(environment(spec)),
         resources: Some(resources(spec)),
+        volume_mounts: spec.configuration.as_ref().map(|configuration| vec![configuration.mount()]),
         startup_probe: Some(startup_tries(spec, probe(spec))),
         readiness_probe: Some(Probe { period_seconds: Some(5), timeout_seconds: Some(2), ..probe(spec) }),
         liveness_probe: Some(Probe { timeout_seconds: Some(5), ..probe(spec) }),
@@ -163,7 +165,9 @@ pub(crate) fn environment(spec: &ServiceSpec) -> Vec<EnvVar> {
     let own = spec.env.iter().map(|(name, value)| (name.as_str(), value.clone()));
     let variable =
         |(name, value): (&str, String)| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
-    platform.into_iter().chain(own).map(variable).collect()
+    let configured = spec.configuration.iter().map(Configuration::variable);
+    let (platform, own) = (platform.into_iter().map(variable), own.map(variable));
+    platform.chain(configured).chain(own).collect()
 }
 
 /// What a pod asks for, and may use at most.

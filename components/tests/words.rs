@@ -10,10 +10,10 @@ use proptest::string::string_regex;
 use regex::Regex;
 use serde_json::{Value, json};
 use strata_components::model::{
-    AddressRange, Cluster, ClusterName, Cpu, CronSchedule, DefinitionName, Duration, Egress, EnvName, Environment,
-    EnvironmentName, HealthPort, HostName, ImageReference, ImageTag, InstanceSuffix, LabelKey, LabelValue, Memory,
-    NamespaceName, NodeLabel, ObjectName, OutsideName, PhaseName, Port, PortOffset, PortRange, PostgresName, RangeName,
-    Registry, SecretKeyName, ServiceName, ServiceRef, Stack, StackName, TierName, UrlPath, schema,
+    AddressRange, Cluster, ClusterName, ConfigKey, Cpu, CronSchedule, DefinitionName, Duration, Egress, EnvName,
+    Environment, EnvironmentName, HealthPort, HostName, ImageReference, ImageTag, InstanceSuffix, LabelKey, LabelValue,
+    Memory, NamespaceName, NodeLabel, ObjectName, OutsideName, PhaseName, Port, PortOffset, PortRange, PostgresName,
+    RangeName, Registry, SecretKeyName, ServiceName, ServiceRef, Stack, StackName, TierName, UrlPath, schema,
 };
 
 #[track_caller]
@@ -237,7 +237,7 @@ agrees_with_its_pattern! {
     stack_names: StackName, environment_names: EnvironmentName, service_names: ServiceName, tier_names: TierName,
     phase_names: PhaseName, namespace_names: NamespaceName, cluster_names: ClusterName, range_names: RangeName,
     instance_suffixes: InstanceSuffix, service_references: ServiceRef, variable_names: EnvName, label_keys: LabelKey,
-    schedules: CronSchedule, postgres_names: PostgresName, secret_keys: SecretKeyName,
+    configuration_keys: ConfigKey, schedules: CronSchedule, postgres_names: PostgresName, secret_keys: SecretKeyName,
     label_values: LabelValue, node_labels: NodeLabel, outside_names: OutsideName, definition_names: DefinitionName, host_names: HostName, url_paths: UrlPath, object_names: ObjectName, registries: Registry,
     image_tags: ImageTag, image_references: ImageReference,
 }

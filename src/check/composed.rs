@@ -176,6 +176,12 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
                 .path(path.clone())
                 .help("add it to `depends_on`, or take this out".to_owned()),
         ),
+        Problem::Configuration { path, .. } => Some(
+            Finding::new(&rules::NO_CONFIG_VALUE, problem.to_string())
+                .at(places.stack_value(path))
+                .path(path.clone())
+                .help("name a service of the stack and a value that it has, or an output".to_owned()),
+        ),
         Problem::Weights { path } => Some(
             Finding::new(&rules::AT_ODDS, problem.to_string())
                 .at(places.stack_key(path))

@@ -71,6 +71,9 @@ rules! {
     AT_ODDS = "S-components-003" Error, "settings of a component are at odds with each other",
         "Each of them means something only with the other, or rules it out.",
         "Change one of them as the message says.";
+    NO_CONFIG_VALUE = "S-config-001" Error, "a value of a server's configuration comes to nothing",
+        "A server would read an empty value where it expects to be told of a service or an output.",
+        "Name a service of the stack and a value that it has, or an output that stands in the environment.";
     CYCLE = "S-deps-001" Error, "services wait for each other",
         "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
         "Remove one of the dependencies on the path that is shown.";

@@ -10,7 +10,8 @@ pub(super) fn text(root: &Path) -> String {
     let first = |names: Vec<Name>| names.into_iter().next().map(|first| first.name);
     let preferred = names.environments().into_iter().map(|one| one.name).find(|name| name == "development");
     let environment = preferred.or_else(|| first(names.environments()));
-    let steps = match (first(names.stacks()), environment) {
+    let stack = environment.as_deref().and_then(|environment| first(names.stacks_for(environment)));
+    let steps = match (stack.or_else(|| first(names.stacks())), environment) {
         (Some(stack), Some(environment)) => {
             let of = format!("{stack} -e {environment}");
             let steps = [

@@ -47,6 +47,15 @@ impl Names {
         names.into_iter().map(|name| Name { about: text(&self.stack_file(&name)["description"]), name }).collect()
     }
 
+    /// The stacks that may be deployed to an environment, as far as their files say.
+    pub(super) fn stacks_for(&self, environment: &str) -> Vec<Name> {
+        let may = |stack: &Name| {
+            let file = self.stack_file(&stack.name);
+            file["environments"].as_array().is_none_or(|named| named.iter().any(|one| one == environment))
+        };
+        self.stacks().into_iter().filter(may).collect()
+    }
+
     /// The environments.
     pub(super) fn environments(&self) -> Vec<Name> {
         let names = Root::open(&self.root).map(|root| root.environments()).unwrap_or_default();

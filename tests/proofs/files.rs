@@ -37,6 +37,8 @@ fn names() {
         format!("mail: {{tier: back, port: 9001, depends_on: [cart], component: {{haproxy: {{services: {haproxy}}}}}}}")
     };
     stack("not-behind", 4, MAIL, &before("{web: {}}"));
+    let untold = "mail: {tier: back, port: 9001, config: {at: {cart: {service: cart, value: url}}}}";
+    stack("no-config-value", 4, MAIL, untold);
     stack("at-odds", 4, MAIL, &before("{cart: {balance: weighted}}"));
     stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
 }

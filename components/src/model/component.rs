@@ -242,6 +242,15 @@ impl Component {
         }
     }
 
+    /// Whether it is a store of data that servers share, with one pod.
+    #[must_use]
+    pub const fn is_store(&self) -> bool {
+        match self {
+            Self::Redis(_) | Self::Postgresql(_) | Self::Weaviate(_) => true,
+            Self::External(_) | Self::Haproxy(_) | Self::Consul(_) | Self::NetworkMonitor(_) => false,
+        }
+    }
+
     /// The copies that are made of what it holds, where it is a store that asks for them.
     #[must_use]
     pub const fn backup(&self) -> Option<&Backup> {

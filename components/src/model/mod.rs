@@ -25,6 +25,7 @@ mod backup;
 mod build;
 mod cluster;
 mod component;
+mod config;
 mod consul;
 mod duration;
 pub(crate) mod egress;
@@ -74,6 +75,7 @@ pub use self::component::{
     Component, ComponentError, ConnectionCount, Eviction, External, PostgresName, Postgresql, Redis, SecretKey,
     SecretKeyName, Storage, Weaviate,
 };
+pub use self::config::{ConfigError, ConfigKey, ConfigValue};
 pub use self::consul::{Consul, Datacenter, MetadataKey, MetadataValue, Registration, ServiceTag};
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};

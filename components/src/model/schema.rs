@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use super::{
-    ClusterName, EnvName, Environment, EnvironmentName, LabelKey, NamespaceName, OutputName, PolicyId, ServiceName,
-    ServiceRef, Stack, TierName,
+    ClusterName, ConfigKey, EnvName, Environment, EnvironmentName, LabelKey, NamespaceName, OutputName, PolicyId,
+    ServiceName, ServiceRef, Stack, TierName,
 };
 
 /// The schema of a stack file (JSON Schema, draft 2020-12).
@@ -42,7 +42,7 @@ pub fn of<T: JsonSchema>() -> Value {
 }
 
 /// What a map may be keyed by: pattern, longest length, name.
-const KEYS: [(&str, usize, &str); 10] = [
+const KEYS: [(&str, usize, &str); 11] = [
     (ServiceName::PATTERN, ServiceName::MAX_LENGTH, "service name"),
     (TierName::PATTERN, TierName::MAX_LENGTH, "name"),
     (EnvironmentName::PATTERN, EnvironmentName::MAX_LENGTH, "name"),
@@ -50,6 +50,7 @@ const KEYS: [(&str, usize, &str); 10] = [
     (ClusterName::PATTERN, ClusterName::MAX_LENGTH, "name"),
     (ServiceRef::PATTERN, ServiceRef::MAX_LENGTH, "reference to a service"),
     (OutputName::PATTERN, OutputName::MAX_LENGTH, "output name"),
+    (ConfigKey::PATTERN, ConfigKey::MAX_LENGTH, "configuration key"),
     (EnvName::PATTERN, EnvName::MAX_LENGTH, "environment variable name"),
     (LabelKey::PATTERN, LabelKey::MAX_LENGTH, "label key"),
     (PolicyId::PATTERN, PolicyId::MAX_LENGTH, "id of a policy"),

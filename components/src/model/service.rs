@@ -9,6 +9,7 @@ use super::autoscale::Autoscale;
 use super::availability::Availability;
 use super::cluster::Architecture;
 use super::component::Component;
+use super::config::{ConfigKey, ConfigValue};
 use super::duration::Duration;
 use super::egress::Egress;
 use super::env_var::EnvName;
@@ -118,6 +119,9 @@ pub struct Service {
     /// More of them, each with an output of this stack (`cache_url`) or of another (`platform.cache_url`) as its value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env_from: BTreeMap<EnvName, OutputRef>,
+    /// Its configuration: a document of typed values that its pods read as a file, `MCP_CONFIG`. No secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<ConfigKey, ConfigValue>,
     /// What is run to its end before its pods are started or changed, by name: a migration. All of them run at once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jobs: BTreeMap<JobName, Job>,
@@ -172,6 +176,7 @@ impl Service {
             run_as_user: None,
             env: BTreeMap::new(),
             env_from: BTreeMap::new(),
+            config: BTreeMap::new(),
             jobs: BTreeMap::new(),
             resources: None,
             autoscale: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gateway::UrlPath;
+use super::gateway::{ObjectName, UrlPath};
 use super::health::HealthPort;
 use super::mesh::CircuitBreaker;
 use super::name::{EnvironmentName, NamespaceName, PhaseName, ServiceName, StackName, TierName};
@@ -44,6 +44,9 @@ pub struct Stack {
     /// The path, on the health port, that metrics are read from.
     #[serde(default = "default_metrics_path")]
     pub metrics_path: UrlPath,
+    /// What the ConfigMap with the configuration of servers is called; `mcp-config` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ObjectName>,
     /// When callers stop calling a service until it has recovered, for services that say nothing of it. A mesh of
     /// sidecars enforces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +100,7 @@ impl Stack {
             health_port: HealthPort::default(),
             health_path: default_health_path(),
             metrics_path: default_metrics_path(),
+            config_map: None,
             circuit_breaker: None,
             phases: Vec::new(),
             run_as_user: UserId::default(),

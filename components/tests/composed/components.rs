@@ -57,6 +57,7 @@ fn a_store_is_one_pod_that_keeps_its_data() {
         own,
         [
             "ConfigMap shop/cache-config",
+            "PodDisruptionBudget shop/cache",
             "NetworkPolicy shop/cache",
             "Service shop/cache",
             "ServiceAccount shop/cache",
@@ -75,6 +76,10 @@ fn a_store_is_one_pod_that_keeps_its_data() {
         },
     }]);
     assert_eq!(spec["volumeClaimTemplates"], claim);
+    // A drain may take it when it is ready, and waits for it otherwise.
+    let budget = &manifest(&desired, "shop/cache/disruption-budget")["spec"];
+    let expect = (&json!(1), &json!("IfHealthyBudget"));
+    assert_eq!((&budget["maxUnavailable"], &budget["unhealthyPodEvictionPolicy"]), expect);
     let pod = &spec["template"]["spec"];
     let security = json!({
         "fsGroup": 999, "fsGroupChangePolicy": "OnRootMismatch", "runAsGroup": 999, "runAsNonRoot": true,
@@ -210,6 +215,7 @@ fn copies_are_made_by_pods_that_reach_their_store_and_nothing_else() {
             "NetworkPolicy shop/cache-backup",
             "ConfigMap shop/cache-backup",
             "PersistentVolumeClaim shop/cache-backup",
+            "PodDisruptionBudget shop/cache",
             "NetworkPolicy shop/cache",
             "CronJob shop/cache-restore",
             "Service shop/cache",

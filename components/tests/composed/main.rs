@@ -4,6 +4,7 @@
 
 mod availability;
 mod components;
+mod configuration;
 mod determinism;
 mod discovery;
 mod figures;

@@ -3,13 +3,27 @@
 
 use std::collections::BTreeMap;
 
-use strata_components::model::{EnvName, OutputValue};
+use strata_components::model::{ConfigValue, EnvName, OutputValue};
 
 use super::rules;
 use crate::finding::Finding;
 use crate::load::Loaded;
 use crate::load::spans::field;
 use crate::secrets::Suspicions;
+
+/// Every text of a configuration, with its path and the key that it stands under.
+fn texts(path: String, key: &str, value: &ConfigValue, found: &mut dyn FnMut(String, &str, &str)) {
+    match value {
+        ConfigValue::Text(text) => found(path, key, text),
+        ConfigValue::List(items) => {
+            items.iter().enumerate().for_each(|(at, item)| texts(format!("{path}[{at}]"), key, item, found));
+        }
+        ConfigValue::Document(fields) => {
+            fields.iter().for_each(|(key, value)| texts(field(&path, key.as_str()), key.as_str(), value, found));
+        }
+        ConfigValue::Truth(_) | ConfigValue::Number(_) | ConfigValue::OfService { .. } | ConfigValue::OfOutput(_) => {}
+    }
+}
 
 pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -28,6 +42,12 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     for (name, output) in &loaded.stack.outputs {
         if let OutputValue::Literal(text) = &output.value {
             suspect(field(&field("outputs", name.as_str()), "literal"), (name.as_str(), text), false);
+        }
+    }
+    for (name, service) in &loaded.stack.services {
+        for (key, value) in &service.config {
+            let path = field(&field(&field("services", name.as_str()), "config"), key.as_str());
+            texts(path, key.as_str(), value, &mut |path, key, text| suspect(path, (key, text), false));
         }
     }
     let mut look = |base: String, env: &BTreeMap<EnvName, String>, changed: bool| {

@@ -149,6 +149,14 @@ error S-hardening-009 shop:11:16 services.mail.env.SMTP_PASSWORD: a secret stand
 
 "#]],
     );
+    check(
+        "mail: {tier: back",
+        "mail: {config: {post: {tokens: [[], [a, b]], api_token: hunter2}}, tier: back",
+        str![[r#"
+error S-hardening-009 shop:11:48 services.mail.config.post.api_token: a secret stands here in plain text: its name ends with TOKEN [keep it in a Secret of the cluster, and change it now: it has been in a file]
+
+"#]],
+    );
     check_environment(
         "services: {cart: {env: {DATABASE_URL: \"postgres://app:hunter2@db/app\"}}}",
         ("", ""),
