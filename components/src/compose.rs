@@ -271,6 +271,7 @@ impl Building<'_, '_> {
                 gpu_quota(context, name, specs),
             );
         }
+        self.device_plugin();
         for priority in Priority::ALL {
             let at = format!("priority-class-{priority}");
             self.add(Owner::Stack(None), &at, priority_class(context, priority));

@@ -66,6 +66,11 @@ impl Context<'_> {
         self.of_instance(self.environment.namespace_of(self.stack, (name, tier)).here)
     }
 
+    /// What the namespace of the stack itself is called here.
+    pub(crate) fn own_namespace(&self) -> String {
+        self.of_instance(self.environment.own_namespace(self.stack).here)
+    }
+
     /// The namespaces of the stack: what it calls each, and what that is called here; sorted.
     pub(crate) fn namespaces(&self) -> Vec<(String, String)> {
         let all = self.environment.namespaces_of(self.stack);

@@ -197,7 +197,7 @@ fn port_of(protocol: &str, port: i32) -> NetworkPolicyPort {
 }
 
 /// A policy for the pods that `selector` matches. A direction among `types` without a rule is closed.
-fn policy(
+pub(crate) fn policy(
     name: &str,
     namespace: &str,
     selector: LabelSelector,

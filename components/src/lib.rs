@@ -19,6 +19,7 @@ mod context;
 mod custom;
 mod dashboard;
 pub mod desired;
+mod device_plugin;
 mod external;
 mod gateway;
 mod haproxy;

@@ -1,9 +1,11 @@
 //! The namespace that an instance lives in. It admits no pod that falls short of the restricted Pod Security
-//! Standard (<https://kubernetes.io/docs/concepts/security/pod-security-standards/>), whoever creates it.
+//! Standard (<https://kubernetes.io/docs/concepts/security/pod-security-standards/>), whoever creates it; but for the
+//! namespace of a device plugin, which has no other pods.
 
 use k8s_openapi::api::core::v1::Namespace;
 
 use crate::context::{Context, named};
+use crate::device_plugin::is_of_device_plugin;
 use crate::mesh::namespace_label;
 
 /// What the admission controller does with a pod that falls short: refuse it, note it in the audit log, warn the
@@ -11,8 +13,12 @@ use crate::mesh::namespace_label;
 const MODES: [&str; 3] = ["enforce", "audit", "warn"];
 
 pub(crate) fn namespace(context: &Context<'_>, name: &str) -> Namespace {
-    let labels = MODES.map(|mode| (format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned()));
+    // The device plugin works in a directory of its node.
+    let exception = is_of_device_plugin(context, name);
+    let standard = if exception { "privileged" } else { "restricted" };
+    let labels = MODES.map(|mode| (format!("pod-security.kubernetes.io/{mode}"), standard.to_owned()));
     let mut metadata = named(name, None);
-    metadata.labels = Some(labels.into_iter().chain(namespace_label(context)).collect());
+    let meshed = namespace_label(context).into_iter().filter(|_| !exception);
+    metadata.labels = Some(labels.into_iter().chain(meshed).collect());
     Namespace { metadata, ..Namespace::default() }
 }

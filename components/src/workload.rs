@@ -72,6 +72,7 @@ pub(crate) fn deployment_of(
 
 /// A pod of a service with one container, which is hardened here, and volumes beside the one that it can write to.
 pub(crate) fn pod(context: &Context<'_>, spec: &ServiceSpec, container: Container, volumes: Vec<Volume>) -> PodSpec {
+    let runtime = context.environment.gpu.runtime_class.as_ref().filter(|_| spec.gpus > 0);
     let gpu_nodes = context.environment.gpu.node_selector.iter().filter(|_| spec.gpus > 0);
     let node_selector: BTreeMap<_, _> = gpu_nodes.map(|(key, value)| (key.to_string(), value.to_string())).collect();
     PodSpec {
@@ -83,6 +84,7 @@ pub(crate) fn pod(context: &Context<'_>, spec: &ServiceSpec, container: Containe
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         security_context: Some(pod_security(spec.user)),
         node_selector: Some(node_selector).filter(|labels| !labels.is_empty()),
+        runtime_class_name: runtime.map(|class| class.name.to_string()),
         tolerations: spec.gpu_resource.as_deref().map(|resource| vec![gpu_toleration(resource)]),
         topology_spread_constraints: Some(spread(context, spec)),
         volumes: Some([writable()].into_iter().chain(volumes).collect()),

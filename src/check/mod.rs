@@ -10,6 +10,7 @@ mod availability;
 pub(crate) mod capacity;
 mod composed;
 mod gateway;
+mod gpu;
 mod hardening;
 pub mod isolation;
 mod mesh;
@@ -170,6 +171,7 @@ fn found(loaded: &Loaded, composed: Result<&Desired, &ComposeError>, around: Opt
             findings.extend(around.map(isolation::unread).unwrap_or_default());
             let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
             let nodes = nodes_of(loaded, desired, around);
+            findings.extend(gpu::check(loaded, target));
             findings.extend(provided::check(desired, loaded, target));
             findings.extend(availability::check(desired, loaded, nodes.as_deref()));
             if let Some(nodes) = nodes {

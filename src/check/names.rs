@@ -10,7 +10,7 @@ use crate::load::spans::field;
 
 pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if loaded.stack.services.is_empty() {
+    if loaded.stack.services.is_empty() && loaded.stack.device_plugin.is_none() {
         findings.push(
             Finding::new(&rules::EMPTY_STACK, format!("the stack {} has no services", loaded.stack.stack))
                 .at(loaded.places.stack_key("services"))

@@ -99,6 +99,16 @@ rules! {
     NO_WAY_IN = "S-gateway-004" Note, "the gateway is not reachable in this environment",
         "The stack marks a gateway, but the environment does not say how traffic comes in.",
         "Add `gateway` with host and ingress class to the environment, if it should be reachable.";
+    UNKNOWN_GROUP = "S-gpu-001" Error, "a node is of no group of the device plugin",
+        "The plugin does not run on such a node, whose GPUs nobody can then ask for.",
+        "Give the node the label of a group, or add the group; a default group takes nodes without the label.";
+    GIVEN_OTHERWISE = "S-gpu-002" Error, "GPUs are given out otherwise than they are asked for",
+        "Whole GPUs and shares of them are two resources: pods that ask for one are never placed on nodes that give out the \
+         other.",
+        "Choose the policy of the environment and the groups of the nodes to fit each other.";
+    BESIDE_PLUGIN = "S-gpu-003" Error, "a service lives in the namespace of the device plugin",
+        "That namespace admits pods that reach into their node, as the plugin does; servers must not be able to.",
+        "Put the device plugin into a stack of its own.";
     NOT_RESTRICTED = "S-hardening-001" Error, "a pod falls short of the restricted Pod Security Standard",
         "A namespace that enforces the standard refuses such a pod, and one that does not gives it more than it needs.",
         "Change the field that is named.";

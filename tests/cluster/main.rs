@@ -14,6 +14,7 @@ mod config_rolls;
 mod critical_path;
 mod custom;
 mod destroy;
+mod device_plugin;
 mod dictionary;
 mod drift;
 mod events;
@@ -113,6 +114,7 @@ stories! {
     custom,
     immutable,
     destroy,
+    device_plugin,
     dictionary,
     drift,
     events,

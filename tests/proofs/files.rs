@@ -250,3 +250,33 @@ fn stacks_beside_each_other() {
     story.edit("environments/production.yaml", "{store: shop}", "{store: store}");
     assert_eq!(story.run(&["check", "shop", "-e", "production"]).0, 0, "each has a namespace of its own");
 }
+
+/// The device plugin against the nodes of the environment, and against what else lives with it.
+#[test]
+fn device_plugins() {
+    let shop = "stack: gpus\nnamespace: gpus\ntiers: {}\nservices: {}\ndevice_plugin:\n  groups: {halves: {slices: 2}}\nwaivers:
+  - {rule: S-hardening-001, reason: The plugin writes into a directory of its node}
+  - {rule: S-hardening-002, reason: That directory belongs to root}
+  - {rule: S-hardening-006, reason: The plugin answers nobody but the kubelet}\n";
+    let plugin = |name: &str, stack: &str, code: i32, arm: (&str, &str)| {
+        let story = changed((MAIL, MAIL), (IMAGE, IMAGE));
+        story.file("stacks/gpus.yaml", stack).edit("environments/production.yaml", arm.0, arm.1);
+        said(name, code, &story, "check gpus -e production");
+    };
+    let (whole, halves) = ("gpus: 1,", "gpus: 4, gpu_resource: nvidia.com/gpu.shared,");
+    let labelled = "gpus: 4, gpu_resource: nvidia.com/gpu.shared, labels: {nvidia.com/device-plugin.config: halves},";
+    let shared = "default_cluster: local\ngpu: {policy: shared}\nimage";
+    plugin("gpu-no-group", shop, 4, (whole, halves));
+    plugin("gpu-asked-otherwise", shop, 4, (whole, labelled));
+    let by_default = shop.replace("{halves: {slices: 2}}", "{halves: {slices: 2}}\n  default_group: halves");
+    plugin("gpu-given-otherwise", &by_default, 4, (whole, whole));
+    let story = changed((MAIL, MAIL), ("default_cluster: local\nimage", shared));
+    story.file("stacks/gpus.yaml", &by_default).edit("environments/production.yaml", whole, labelled);
+    said("gpu-shared", 0, &story, "check gpus -e production");
+    let beside = by_default.replace(
+        "tiers: {}\nservices: {}",
+        "tiers:\n  more: {ports: 9020-9029}\nservices:\n  web: {tier: more, port: 9020}",
+    );
+    story.file("stacks/gpus.yaml", beside);
+    said("gpu-beside", 4, &story, "check gpus -e production");
+}

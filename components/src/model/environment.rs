@@ -177,8 +177,14 @@ impl Environment {
     /// its tiers.
     #[must_use]
     pub fn namespaces_of(&self, stack: &Stack) -> BTreeSet<NamespaceHere> {
-        let own = (!self.namespace_per_tier).then(|| self.mapped(&stack.namespace));
+        let own = (!self.namespace_per_tier || stack.device_plugin.is_some()).then(|| self.own_namespace(stack));
         stack.tiers.iter().map(|tier| self.namespace_of(stack, tier)).chain(own).collect()
+    }
+
+    /// The namespace that the stack names, before the suffix of an instance.
+    #[must_use]
+    pub fn own_namespace(&self, stack: &Stack) -> NamespaceHere {
+        self.mapped(&stack.namespace)
     }
 
     fn mapped(&self, written: &NamespaceName) -> NamespaceHere {

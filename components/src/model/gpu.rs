@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::device_plugin::GpuRuntimeClass;
 use super::label::{LabelKey, LabelValue};
 use super::number::number_type;
 
@@ -42,6 +43,9 @@ pub struct GpuSettings {
     /// Labels of the nodes that pods with a GPU are placed on, such as `gpu: "true"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<LabelKey, LabelValue>,
+    /// The RuntimeClass that pods with a GPU run under; the cluster's usual runtime, when none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_class: Option<GpuRuntimeClass>,
     /// Whether each namespace may have no more GPUs than its services can grow to, and none where the environment
     /// grants none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -51,6 +55,8 @@ pub struct GpuSettings {
 impl GpuSettings {
     /// The extended resource that whole GPUs are given out as by the NVIDIA device plugin.
     pub const USUAL: &str = "nvidia.com/gpu";
+    /// The one that it gives out shares of GPUs as.
+    pub const SHARED: &str = "nvidia.com/gpu.shared";
 
     /// The extended resource that pods ask for, or nothing where the environment grants no GPUs.
     ///
@@ -63,7 +69,7 @@ impl GpuSettings {
     pub fn resource_name(&self) -> Option<&str> {
         let usual = match self.policy {
             GpuPolicy::Exclusive => Self::USUAL,
-            GpuPolicy::Shared => "nvidia.com/gpu.shared",
+            GpuPolicy::Shared => Self::SHARED,
             GpuPolicy::None => return None,
         };
         Some(self.resource.as_ref().map_or(usual, LabelKey::as_str))

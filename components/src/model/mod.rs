@@ -27,6 +27,7 @@ mod cluster;
 mod component;
 mod config;
 mod consul;
+mod device_plugin;
 mod duration;
 pub(crate) mod egress;
 mod env_var;
@@ -77,6 +78,7 @@ pub use self::component::{
 };
 pub use self::config::{ConfigError, ConfigKey, ConfigValue};
 pub use self::consul::{Consul, Datacenter, MetadataKey, MetadataValue, Registration, ServiceTag};
+pub use self::device_plugin::{DeviceGroup, DevicePlugin, GpuRuntimeClass, SlicesPerGpu};
 pub use self::duration::Duration;
 pub use self::egress::{AddressRange, Egress};
 pub use self::env_var::EnvName;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::device_plugin::DevicePlugin;
 use super::gateway::{ObjectName, UrlPath};
 use super::health::HealthPort;
 use super::mesh::CircuitBreaker;
@@ -68,6 +69,10 @@ pub struct Stack {
     pub tiers: BTreeMap<TierName, Tier>,
     /// The services, by name.
     pub services: BTreeMap<ServiceName, Service>,
+    /// What makes the GPUs of nodes known to the cluster; for a stack of its own, whose namespace then admits pods that
+    /// fall short of the restricted Pod Security Standard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_plugin: Option<DevicePlugin>,
     /// What the stack tells other stacks and people, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<OutputName, Output>,
@@ -108,6 +113,7 @@ impl Stack {
             gpu_resources: Resources::gpu_server(),
             tiers: BTreeMap::new(),
             services: BTreeMap::new(),
+            device_plugin: None,
             outputs: BTreeMap::new(),
             waivers: Vec::new(),
             ownership: Ownership::default(),

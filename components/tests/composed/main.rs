@@ -6,6 +6,7 @@ mod availability;
 mod components;
 mod configuration;
 mod determinism;
+mod device_plugins;
 mod discovery;
 mod figures;
 mod files;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use strata_components::model::MeshMode;
 
 use super::super::reach::mesh::{Guard, Identity};
-use super::super::reach::{End, PortSet, Protocol};
+use super::super::reach::{End, PortSet, Protocol, Side};
 use super::cast::Part;
 use super::inside::Declared;
 use super::{Proof, rules};
@@ -34,6 +34,9 @@ impl Proof<'_> {
         let mut findings = self.unprotected();
         for own in self.cast.own() {
             let Some(guard) = self.reach.guard(own) else { continue };
+            if guard.member().is_none() && self.cast.member_of(own).is_none() && self.talks_to_nobody(own) {
+                continue;
+            }
             if guard.member().is_none() {
                 let message =
                     format!("{} takes no part in the mesh, which is {} here", self.called(own), mode.as_str());
@@ -46,6 +49,14 @@ impl Proof<'_> {
         }
         findings.extend(self.mesh_control());
         findings
+    }
+
+    /// Whether policies let no service in and out to none: a mesh has nothing to protect there.
+    fn talks_to_nobody(&self, own: usize) -> bool {
+        let closed = |side: Option<&Side>| {
+            side.is_some_and(|side| side.is_closed_but_for(|other| self.cast.member_of(other).is_none()))
+        };
+        closed(self.reach.incoming(own)) && closed(self.reach.outgoing(own))
     }
 
     /// Pods that somebody else puts into a namespace of the stack are called with mutual TLS only, too.

@@ -66,6 +66,12 @@ impl Side {
         self.policies.is_empty()
     }
 
+    /// Whether policies speak of this direction, and open nothing but towards pods for which `parts` holds.
+    pub fn is_closed_but_for(&self, parts: impl Fn(usize) -> bool) -> bool {
+        let nowhere = self.any.is_empty() && self.blocks.iter().all(|(_, ports)| ports.is_empty());
+        !self.is_free() && nowhere && self.pods.iter().all(|(pods, ports)| ports.is_empty() || parts(*pods))
+    }
+
     /// Ports that are open towards addresses, whichever rule opens them: every address first, then blocks.
     pub fn addresses(&self) -> impl Iterator<Item = (Addresses, PortSet)> + '_ {
         let any = (!self.any.is_empty()).then(|| (Addresses::all(), self.any.clone()));

@@ -136,7 +136,14 @@ impl Group {
         let Some(at) = self.watched.iter().position(|one| one.wait.id.name == name && one.result.is_none()) else {
             return;
         };
-        self.watched[at].object = now.cloned();
+        let one = &mut self.watched[at];
+        one.object = now.cloned().map(|mut object| {
+            // The items of a list do not say of which kind they are.
+            if object.get("kind").is_none() {
+                object["kind"] = one.wait.id.kind.kind.clone().into();
+            }
+            object
+        });
         match now {
             Some(_) => self.judge(at),
             None => self.absent(at),

@@ -209,3 +209,16 @@ fn a_job_says_itself_whether_it_has_failed() {
     let over = json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "no more"}]);
     check(complete(), news(over), failed(), ("BackoffLimitExceeded: no more", 5));
 }
+
+/// The items of a list do not say of which kind they are. A plugin for nodes of which there are none is ready with no pod.
+#[test]
+fn what_was_listed_is_of_the_kind_that_is_waited_for() {
+    let mut wait = wait("a", Until::Ready(Readiness::RolledOut));
+    wait.id.kind.kind = "DaemonSet".to_owned();
+    let listed = json!({
+        "metadata": {"name": "a", "uid": "uid-a", "generation": 1}, "spec": {},
+        "status": {"observedGeneration": 1, "desiredNumberScheduled": 0, "currentNumberScheduled": 0},
+    });
+    let (results, seconds, _) = play(&[wait], vec![Change::Is(listed), Change::Complete], Vec::new());
+    assert_eq!((results, seconds), (vec![Ok(())], 0));
+}
