@@ -224,6 +224,8 @@ pub enum Until {
     Ready(Readiness),
     /// The resource is gone.
     Gone,
+    /// The resource has had enough available pods for this long, without a break.
+    Held(Readiness, Duration),
 }
 
 /// News of a resource that is waited for.

@@ -143,7 +143,16 @@ fn describes(file: &str, schema: &Value, sections: &[(&str, &str)]) {
         .map(|(name, _)| name.as_str())
         .collect();
     // What the other document describes is not described twice.
-    let shared = BTreeSet::from(["Amounts", "NeededDefinition", "NeededNodes", "NeededService", "Needs", "Resources"]);
+    let shared = BTreeSet::from([
+        "Amounts",
+        "BlueGreen",
+        "NeededDefinition",
+        "NeededNodes",
+        "NeededService",
+        "Needs",
+        "Resources",
+        "Rollout",
+    ]);
     let told: BTreeSet<&str> =
         sections.iter().map(|(_, definition)| *definition).filter(|name| !name.is_empty()).collect();
     assert_eq!(objects.difference(&told).copied().collect::<BTreeSet<_>>().difference(&shared).next(), None);
@@ -172,6 +181,8 @@ fn every_field_of_a_stack_is_described() {
             ("Consul 2", "Registration"),
             ("Network monitor", "NetworkMonitor"),
             ("Autoscaling", "Autoscale"),
+            ("Rollout", "Rollout"),
+            ("Rollout 2", "BlueGreen"),
             ("Jobs", "Job"),
             ("Needs", "Needs"),
             ("Needs 2", "NeededService"),

@@ -70,6 +70,7 @@ pub(crate) fn desired(namespace: &str, count: usize, round: u32) -> Desired {
         ownership: Default::default(),
         needs: Default::default(),
         outputs: Default::default(),
+        blue_green: Default::default(),
         notes: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::custom::{Custom, custom_kind};
 use crate::model::{Availability, Monitoring, Priority};
-use crate::monitoring::{Watched, metadata, names};
+use crate::monitoring::{Watched, deployments, metadata, names};
 use crate::spec::ServiceSpec;
 use crate::workload::CONTAINER;
 
@@ -97,6 +97,7 @@ impl Tier<'_> {
     /// Servers that do not answer, that start again and again, and that are fewer than asked for.
     fn servers(&self) -> Vec<Alert> {
         let (namespace, names) = (self.watched.namespace, names(self.watched.services));
+        let deployments = deployments(self.watched.services);
         vec![
             self.alert(
                 "McpServerDown",
@@ -124,8 +125,8 @@ impl Tier<'_> {
             self.alert(
                 "McpReplicasMissing",
                 format!(
-                    "kube_deployment_status_replicas_available{{namespace=\"{namespace}\", deployment=~\"{names}\"}} < \
-                     kube_deployment_spec_replicas{{namespace=\"{namespace}\", deployment=~\"{names}\"}}"
+                    "kube_deployment_status_replicas_available{{namespace=\"{namespace}\", deployment=~\"{deployments}\"}} < \
+                     kube_deployment_spec_replicas{{namespace=\"{namespace}\", deployment=~\"{deployments}\"}}"
                 ),
                 "10m",
                 None,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::alerts::prometheus_rule;
 use crate::autoscaling::autoscaler;
 use crate::availability::disruption_budget;
+use crate::blue_green::Colour;
 use crate::claims::{AvailabilityClaim, BackupClaim, Claims, ComputeClaim, EdgeClaim, EgressClaim, PortClaim, PortUse};
 use crate::configuration::{self, Configuration};
 use crate::context::{Context, LONGEST_NAME, Owner};
@@ -189,6 +190,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         ownership: stack.ownership.clone(),
         needs: needs(&specs, &neighbours),
         outputs,
+        blue_green: specs.iter().filter_map(|spec| Some((spec.name.to_string(), spec.blue_green?))).collect(),
         notes,
     };
     roll_with_config(&mut desired);
@@ -333,6 +335,11 @@ impl Building<'_, '_> {
         let settings = context.environment.gateway.as_ref();
         self.add(owner, "service", service(context, spec));
         self.add(owner, "deployment", deployment(context, spec));
+        // The longest name that its Deployment can have.
+        let longest = spec.blue_green.map(|_| Colour::Green.name_of(&spec.object_name()));
+        if let Some(name) = longest.filter(|name| name.len() > LONGEST_NAME) {
+            self.problems.push(Problem::LongName { what: "Deployment".to_owned(), name, most: LONGEST_NAME });
+        }
         self.add_any(owner, "autoscaler", autoscaler(spec));
         self.add_any(owner, "ingress", ingress(spec, settings));
         let (gateway, route) = gateway_api(spec, settings).unzip();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::compose::Problem;
 use crate::context::{Context, named};
 use crate::model::Monitoring;
-use crate::monitoring::{Watched, names};
+use crate::monitoring::{ENDINGS, Watched, names};
 
 const TEMPLATE: &str = include_str!("../templates/dashboard.json.hbs");
 const NAME: &str = "dashboard";
@@ -25,6 +25,8 @@ struct View<'a> {
     namespace: &'a str,
     /// A regular expression of the names of Deployments and Services.
     names: String,
+    /// What the name of a Deployment may have behind that of its service, as a regular expression.
+    endings: &'static str,
     /// Whether any service has a GPU.
     gpus: bool,
 }
@@ -65,6 +67,7 @@ impl Dashboards {
             tier: watched.tier.as_str(),
             namespace: watched.namespace,
             names: names(watched.services),
+            endings: if watched.services.iter().any(|spec| spec.blue_green.is_some()) { ENDINGS } else { "" },
             gpus: watched.services.iter().any(|spec| spec.gpus > 0),
         };
         let written = self.templates.render(NAME, &view).map_err(|error| unwritable(&error))?;
@@ -81,7 +84,8 @@ impl Dashboards {
 /// What may stand in JSON between two quotes.
 fn escape(text: &str) -> String {
     let quoted = Value::from(text).to_string();
-    quoted.trim_start_matches('"').strip_suffix('"').map(str::to_owned).unwrap_or(quoted)
+    let bare = quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"')).map(str::to_owned);
+    bare.unwrap_or(quoted)
 }
 
 fn unwritable(error: &dyn std::fmt::Display) -> Problem {
@@ -95,6 +99,7 @@ mod tests {
     #[test]
     fn what_is_put_in_stays_inside_its_quotes() {
         for (text, expected) in [
+            ("", ""),
             ("plain", "plain"),
             ("a \"b\"", "a \\\"b\\\""),
             ("\"", "\\\""),

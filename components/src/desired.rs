@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::claims::Claims;
-use crate::model::{Duration, Ownership};
+use crate::model::{BlueGreen, Duration, Ownership};
 use crate::needs::Need;
 use crate::outputs::OutputHere;
 
@@ -173,6 +173,9 @@ pub struct Desired {
     /// What the stack tells other stacks and people, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, OutputHere>,
+    /// The services that go from one colour to the other when their pods are exchanged, with how.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blue_green: BTreeMap<String, BlueGreen>,
     /// Where what was written gave way to something else, sorted: a cap, a higher floor. Shown by `check`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -337,6 +340,7 @@ mod tests {
             ownership: Ownership::default(),
             needs: BTreeMap::new(),
             outputs: Default::default(),
+            blue_green: BTreeMap::new(),
             notes: Vec::new(),
         };
         desired.add(service, component, manifest)?;

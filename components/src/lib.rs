@@ -10,6 +10,7 @@ mod alerts;
 mod autoscaling;
 mod availability;
 mod backup;
+pub mod blue_green;
 pub mod claims;
 pub mod compose;
 mod configuration;

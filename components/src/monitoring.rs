@@ -29,10 +29,23 @@ impl Watched<'_> {
     }
 }
 
-/// The names of services' Deployments and Services as a regular expression. They hold no character that means anything
+/// The names of services' Services as a regular expression. They hold no character that means anything
 /// in one.
 pub(crate) fn names(services: &[&ServiceSpec]) -> String {
     services.iter().map(|spec| spec.object_name()).collect::<Vec<_>>().join("|")
+}
+
+/// What the name of a Deployment may end in where its service is rolled out blue-green.
+pub(crate) const ENDINGS: &str = "(-blue|-green)?";
+
+/// The names of services' Deployments as a regular expression: those of a service that is rolled out blue-green may end in
+/// a colour.
+pub(crate) fn deployments(services: &[&ServiceSpec]) -> String {
+    let name = |spec: &&ServiceSpec| match spec.blue_green {
+        Some(_) => format!("{}{ENDINGS}", spec.object_name()),
+        None => spec.object_name(),
+    };
+    services.iter().map(name).collect::<Vec<_>>().join("|")
 }
 
 /// Which Services are scraped, and where.

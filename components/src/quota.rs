@@ -16,7 +16,9 @@ pub(crate) fn gpu_quota(context: &Context<'_>, namespace: &str, specs: &[Service
     let settings = &context.environment.gpu;
     let granted = settings.resource_name();
     let here = specs.iter().filter(|spec| spec.namespace == namespace);
-    let gpus: u32 = here.map(|spec| spec.gpus * spec.ceiling).sum();
+    // Of a service that goes from one colour to the other, the pods of both ask for them at once.
+    let pods = |spec: &ServiceSpec| spec.ceiling * if spec.blue_green.is_some() { 2 } else { 1 };
+    let gpus: u32 = here.map(|spec| spec.gpus * pods(spec)).sum();
     // Where no GPUs are granted, those that nodes usually give out are closed.
     let resource = granted.or(settings.resource.as_ref().map(|name| name.as_str())).unwrap_or(GpuSettings::USUAL);
     settings.quota.then(|| ResourceQuota {

@@ -190,6 +190,7 @@ mod tests {
             ownership: Default::default(),
             needs: Default::default(),
             outputs: Default::default(),
+            blue_green: Default::default(),
             notes: Vec::new(),
         };
         for (at, manifest) in manifests.into_iter().enumerate() {

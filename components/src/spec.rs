@@ -7,9 +7,9 @@ use crate::compose::Problem;
 use crate::configuration::{self, Configuration};
 use crate::desired::Note;
 use crate::model::{
-    Autoscale, Availability, Backup, CircuitBreaker, Component, Duration, Egress, EnvName, Environment, Gateway,
-    GpuCount, Job, JobName, Needs, Port, Priority, RateLimit, Resources, Service, ServiceName, ServiceOverride,
-    ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
+    Autoscale, Availability, Backup, BlueGreen, CircuitBreaker, Component, Duration, Egress, EnvName, Environment,
+    Gateway, GpuCount, Job, JobName, Needs, Port, Priority, RateLimit, Resources, Rollout, Service, ServiceName,
+    ServiceOverride, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
 use crate::{consul, haproxy, postgresql, redis, weaviate};
@@ -65,6 +65,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) autoscale: Option<Autoscale>,
     /// The share of time in which it answers, where that is promised.
     pub(crate) availability: Option<Availability>,
+    /// How it goes from one colour to the other, where it does.
+    pub(crate) blue_green: Option<BlueGreen>,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) sessions: bool,
     pub(crate) circuit_breaker: Option<CircuitBreaker>,
@@ -160,6 +162,8 @@ impl ServiceSpec {
         let usual_resources =
             if count.get() > 0 { stack.gpu_resources } else { tier.resources.unwrap_or(stack.resources) };
         let image = changed.and_then(|changed| changed.image.as_ref()).or(service.image.as_ref());
+        let said = changed.and_then(|changed| changed.rollout).or(service.rollout);
+        let rollout = said.or(environment.rollout.filter(|_| critical));
         Some(Self {
             name: name.clone(),
             purpose: service.purpose.clone(),
@@ -195,6 +199,7 @@ impl ServiceSpec {
             availability: environment
                 .availability
                 .and_then(|usual| service.availability.or_else(|| critical.then_some(usual))),
+            blue_green: rollout.filter(|_| service.component.is_none()).and_then(Rollout::blue_green),
             gateway: service.gateway.clone(),
             sessions: service.sessions,
             circuit_breaker: service.circuit_breaker.or(stack.circuit_breaker),
@@ -269,6 +274,7 @@ fn idle(service: &Service) -> Vec<&'static str> {
         ("gateway", service.gateway.is_some()),
         ("sessions", service.sessions),
         ("config", !service.config.is_empty()),
+        ("rollout", service.rollout.is_some()),
         ("circuit_breaker", service.circuit_breaker.is_some()),
         ("rate_limit", service.rate_limit.is_some()),
         ("health_port", service.health_port.is_some()),
@@ -301,7 +307,8 @@ fn has_one_pod(service: &Service) -> bool {
 /// The same of what an environment changes about it.
 fn idle_here(service: &Service, changed: &ServiceOverride) -> Vec<&'static str> {
     let of_many = [("replicas", changed.replicas.is_some_and(|replicas| replicas.get() > 1))];
-    let of_a_server = [("gpu", changed.gpu.is_some_and(|count| count.get() > 0))];
+    let of_a_server =
+        [("gpu", changed.gpu.is_some_and(|count| count.get() > 0)), ("rollout", changed.rollout.is_some())];
     let of_pods = [
         ("image", changed.image.is_some()),
         ("resources", changed.resources.is_some()),

@@ -203,6 +203,8 @@ struct Books {
     settled: BTreeSet<(Order, ResourceId)>,
     /// What was not there, by the number of the phase that waited for it.
     unmet: BTreeSet<(u32, Need)>,
+    /// Services of which a new colour did not stay ready while it was held.
+    broken: BTreeSet<String>,
     /// The order of the phase that is being carried out.
     order: Order,
 }
@@ -243,6 +245,7 @@ impl<'a> Run<'a> {
                 stopped: BTreeMap::new(),
                 settled: BTreeSet::new(),
                 unmet: BTreeSet::new(),
+                broken: BTreeSet::new(),
                 order: Order::Apply,
             }),
             begun: Mutex::default(),
@@ -286,6 +289,10 @@ impl<'a> Run<'a> {
         let plan = self.plan;
         for phase in &plan.phases {
             self.books().order = phase.order;
+            if phase.order == Order::Return {
+                self.way_back(phase).await;
+                continue;
+            }
             if let Some(reason) = self.reason_to_stop(phase) {
                 phase.steps.iter().for_each(|step| self.not_tried(step, &reason));
                 continue;
@@ -304,6 +311,9 @@ impl<'a> Run<'a> {
         match phase.order {
             Order::Delete => Some(format!("nothing is deleted after a failure ({})", failure.id)),
             Order::Close => Some(format!("nothing is closed after a failure ({})", failure.id)),
+            Order::Hold => Some(format!("nothing is held after a failure ({})", failure.id)),
+            // It is for a failure that it is there.
+            Order::Return => None,
             // What belongs to no service is what every service stands on.
             Order::Apply => {
                 let ground = books.stopped.get("")?;
@@ -511,6 +521,10 @@ impl<'a> Run<'a> {
             match result {
                 Ok(()) => self.done(phase, step, step.action),
                 Err(error) => {
+                    // Of what could not be watched nothing is known that would ask for the way back.
+                    if step.action == Action::Hold && !matches!(error, WaitError::Lost(_)) {
+                        self.books().broken.extend(step.service.clone());
+                    }
                     let (reason, details) = unready(error);
                     self.failed(step, reason, details);
                 }
@@ -518,9 +532,53 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Gives the traffic of services whose hold failed back to what had it before, as far as that has pods that are ready.
+    /// An interrupt does not stop it: it would leave the traffic with what is broken.
+    async fn way_back(&self, phase: &'a PlanPhase) {
+        let broken = self.books().broken.clone();
+        let due = |step: &&Step| step.service.as_ref().is_some_and(|service| broken.contains(service));
+        let steps: Vec<&Step> = phase.steps.iter().filter(due).collect();
+        if steps.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let (order, number, name) = (phase.order, phase.number, phase.name.clone());
+        (self.tell)(Event::PhaseStarted { order, number, name: name.clone(), changes: steps.len(), waits: 0 });
+        let limit = self.settings.wait_limit;
+        let until = || Until::Held(Readiness::Available(1), Duration::ZERO);
+        let olds: BTreeSet<&ResourceId> = steps.iter().filter_map(|step| step.from.as_ref()).collect();
+        let waits: Vec<Wait> =
+            olds.iter().map(|id| Wait { id: (*id).clone(), uid: None, until: until(), limit }).collect();
+        let ready = self.provider.wait(&self.plan.instance, &waits, Arc::new(|_| ())).await;
+        let unfit: BTreeMap<&ResourceId, WaitError> =
+            olds.into_iter().zip(ready).filter_map(|(id, ready)| Some((id, ready.err()?))).collect();
+        for step in steps {
+            if let Some(error) = step.from.as_ref().and_then(|from| unfit.get(from)) {
+                let (reason, details) = unready(error.clone());
+                self.failed(step, format!("the traffic stays where it is: {reason}"), details);
+                continue;
+            }
+            (self.tell)(Event::Started { action: step.action, id: step.id.clone() });
+            Self::note(&self.begun, order, step, Begun::Sent);
+            match self.provider.carry_out(self.plan, step).await {
+                Ok(Done { uid, warnings }) => {
+                    Self::note(&self.begun, order, step, Begun::Acknowledged(uid));
+                    (self.tell)(Event::Acknowledged { action: step.action, id: step.id.clone(), warnings });
+                    self.done(phase, step, step.action);
+                }
+                Err(error) => {
+                    Self::note(&self.begun, order, step, Begun::Refused(reason(step, &error)));
+                    self.failed(step, reason(step, &error), details(&error));
+                }
+            }
+        }
+        (self.tell)(Event::PhaseEnded { number, name, after: began.elapsed() });
+    }
+
     /// How long one step is waited for.
     fn limit(&self, step: &Step) -> Duration {
-        step.ready_within.map_or(self.settings.wait_limit, |limit| limit.as_std())
+        let hold = step.hold.map_or(Duration::ZERO, |hold| hold.as_std());
+        hold + step.ready_within.map_or(self.settings.wait_limit, |limit| limit.as_std())
     }
 
     /// Why a step is not tried although its phase is: something it depends on has not come to be.
@@ -589,6 +647,11 @@ impl<'a> Run<'a> {
             for step in &phase.steps {
                 let place = (phase.order, step.id.clone());
                 let known = begun.remove(&place).filter(|_| !self.books().settled.contains(&place));
+                // A way back that nothing asked for is nothing that was not tried.
+                let asked = step.service.as_ref().is_some_and(|service| self.books().broken.contains(service));
+                if phase.order == Order::Return && known.is_none() && !asked {
+                    continue;
+                }
                 match known {
                     Some(Begun::Acknowledged(uid)) if until(step).is_none() => self.done(phase, step, what(step, &uid)),
                     Some(Begun::Acknowledged(_)) => {
@@ -658,6 +721,10 @@ async fn replace(
 fn until(step: &Step) -> Option<Until> {
     match (step.action, &step.readiness) {
         (Action::Delete, _) => Some(Until::Gone),
+        (Action::Hold, Some(readiness)) => {
+            let lasting = step.hold.map_or(Duration::ZERO, |hold| hold.as_std());
+            Some(Until::Held(readiness.clone(), lasting))
+        }
         (Action::Blocked | Action::Forget, _) | (_, None | Some(Readiness::Exists)) => None,
         (_, Some(readiness)) => Some(Until::Ready(readiness.clone())),
     }

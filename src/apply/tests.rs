@@ -24,6 +24,8 @@ struct Scribe {
     log: Mutex<Vec<String>>,
     refuses: Vec<&'static str>,
     never_ready: Vec<&'static str>,
+    /// What does not stay ready.
+    breaks: Vec<&'static str>,
     locked: bool,
     /// Whether what is asked about the record is written down too.
     records: bool,
@@ -142,7 +144,7 @@ impl Provider for Fake {
                 return Err(ProviderError::WrongTarget("refused".to_owned()));
             }
             // What is not deleted because its condition is not met is there afterwards.
-            let gone = step.action == Action::Delete && step.condition.is_none();
+            let gone = step.action == Action::Delete && step.condition != Some(Condition::Unowned);
             Ok(Done { uid: (!gone).then(|| format!("uid-{name}")), warnings: Vec::new() })
         })
     }
@@ -155,9 +157,17 @@ impl Provider for Fake {
     ) -> BoxFuture<'a, Vec<Result<(), WaitError>>> {
         Box::pin(async move {
             let one = |wait: &Wait| {
-                let until = if wait.until == Until::Gone { "gone" } else { "ready" };
+                let until = match wait.until {
+                    Until::Gone => "gone",
+                    Until::Ready(_) => "ready",
+                    Until::Held(..) => "held",
+                };
                 self.0.note(format!("wait {} {until} {}", wait.id.name, wait.uid.as_deref().unwrap_or("-")));
                 heard(WaitNotice { id: wait.id.clone(), missing: None });
+                if until == "held" && self.0.breaks.contains(&wait.id.name.as_str()) {
+                    let reason = "it did not stay ready".to_owned();
+                    return Err(WaitError::Failed { reason, details: Vec::new() });
+                }
                 if self.0.never_ready.contains(&wait.id.name.as_str()) {
                     return Err(WaitError::TimedOut {
                         limit: wait.limit,
@@ -226,6 +236,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         from: None,
         hands_over: Vec::new(),
         altered: Vec::new(),
+        hold: None,
         condition: None,
         causes: Vec::new(),
         uid: (action != Action::Create).then(|| format!("old-{name}")),
@@ -314,6 +325,7 @@ fn run_plan(scribe: Scribe, plan: Plan) -> (Vec<String>, Result<Outcome, Provide
         ownership: Default::default(),
         needs: Default::default(),
         outputs: Default::default(),
+        blue_green: Default::default(),
         notes: Vec::new(),
     };
     let draft = Draft { keep: 3, ..Draft::new(Command::Up, nothing) };
@@ -519,4 +531,82 @@ fn an_interrupt_while_another_run_is_waited_for_leaves_everything_untried() {
     let outcome = check(scribe, vec![(Order::Apply, vec![create("a"), create("b")])], &[]);
     assert!(outcome.interrupted);
     assert_eq!(not_tried(&outcome), BTreeMap::from([("a", "interrupted"), ("b", "interrupted")]));
+}
+
+/// A service that goes from blue to green, in its order.
+fn turn() -> Vec<(Order, Vec<Step>)> {
+    let of_cart = |step: Step| Step { service: Some("cart".to_owned()), ..step };
+    let hold = Step {
+        hold: Some("5m".parse().expect("a time")),
+        condition: Some(Condition::Ready),
+        ..step("green", Action::Hold, Some(Readiness::Available(1)))
+    };
+    let back = Step {
+        from: Some(delete("blue").id),
+        condition: Some(Condition::Broken),
+        ..step("cart", Action::Return, Some(Readiness::Exists))
+    };
+    let switch = Step { stage: 1, condition: Some(Condition::Ready), ..step("cart", Action::Update, None) };
+    vec![
+        (Order::Apply, vec![of_cart(Step { gate: true, ..create("green") }), of_cart(switch)]),
+        (Order::Hold, vec![of_cart(hold)]),
+        (Order::Return, vec![of_cart(back)]),
+        (Order::Delete, vec![of_cart(Step { condition: Some(Condition::Held), ..delete("blue") })]),
+    ]
+}
+
+const TURNED: [&str; 7] = [
+    "lock",
+    "begin",
+    "create green",
+    "wait green ready uid-green",
+    "update cart",
+    "hold green",
+    "wait green held uid-green",
+];
+
+#[test]
+fn the_old_colour_goes_when_the_new_one_has_been_held() {
+    let last = ["delete blue", "wait blue gone old-blue", "finish", "release"];
+    let outcome = check(Scribe::default(), turn(), &[&TURNED[..], &last].concat());
+    assert!(outcome.is_complete());
+    let done: Vec<Action> = outcome.done.iter().map(|step| step.action).collect();
+    assert_eq!(done, [Action::Create, Action::Update, Action::Hold, Action::Delete]);
+}
+
+#[test]
+fn traffic_goes_back_where_a_hold_fails() {
+    let scribe = Scribe { breaks: vec!["green"], ..Scribe::default() };
+    let last = ["wait blue held -", "return cart", "release"];
+    let outcome = check(scribe, turn(), &[&TURNED[..], &last].concat());
+    assert!(!outcome.is_complete());
+    assert_eq!(outcome.failed[0].reason, "it did not stay ready");
+    assert_eq!(outcome.done.last().map(|step| (step.action, step.id.name.as_str())), Some((Action::Return, "cart")));
+    let why = outcome.failed[0].id.to_string();
+    assert_eq!(not_tried(&outcome), [("blue", format!("nothing is deleted after a failure ({why})").as_str())].into());
+}
+
+#[test]
+fn traffic_stays_where_neither_colour_is_ready() {
+    let scribe = Scribe { breaks: vec!["green", "blue"], ..Scribe::default() };
+    let outcome = check(scribe, turn(), &[&TURNED[..], &["wait blue held -", "release"]].concat());
+    let failed: Vec<&str> = outcome.failed.iter().map(|failure| failure.reason.as_str()).collect();
+    assert_eq!(failed, ["it did not stay ready", "the traffic stays where it is: it did not stay ready"]);
+}
+
+#[test]
+fn nothing_is_switched_to_what_does_not_become_ready() {
+    let scribe = Scribe { never_ready: vec!["green"], ..Scribe::default() };
+    let outcome = check(scribe, turn(), &[&TURNED[..4], &["release"]].concat());
+    let names: Vec<&str> = not_tried(&outcome).into_keys().collect();
+    assert_eq!(names, ["blue", "cart", "green"]);
+}
+
+#[test]
+fn an_interrupt_ends_a_hold_and_leaves_both_colours() {
+    let (tell, _) = watch::channel(false);
+    let scribe = Scribe { interrupts: Some(("cart", tell)), ..Scribe::default() };
+    let outcome = check(scribe, turn(), &[&TURNED[..5], &["release"]].concat());
+    assert!(outcome.interrupted && outcome.failed.is_empty());
+    assert!(outcome.not_tried.iter().all(|step| step.action != Action::Return));
 }

@@ -60,6 +60,10 @@ rules! {
         "Placing pods of many sizes on nodes of many sizes is searched up to a limit; no placement was found, and none \
          was ruled out.",
         "Leave more room, or use fewer sizes.";
+    NO_OTHER_COLOUR = "S-capacity-006" Error, "there is no room for both colours of a service",
+        "A service that is rolled out blue-green has the pods of both colours for a while: those of the new one are all \
+         ready before any of the old one goes. Without room for both, every rollout of it would wait in vain.",
+        "Add a node, ask for less, run fewer pods, or roll the service out a few pods at a time.";
     IDLE_FIELD = "S-components-001" Error, "a field that a component has no use for",
         "A store has one pod and does not speak HTTP, and what lies outside of the cluster has no pods: a field about \
          more than that would change nothing.",

@@ -2,7 +2,8 @@
 //! and how they are exchanged. What holds of pods must hold whoever composed them, so manifests are read.
 
 use serde_json::Value;
-use strata_components::desired::{Desired, Resource};
+use strata_components::blue_green;
+use strata_components::desired::{Desired, Resource, ResourceId};
 
 use super::reach::Labels;
 
@@ -32,12 +33,21 @@ pub(super) struct Workload<'a> {
 pub(super) struct Rollout {
     pub(super) surge: u32,
     pub(super) unavailable: u32,
+    /// Whether all of them have to be there at once, because they are those of another colour.
+    pub(super) whole: bool,
 }
 
 /// Every workload, in the order of the resources.
 pub(super) fn workloads(desired: &Desired) -> Vec<Workload<'_>> {
     let scaled: Vec<(&Resource, u32, u32)> = desired.resources.iter().filter_map(autoscaler).collect();
-    desired.resources.iter().filter_map(|resource| workload(resource, &scaled)).collect()
+    let mut all: Vec<Workload<'_>> =
+        desired.resources.iter().filter_map(|resource| workload(resource, &scaled)).collect();
+    let coloured: Vec<&ResourceId> =
+        desired.blue_green.keys().filter_map(|service| Some(&blue_green::workload(desired, service)?.id)).collect();
+    for workload in all.iter_mut().filter(|workload| coloured.contains(&&workload.resource.id)) {
+        workload.rollout = Rollout { surge: workload.floor, unavailable: 0, whole: true };
+    }
+    all
 }
 
 fn workload<'a>(resource: &'a Resource, scaled: &[(&Resource, u32, u32)]) -> Option<Workload<'a>> {
@@ -111,18 +121,19 @@ impl Rollout {
     fn of(kind: &str, spec: &Value, replicas: u32) -> Self {
         match kind {
             "Deployment" if spec.pointer("/strategy/type").and_then(Value::as_str) == Some("Recreate") => {
-                Self { surge: 0, unavailable: replicas }
+                Self { surge: 0, unavailable: replicas, whole: false }
             }
             "Deployment" => {
                 let quarter = Value::from("25%");
                 let said = |field: &str| spec.pointer("/strategy/rollingUpdate").and_then(|update| update.get(field));
                 let surge = share(said("maxSurge").unwrap_or(&quarter), replicas, true).unwrap_or(0);
                 let unavailable = share(said("maxUnavailable").unwrap_or(&quarter), replicas, false).unwrap_or(0);
-                Self { surge, unavailable: if surge == 0 { unavailable.max(1) } else { unavailable } }
+                let unavailable = if surge == 0 { unavailable.max(1) } else { unavailable };
+                Self { surge, unavailable, whole: false }
             }
-            "Job" | "CronJob" => Self { surge: replicas, unavailable: 0 },
+            "Job" | "CronJob" => Self { surge: replicas, unavailable: 0, whole: false },
             // These replace pods in their place.
-            _ => Self { surge: 0, unavailable: 1 },
+            _ => Self { surge: 0, unavailable: 1, whole: false },
         }
     }
 }
@@ -135,7 +146,7 @@ mod tests {
 
     #[track_caller]
     fn check(spec: Value, replicas: u32, surge: u32, unavailable: u32) {
-        assert_eq!(Rollout::of("Deployment", &spec, replicas), Rollout { surge, unavailable }, "{spec}");
+        assert_eq!(Rollout::of("Deployment", &spec, replicas), Rollout { surge, unavailable, whole: false }, "{spec}");
     }
 
     #[test]

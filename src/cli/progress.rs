@@ -184,6 +184,8 @@ fn line(event: &Event) -> Option<String> {
         Event::PhaseStarted { order, number, name, changes, waits } => {
             let doing = match order {
                 Order::Apply => "apply",
+                Order::Hold => "hold",
+                Order::Return => "change back",
                 Order::Delete => "delete",
                 Order::Close => "close",
             };
@@ -199,6 +201,8 @@ fn line(event: &Event) -> Option<String> {
                 Action::Move => "created under its new name",
                 Action::Delete => "deleting",
                 Action::Forget => "forgotten",
+                Action::Hold => "holding",
+                Action::Return => "changed back",
                 Action::Unchanged | Action::Blocked => return None,
             };
             let mut text = format!("{done} {id}");

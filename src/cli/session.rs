@@ -247,6 +247,7 @@ impl Session {
             ownership: _,
             needs: _,
             outputs: _,
+            blue_green: _,
             notes: _,
         } = self.desired.clone();
         let phases = phases.into_iter().map(|phase| Phase { services: Vec::new(), ..phase }).collect();
@@ -259,6 +260,7 @@ impl Session {
             ownership: Default::default(),
             needs: Default::default(),
             outputs: Default::default(),
+            blue_green: Default::default(),
             notes: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use super::session::Session;
 use super::{CommandResult, Context, StackArgs, Ui};
 use crate::exit;
 use crate::observe::{Look, PreviewMode};
+use crate::plan::in_live_colour;
 use crate::report::{json_document, status};
 
 /// Show what runs, by phase and tier
@@ -22,6 +23,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let text = Session::run(context, &args.stack, ui, async |session, _| {
         let look = Look { preview: PreviewMode::Predict };
         let (desired, snapshot) = session.observe(session.desired(), &look).await?;
+        let desired = in_live_colour(&desired, &snapshot);
         let troubles = session.cluster.troubles(&desired, &snapshot).await?;
         Ok(match args.output {
             Format::Terminal => status::terminal(&desired, &snapshot, &troubles),

@@ -113,10 +113,13 @@ impl Cluster {
 
     pub(super) async fn carry_out_step(&self, plan: &Plan, step: &Step) -> Result<Done, ProviderError> {
         let done = match step.action {
-            Action::Create | Action::Update | Action::Replace | Action::Adopt | Action::Move => {
+            Action::Create | Action::Update | Action::Replace | Action::Adopt | Action::Move | Action::Return => {
                 return self.apply_step(plan, step).await;
             }
-            Action::Unchanged | Action::Blocked => return Ok(Done { uid: step.uid.clone(), warnings: Vec::new() }),
+            // To hold is to wait: that comes after.
+            Action::Unchanged | Action::Blocked | Action::Hold => {
+                return Ok(Done { uid: step.uid.clone(), warnings: Vec::new() });
+            }
             Action::Delete if step.condition == Some(Condition::Unowned) => self.delete_unowned(plan, step).await?,
             Action::Delete => self.delete_step(plan, step).await?,
             Action::Forget => self.forget_step(plan, step).await?,

@@ -12,7 +12,7 @@ use super::discovery::Served;
 use super::request::Call;
 use super::rights::{Deed, Right, Rights, leave, of_books, of_needed, of_role};
 use crate::observe::Readiness;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Condition, Plan, Step};
 use crate::provider::ProviderError;
 
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -121,6 +121,6 @@ pub(super) fn coming<'a>(manifests: impl Iterator<Item = &'a Value>) -> BTreeMap
 
 fn deed(step: &Step) -> Deed {
     let waits = step.action != Action::Blocked && !matches!(step.readiness, None | Some(Readiness::Exists));
-    let (hands_over, conditional) = (!step.hands_over.is_empty(), step.condition.is_some());
+    let (hands_over, conditional) = (!step.hands_over.is_empty(), step.condition == Some(Condition::Unowned));
     Deed { action: step.action, hands_over, conditional, waits }
 }

@@ -36,6 +36,22 @@ pub(crate) fn health(object: &Value, rule: &Readiness) -> Health {
     }
 }
 
+/// What a workload that was ready by this rule is short of now, where it is: pods that are available. How many more it is to
+/// have meanwhile, and of which generation its status is, does not matter: those that it had go on.
+pub(crate) fn short_of(object: &Value, rule: &Readiness) -> Option<String> {
+    if object.pointer("/metadata/deletionTimestamp").is_some() {
+        return Some("it is being deleted".to_owned());
+    }
+    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
+    let least = match rule {
+        Readiness::Exists | Readiness::Condition(_) => 0,
+        Readiness::Available(least) => u64::from(*least),
+        Readiness::RolledOut => number("/spec/replicas").unwrap_or(1),
+    };
+    let available = number("/status/availableReplicas").unwrap_or(0);
+    (available < least).then(|| format!("{available}/{least} pods available"))
+}
+
 fn existing(object: &Value) -> Health {
     match object["kind"].as_str().unwrap_or_default() {
         "Namespace" if object.pointer("/status/phase").is_some_and(|phase| phase != "Active") => {
@@ -166,6 +182,18 @@ mod tests {
             Health::Progressing("1 of at least 2 pods asked for so far".to_owned()),
         );
         check(&deployment(4, 2, 4, 4, 4), &rule, Health::Ready("4/4".to_owned()));
+    }
+
+    #[test]
+    fn a_deployment_stays_ready_as_long_as_enough_pods_are_available() {
+        let rule = Readiness::Available(2);
+        assert_eq!(short_of(&deployment(2, 2, 2, 2, 2), &rule), None);
+        assert_eq!(short_of(&deployment(5, 1, 2, 2, 2), &rule), None);
+        assert_eq!(short_of(&deployment(2, 2, 2, 2, 1), &rule).as_deref(), Some("1/2 pods available"));
+        assert_eq!(short_of(&deployment(3, 2, 2, 2, 2), &Readiness::RolledOut).as_deref(), Some("2/3 pods available"));
+        let mut going = deployment(2, 2, 2, 2, 2);
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(short_of(&going, &rule).as_deref(), Some("it is being deleted"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::plan::Action;
 /// The group of roles and their bindings.
 pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
 /// Every action, for what has to be ready for all of them.
-pub(super) const ACTIONS: [Action; 9] = [
+pub(super) const ACTIONS: [Action; 11] = [
     Action::Create,
     Action::Update,
     Action::Replace,
@@ -24,6 +24,8 @@ pub(super) const ACTIONS: [Action; 9] = [
     Action::Move,
     Action::Delete,
     Action::Forget,
+    Action::Hold,
+    Action::Return,
     Action::Unchanged,
     Action::Blocked,
 ];
@@ -115,13 +117,13 @@ impl Deed {
             Action::Create | Action::Move => &["create", "patch"],
             // What owns its fields is looked at before it is handed over.
             Action::Update | Action::Adopt if self.hands_over => &["get", "patch"],
-            Action::Update | Action::Adopt => &["patch"],
+            Action::Update | Action::Adopt | Action::Return => &["patch"],
             Action::Replace => &["create", "patch", "delete"],
             // What is left behind is marked, looked at, and deleted or let go.
             Action::Delete if self.conditional => &["get", "patch", "delete"],
             Action::Delete => &["delete"],
             Action::Forget => &["get", "patch"],
-            Action::Unchanged | Action::Blocked => &[],
+            Action::Hold | Action::Unchanged | Action::Blocked => &[],
         };
         let gone = matches!(self.action, Action::Delete | Action::Replace);
         let watches: &[&str] = if gone || self.waits { &["list", "watch"] } else { &[] };

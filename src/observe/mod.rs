@@ -10,6 +10,6 @@ mod snapshot;
 pub use look::{Look, PreviewMode, Previewing};
 pub use nodes::{LiveNode, NodeTaint, SURROUNDINGS_FORMAT, Surroundings, Unread};
 pub use snapshot::{
-    Autoscaled, Confirmation, FieldChange, FieldConflict, FieldOwner, HIDDEN, Health, Leftover, LiveObject, Owner,
-    Preview, Previewed, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
+    Autoscaled, Confirmation, FieldChange, FieldConflict, FieldOwner, HIDDEN, Health, Leftover, LiveColours,
+    LiveObject, Owner, Preview, Previewed, Readiness, ReplaceOrder, SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
 };

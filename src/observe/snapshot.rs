@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strata_components::blue_green::Colour;
 use strata_components::desired::{Instance, Kind, ResourceId};
 
 use super::look::Previewing;
@@ -29,6 +30,10 @@ pub struct Snapshot {
     pub previews: Vec<Preview>,
     /// How that was found out.
     pub previewing: Previewing,
+    /// What is live of the colours of services that are rolled out blue-green, sorted by service. The previews are of what
+    /// is desired in the colours that the planner chooses by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub colours: Vec<LiveColours>,
     /// Kinds that could not be listed, or not completely: nothing of them is known to be absent.
     pub unlisted: Vec<UnlistedKind>,
     /// Kinds that were listed, and hold nothing of the instance where its inventory counts some: something may be wrong
@@ -60,6 +65,20 @@ pub enum Owner {
     Nobody,
 }
 
+/// What is live of the colours of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveColours {
+    /// The service.
+    pub service: String,
+    /// The one colour that its Service sends traffic to; none where that is not there, or sends it to pods of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points_at: Option<Colour>,
+    /// Each field that differs between the workload that has the traffic and what is desired, where that workload would get
+    /// other pods and nobody else holds any of the fields: sorted by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outdated: Vec<FieldChange>,
+}
+
 /// One live object, as far as a plan needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveObject {
@@ -83,6 +102,9 @@ pub struct LiveObject {
     /// The digest of the manifest that was applied last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
+    /// When it was created, as the server wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
     /// Whether it is being deleted.
     #[serde(default)]
     pub terminating: bool,
@@ -354,6 +376,12 @@ impl Snapshot {
     #[must_use]
     pub fn object(&self, id: &ResourceId) -> Option<&LiveObject> {
         self.objects.binary_search_by(|object| object.id.cmp(id)).ok().map(|at| &self.objects[at])
+    }
+
+    /// What is live of the colours of a service.
+    #[must_use]
+    pub fn colours_of(&self, service: &str) -> Option<&LiveColours> {
+        self.colours.iter().find(|colours| colours.service == service)
     }
 
     /// The preview of this id.

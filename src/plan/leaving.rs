@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strata_components::desired::{Desired, ResourceId};
 
+use super::blue_green::Turns;
 use super::moves::Moves;
 use super::planner::{phase_name, phase_of};
 use super::policy::{Policy, named};
@@ -32,6 +33,7 @@ pub(super) struct Leave<'a> {
     pub(super) policy: &'a Policy,
     pub(super) scope: &'a Scope<'a>,
     pub(super) moves: &'a Moves<'a>,
+    pub(super) turns: &'a Turns<'a>,
     /// The steps that apply, as they were decided.
     pub(super) applied: &'a [PlanPhase],
 }
@@ -52,7 +54,9 @@ impl Leave<'_> {
         // Kinds that others stand in or refer to were applied in phase 0, so they are deleted last.
         let mut add = |phase: Option<u32>, step| steps.entry(phase.unwrap_or(0)).or_default().push(step);
         for live in left {
-            if live.left_by.is_some() || self.policy.forgets(&live.id) {
+            let goes =
+                live.left_by.is_some() || self.policy.forgets(&live.id) || self.turns.outgoing(&live.id).is_some();
+            if goes {
                 add(live.phase, self.step(live, None));
             } else if live.controlled {
                 // It comes and goes with what has it.
@@ -94,7 +98,11 @@ impl Leave<'_> {
         }
         let own = |live: &&LiveObject| live.owner == Owner::This && !live.controlled && live.left_by.is_none();
         let all = self.snapshot.objects.iter().filter(own).count();
-        let stays = |live: &LiveObject| self.policy.forgets(&live.id) || self.moves.to(&live.id).is_some();
+        let stays = |live: &LiveObject| {
+            self.policy.forgets(&live.id)
+                || self.moves.to(&live.id).is_some()
+                || self.turns.outgoing(&live.id).is_some()
+        };
         let kept = |live: &LiveObject| live.guarded.is_some() && !self.policy.deletes(&live.id);
         let going = left.iter().copied().filter(|live| own(live) && !stays(live) && !kept(live)).count();
         if going > FEW && going * SHARE > all {
@@ -111,6 +119,9 @@ impl Leave<'_> {
         if let Some(what) = &live.left_by {
             causes.push(Cause::LeftBy { what: what.clone() });
             condition = Some(Condition::Unowned);
+        } else if let Some((cause, held)) = self.turns.outgoing(&live.id) {
+            causes.push(cause);
+            condition = held;
         } else if let Some(resource) = self.moves.to(&live.id) {
             causes.push(Cause::MovedTo { id: resource.id.clone() });
         } else {
@@ -140,6 +151,7 @@ impl Leave<'_> {
             from: None,
             hands_over: Vec::new(),
             altered: Vec::new(),
+            hold: None,
             condition,
             causes,
             uid: Some(live.uid.clone()),
@@ -182,6 +194,7 @@ impl Leave<'_> {
             gate: false,
             hands_over: Vec::new(),
             altered: Vec::new(),
+            hold: None,
             condition: Some(Condition::Unowned),
             causes,
             uid: Some(leftover.uid.clone()),

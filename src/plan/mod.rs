@@ -4,6 +4,7 @@
 //! decides nothing; reports show it.
 
 mod autoscaled;
+mod blue_green;
 mod leaving;
 mod moves;
 pub mod names;
@@ -20,6 +21,7 @@ pub mod verify;
 
 pub(crate) use planner::{digest, field_manager, sha256};
 
+pub use blue_green::{chosen, in_colour, in_live_colour};
 pub use needs::PlannedNeed;
 pub use planner::plan;
 pub use policy::Policy;

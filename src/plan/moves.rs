@@ -9,6 +9,13 @@ use super::planner::digest;
 use super::types::{Action, Cause, PlanPhase, Step};
 use crate::observe::{LiveObject, Owner, Snapshot};
 
+/// Whether what is live at an address has another name than the resource there because its service goes from one colour to
+/// the other.
+fn is_turn(desired: &Desired, resource: &Resource, address: &str) -> bool {
+    let coloured = resource.service.as_ref().is_some_and(|service| desired.blue_green.contains_key(service));
+    coloured && resource.id.kind.kind == "Deployment" && resource.address == address
+}
+
 /// Resources that are live under an earlier name, and what they are called now.
 #[derive(Default)]
 pub(super) struct Moves<'a> {
@@ -33,7 +40,9 @@ impl<'a> Moves<'a> {
         for live in snapshot.objects.iter().filter(gone) {
             let kind = &live.id.kind;
             let address = live.address.as_deref().unwrap_or_default();
-            if let Some(resource) = addresses.get(&(address, &kind.group, &kind.kind)) {
+            if let Some(resource) = addresses.get(&(address, &kind.group, &kind.kind))
+                && !is_turn(desired, resource, address)
+            {
                 moves.from.entry(&resource.id).or_insert(live);
                 moves.to.insert(&live.id, resource);
             }

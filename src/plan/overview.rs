@@ -10,7 +10,7 @@ use serde_json::Value;
 use strata_components::desired::{Desired, Resource};
 
 use super::planner::digest;
-use super::types::{Action, Cause, Plan, Step};
+use super::types::{Action, Cause, Order, Plan, Step};
 use crate::check::capacity::loads::{Load, loads};
 use crate::check::isolation::{Direction, Matrix, network};
 use crate::check::reach::{PortSet, Reach};
@@ -182,7 +182,11 @@ impl Overview {
         }
         let gone = plan.steps().filter(|step| {
             let makes_pods = matches!(step.id.kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "Job");
-            makes_pods && step.action == Action::Delete && desired.resources.iter().all(|one| one.id != step.id)
+            let gives_way = step.causes.iter().any(|cause| matches!(cause, Cause::OtherColour { .. }));
+            makes_pods
+                && step.action == Action::Delete
+                && !gives_way
+                && desired.resources.iter().all(|one| one.id != step.id)
         });
         self.nodes_without = gone.map(|step| step.id.to_string()).collect();
     }
@@ -209,11 +213,16 @@ fn load(load: Load) -> NodeLoad {
 /// are the old ones.
 fn before(plan: &Plan, desired: &Desired) -> Desired {
     let mut before = desired.clone();
-    let steps: BTreeMap<_, &Step> = plan.steps().map(|step| (&step.id, step)).collect();
-    let absent = |step: &&Step| step.uid.is_none() && !matches!(step.action, Action::Unchanged | Action::Move);
-    before.resources.retain(|resource| steps.get(&resource.id).is_none_or(|step| !absent(step)));
+    // By their addresses: a workload of another colour has another name, and takes the place of what is there.
+    let applied = plan.phases.iter().filter(|phase| phase.order == Order::Apply).flat_map(|phase| &phase.steps);
+    let steps: BTreeMap<_, &Step> = applied.map(|step| ((&step.address, &step.id.kind), step)).collect();
+    let of = |resource: &Resource| steps.get(&(&resource.address, &resource.id.kind)).copied();
+    let turns = |step: &Step| step.causes.iter().any(|cause| matches!(cause, Cause::Turn { from: Some(_), .. }));
+    let absent =
+        |step: &Step| step.uid.is_none() && !matches!(step.action, Action::Unchanged | Action::Move) && !turns(step);
+    before.resources.retain(|resource| of(resource).is_none_or(|step| !absent(step)));
     for resource in &mut before.resources {
-        let causes = steps.get(&resource.id).map(|step| step.causes.as_slice());
+        let causes = of(resource).map(|step| step.causes.as_slice());
         causes.into_iter().flatten().for_each(|cause| put_back(resource, cause));
     }
     before
@@ -321,7 +330,7 @@ mod tests {
             step
         });
         let mut plan = json!({
-            "format": "strata.plan/v1", "instance": {"stack": "sophia", "environment": "production"}, "field_manager": "",
+            "format": "strata.plan/v2", "instance": {"stack": "sophia", "environment": "production"}, "field_manager": "",
             "target": {"name": "local", "identity": "", "version": ""}, "inputs": "", "policy": Policy::default(),
             "kept": [], "unlisted": [], "namespaces": [], "previews": Previews::default(), "digest": "",
             "summary": Summary::default(),

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use strata_components::desired::{Desired, Resource};
 
 use super::autoscaled;
+use super::blue_green::{Turns, in_colour};
 use super::leaving::{Leave, Leaving};
 use super::moves::Moves;
 use super::needs;
@@ -23,14 +24,20 @@ use crate::observe::{
 /// `snapshot` must have been taken for `desired`; a resource without a preview is planned as blocked.
 #[must_use]
 pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
+    let inputs = digest(desired);
+    let desired = &in_colour(desired, snapshot);
     let (scope, moves) = (Scope::of(desired, policy), Moves::of(desired, snapshot));
+    let turns = Turns::of(desired, snapshot, policy, &scope);
     let within: Vec<&Resource> = desired.resources.iter().filter(|resource| scope.holds(resource)).collect();
     let mut phases = apply_phases(&within, &Look { desired, snapshot, policy, moves: &moves, scope: &scope });
-    let leave = Leave { desired, snapshot, policy, scope: &scope, moves: &moves, applied: &phases };
+    turns.follow(&mut phases);
+    let leave = Leave { desired, snapshot, policy, scope: &scope, moves: &moves, turns: &turns, applied: &phases };
     let Leaving { phases: deletes, kept, mut left_out } = leave.decide();
     let released = autoscaled::release(desired, snapshot, &mut phases, &deletes);
     let narrowed = moves.widen(desired, snapshot, &mut phases);
     needs::note(desired, &mut phases);
+    let holds = turns.holds(desired, snapshot, &phases);
+    phases.extend(holds);
     phases.extend(deletes);
     phases.extend(closing(desired, narrowed, released));
     left_out.extend(desired.resources.iter().filter(|resource| !scope.holds(resource)).map(|resource| LeftOut {
@@ -44,7 +51,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         instance: desired.instance.clone(),
         target: snapshot.target.clone(),
         field_manager: field_manager(&desired.instance.stack),
-        inputs: digest(desired),
+        inputs,
         policy: policy.clone(),
         summary: Summary::of(&phases),
         phases,
@@ -121,6 +128,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         from: None,
         hands_over: Vec::new(),
         altered: Vec::new(),
+        hold: None,
         condition: None,
         causes: Vec::new(),
         uid: live.map(|live| live.uid.clone()),

@@ -48,7 +48,7 @@ pub enum Part {
     /// What would be done.
     Action,
     /// What stands in the way now.
-    Obstacle(Cause),
+    Obstacle(Box<Cause>),
     /// Some other part of the plan or of a step, as its JSON calls it.
     Member(String),
 }
@@ -229,7 +229,7 @@ fn of_step(planned: &Step, now: &Step) -> Vec<Moved> {
     let known: Vec<&Cause> = planned.causes.iter().collect();
     let obstacles = now.causes.iter().filter(|cause| Field::of(cause).is_none() && !known.contains(cause));
     if now.action == Action::Blocked {
-        moved.extend(obstacles.map(|cause| one(Part::Obstacle(cause.clone()), None, None)));
+        moved.extend(obstacles.map(|cause| one(Part::Obstacle(Box::new(cause.clone())), None, None)));
     }
     if moved.is_empty() && planned.action != now.action {
         moved.push(of_action(now, action(planned), action(now)));

@@ -14,6 +14,7 @@ use crate::observe::{
     SNAPSHOT_FORMAT, Snapshot, Target, UnlistedKind,
 };
 
+mod blue_green;
 mod leaving;
 mod moves;
 mod names;
@@ -67,6 +68,7 @@ pub(super) fn desired(services: &[(&str, u32)]) -> Desired {
         ownership: Default::default(),
         needs: Default::default(),
         outputs: Default::default(),
+        blue_green: Default::default(),
         notes: Vec::new(),
     }
 }
@@ -80,6 +82,7 @@ pub(super) fn live(id: ResourceId, owner: Owner, phase: u32) -> LiveObject {
         phase: Some(phase),
         tier: None,
         applied: Some("sha256:old".to_owned()),
+        created: None,
         terminating: false,
         health: Health::Ready(String::new()),
         controlled: false,
@@ -123,6 +126,7 @@ pub(super) fn snapshot(
         objects,
         previews,
         previewing: Default::default(),
+        colours: Vec::new(),
         unlisted: Vec::new(),
         suspicious: Vec::new(),
     }
@@ -195,6 +199,8 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::MovedTo { .. } => "moved-to",
         Cause::Overlap { over: false } => "overlap",
         Cause::Overlap { over: true } => "overlap-over",
+        Cause::Turn { .. } => "turn",
+        Cause::OtherColour { .. } => "other-colour",
         Cause::Released { .. } => "released",
         Cause::Failed { .. } => "failed",
         Cause::Rerun { .. } => "rerun",

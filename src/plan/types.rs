@@ -13,12 +13,12 @@ use super::previews::Previews;
 use crate::observe::{Confirmation, FieldChange, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
 
 /// The format that [`Plan`] serialises as.
-pub const PLAN_FORMAT: &str = "strata.plan/v1";
+pub const PLAN_FORMAT: &str = "strata.plan/v2";
 
 /// What is to be done so that the cluster holds what the stack says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// Always `strata.plan/v1`.
+    /// Always `strata.plan/v2`.
     pub format: String,
     /// What is deployed.
     pub instance: Instance,
@@ -59,6 +59,12 @@ pub struct Plan {
 pub enum Order {
     /// Everything in it is applied, and ready before the next phase begins.
     Apply,
+    /// New colours of services are held: they have the traffic, and have to stay ready for a while. It begins only when
+    /// nothing has failed.
+    Hold,
+    /// What was held and has not stayed ready gives the traffic back to the old colour. It begins only when a hold has
+    /// failed, and is for the services of which that is so.
+    Return,
     /// Everything in it is deleted, and gone before the next phase begins. It begins only when nothing has failed.
     Delete,
     /// What had to wait until something is gone: what let an old name and a new one through while a service moved lets
@@ -104,7 +110,8 @@ pub struct Step {
     /// On a replace where the new object comes first, what the old one leaves behind; a later step deletes each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<ResourceId>,
-    /// On a move, the object under its old name, which a later step deletes.
+    /// On a move, the object under its old name, which a later step deletes. On a way back, the workload that has the
+    /// traffic again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ResourceId>,
     /// Managers whose fields are handed over to the instance before the manifest is applied.
@@ -114,6 +121,9 @@ pub struct Step {
     /// applied stands before, what becomes of it after.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub altered: Vec<FieldChange>,
+    /// On a hold, how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Duration>,
     /// What must hold when its turn comes; where it does not, nothing is done and that counts as done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
@@ -180,6 +190,10 @@ pub enum Action {
     Delete,
     /// The object stays and stops being the instance's: its marks are taken off.
     Forget,
+    /// The object is watched: it has to stay ready for a while.
+    Hold,
+    /// Fields of the object are changed back, so that what had the traffic before has it again.
+    Return,
     /// Nothing is done: the object is as it should be.
     Unchanged,
     /// Something should be done and cannot be; while there is such a step, `up` changes nothing.
@@ -251,6 +265,19 @@ pub enum Cause {
     Overlap {
         /// Whether this step ends that: only the new name is left.
         over: bool,
+    },
+    /// The service goes from one colour to the other: from pods of this workload to those of that.
+    Turn {
+        /// The workload that has the traffic until then; absent where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<ResourceId>,
+        /// The workload that has it from then on.
+        to: ResourceId,
+    },
+    /// It is a workload of a service that is to be of another colour.
+    OtherColour {
+        /// The workload that is desired.
+        of: ResourceId,
     },
     /// The autoscaler that decided the number of pods is gone, and the stack decides it again.
     Released {
@@ -353,6 +380,12 @@ pub struct LeftOut {
 pub enum Condition {
     /// No controller has taken the object by then.
     Unowned,
+    /// The workload that the traffic goes to is ready.
+    Ready,
+    /// The workload that the traffic went to has stayed ready for as long as it was held.
+    Held,
+    /// The workload that the traffic went to has not stayed ready.
+    Broken,
 }
 
 /// How many steps of each action a plan has.
@@ -375,6 +408,12 @@ pub struct Summary {
     /// Objects to forget.
     #[serde(default)]
     pub forget: usize,
+    /// Workloads to hold for a while after the traffic went to them.
+    #[serde(default)]
+    pub hold: usize,
+    /// Objects to change back where a hold fails.
+    #[serde(default, rename = "return")]
+    pub back: usize,
     /// Objects that are as they should be.
     pub unchanged: usize,
     /// Steps that cannot be carried out.
@@ -394,6 +433,8 @@ impl Summary {
                 Action::Move => &mut summary.moved,
                 Action::Delete => &mut summary.delete,
                 Action::Forget => &mut summary.forget,
+                Action::Hold => &mut summary.hold,
+                Action::Return => &mut summary.back,
                 Action::Unchanged => &mut summary.unchanged,
                 Action::Blocked => &mut summary.blocked,
             };
@@ -405,7 +446,7 @@ impl Summary {
     /// The steps of both.
     #[must_use]
     pub fn and(self, other: &Self) -> Self {
-        let Self { create, update, replace, adopt, moved, delete, forget, unchanged, blocked } = *other;
+        let Self { create, update, replace, adopt, moved, delete, forget, hold, back, unchanged, blocked } = *other;
         Self {
             create: self.create + create,
             update: self.update + update,
@@ -414,6 +455,8 @@ impl Summary {
             moved: self.moved + moved,
             delete: self.delete + delete,
             forget: self.forget + forget,
+            hold: self.hold + hold,
+            back: self.back + back,
             unchanged: self.unchanged + unchanged,
             blocked: self.blocked + blocked,
         }
@@ -422,7 +465,9 @@ impl Summary {
     /// How many steps would change something, or should and cannot.
     #[must_use]
     pub fn changes(&self) -> usize {
-        let Self { create, update, replace, adopt, moved, delete, forget, unchanged: _, blocked } = *self;
+        let Self { create, update, replace, adopt, moved, delete, forget, hold: _, back: _, unchanged: _, blocked } =
+            *self;
+        // What is held is held because something else changes.
         create + update + replace + adopt + moved + delete + forget + blocked
     }
 }

@@ -3,12 +3,14 @@
 //! It never calls the planner and shares no decision with it, so that a mistake there is not repeated here. It changes
 //! nothing and mends nothing; it names everything that is wrong. `up` carries out no plan that it finds fault with.
 
+mod blue_green;
 mod causes;
 mod leaving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use strata_components::blue_green::painted;
 use strata_components::desired::{Desired, Resource, ResourceId};
 use strata_components::model::Ownership;
 use strata_components::needs::Need;
@@ -43,6 +45,8 @@ pub enum Invariant {
     Targets,
     /// What is renamed comes before its old name goes, and is open to both until then.
     Moved,
+    /// Traffic goes from one colour to the other only when that is ready, with a way back until it was held.
+    Coloured,
     /// Nothing is deleted while a kind could not be listed.
     Listed,
     /// What is applied is what is desired, with its digest, and nothing is forced without a conflict.
@@ -78,23 +82,29 @@ impl fmt::Display for Violation {
 /// every plan that the planner makes.
 #[must_use]
 pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Plan) -> Vec<Violation> {
+    let (composed, painted) = (desired, painted(desired, &blue_green::colours(snapshot)));
+    let desired = &painted;
+    let services = leaving::services_within(desired, policy);
+    let reached = |resource: &Resource| leaving::is_within(services.as_ref(), resource);
     let mut checker = Checker {
+        coloured: blue_green::coloured(desired, snapshot, policy, reached),
+        desired,
         resources: desired.resources.iter().map(|resource| (&resource.id, resource)).collect(),
         live: snapshot.objects.iter().map(|object| (&object.id, object)).collect(),
         previews: snapshot.previews.iter().map(|preview| (&preview.id, preview)).collect(),
         phases: phases_of_services(desired),
         ownership: &desired.ownership,
-        desired,
-        services: leaving::services_within(desired, policy),
+        services,
         snapshot,
         policy,
         plan,
         found: Vec::new(),
     };
-    checker.header(desired);
+    checker.header(composed);
     checker.complete();
     checker.targets();
     checker.moves();
+    checker.colours();
     checker.pruned();
     checker.sizes();
     checker.ordered();
@@ -103,6 +113,8 @@ pub fn verify(desired: &Desired, snapshot: &Snapshot, policy: &Policy, plan: &Pl
         for step in &phase.steps {
             match phase.order {
                 Order::Apply => checker.applied(phase, step),
+                Order::Hold => checker.held(step),
+                Order::Return => checker.returned(step),
                 Order::Delete => checker.deleted(phase, step),
                 Order::Close => checker.closed(step),
             }
@@ -130,13 +142,15 @@ fn phases_of_services(desired: &Desired) -> BTreeMap<&str, u32> {
 }
 
 struct Checker<'a> {
+    /// What is desired, in its colours.
+    desired: &'a Desired,
+    coloured: BTreeMap<&'a str, blue_green::Coloured<'a>>,
     services: Option<BTreeSet<&'a str>>,
     resources: BTreeMap<&'a ResourceId, &'a Resource>,
     live: BTreeMap<&'a ResourceId, &'a LiveObject>,
     previews: BTreeMap<&'a ResourceId, &'a Preview>,
     phases: BTreeMap<&'a str, u32>,
     ownership: &'a Ownership,
-    desired: &'a Desired,
     snapshot: &'a Snapshot,
     policy: &'a Policy,
     plan: &'a Plan,
@@ -231,8 +245,10 @@ impl<'a> Checker<'a> {
     fn ordered(&mut self) {
         let rank = |phase: &PlanPhase| match phase.order {
             Order::Apply => (0, i64::from(phase.number)),
-            Order::Delete => (1, -i64::from(phase.number)),
-            Order::Close => (2, i64::from(phase.number)),
+            Order::Hold => (1, i64::from(phase.number)),
+            Order::Return => (2, i64::from(phase.number)),
+            Order::Delete => (3, -i64::from(phase.number)),
+            Order::Close => (4, i64::from(phase.number)),
         };
         let ranks: Vec<_> = self.plan.phases.iter().map(rank).collect();
         let ascending = ranks.windows(2).all(|two| two[0] < two[1]);
@@ -317,7 +333,9 @@ impl<'a> Checker<'a> {
         self.expect(told == order, Invariant::Explained, id, "is replaced in another order than was observed");
         let left = step.replace != Some(ReplaceOrder::DeleteFirst) || step.leaves.is_empty();
         self.expect(left, Invariant::Explained, id, "leaves something behind although it goes with all it owns");
-        self.expect(step.condition.is_none(), Invariant::Explained, id, "is applied on a condition");
+        let (_, _, condition) = self.place_of(step, preview);
+        let right = step.condition == condition && step.hold.is_none();
+        self.expect(right, Invariant::Explained, id, "is applied on another condition than it should be");
     }
 
     /// Whether what a service waits for in another stack is a need of it. What lies outside of the cluster is no edge, and
@@ -341,8 +359,8 @@ impl<'a> Checker<'a> {
 
     /// A step comes within its phase where it was observed to belong, and is waited for as that says.
     pub(super) fn placed(&mut self, step: &Step, preview: &Preview, readiness: &Readiness) {
-        let placed =
-            step.stage == preview.stage && step.gate == preview.gate && step.readiness.as_ref() == Some(readiness);
+        let (stage, gate, _) = self.place_of(step, preview);
+        let placed = step.stage == stage && step.gate == gate && step.readiness.as_ref() == Some(readiness);
         self.expect(placed, Invariant::Ordered, &step.id, "has another stage or readiness than was observed");
     }
 
@@ -438,7 +456,9 @@ impl<'a> Checker<'a> {
         self.expect(step.stage == stage, Invariant::Ordered, id, "goes earlier or later than it should");
         self.expect(step.address == address, Invariant::Complete, id, "has another address than was observed");
         let left_by = self.live(id).is_some_and(|live| live.left_by.is_some()) || self.leftover(id).is_some();
-        let condition = (left_by && step.action != Action::Forget).then_some(Condition::Unowned);
+        let other = self.other_colour(id);
+        let held = other.and_then(|way_back| way_back.then_some(Condition::Held));
+        let condition = if left_by { Some(Condition::Unowned) } else { held }.filter(|_| step.action != Action::Forget);
         let right = step.condition == condition;
         self.expect(right, Invariant::Explained, id, "is deleted on another condition than it should be");
         let is_forgotten = step.action == Action::Forget;
@@ -452,7 +472,7 @@ impl<'a> Checker<'a> {
             return self.expect(known, Invariant::Complete, id, "is deleted and was not observed");
         };
         self.expect(live.owner == Owner::This, Invariant::Inside, id, "is deleted and does not belong to the instance");
-        let only_targets = self.services.is_none() || left_by || is_forgotten;
+        let only_targets = self.services.is_none() || left_by || is_forgotten || other.is_some();
         self.expect(only_targets, Invariant::Targets, id, "is deleted although only some services are meant");
         let asked = live.guarded.is_none() || self.named(id) || is_forgotten || left_by;
         self.expect(asked, Invariant::Guarded, id, "is deleted only when named, and was not");
@@ -466,8 +486,10 @@ impl<'a> Checker<'a> {
         let id = &step.id;
         let live = self.live(id);
         let leftover = self.leftover(id).map(|(_, left)| left);
-        let replaced = (step.causes.contains(&Cause::Overlap { over: true }) || releases(step))
-            && self.plan.steps().any(|one| one.id == *id && one.action == Action::Replace);
+        let again = matches!(step.action, Action::Hold | Action::Return)
+            || step.causes.contains(&Cause::Overlap { over: true })
+            || releases(step);
+        let replaced = again && self.plan.steps().any(|one| one.id == *id && one.action == Action::Replace);
         // What is left behind was looked at last.
         let seen = leftover.map(|left| (left.uid.as_str(), left.resource_version.as_str()));
         let seen = seen.or(live.map(|live| (live.uid.as_str(), live.resource_version.as_str())));
@@ -490,16 +512,14 @@ impl<'a> Checker<'a> {
             None => true,
             Some(Owner::This) => step.action != Action::Adopt,
             Some(Owner::Nobody) => {
-                let closing = step.causes.contains(&Cause::Overlap { over: true }) || releases(step);
-                let taking = matches!(step.action, Action::Adopt | Action::Replace) || closing;
+                let taking = matches!(step.action, Action::Adopt | Action::Replace) || again;
                 taking && self.adopts(id)
             }
             Some(Owner::Other(_)) => false,
         };
         self.expect(ours, Invariant::Inside, id, "is touched and does not belong to the instance");
         let new = matches!(step.action, Action::Create | Action::Move);
-        let closing = step.causes.contains(&Cause::Overlap { over: true }) || releases(step);
-        let there = new != seen.is_some() || closing;
+        let there = new != seen.is_some() || again;
         self.expect(there, Invariant::Explained, id, "is created although it is there, or changed although it is not");
     }
 
@@ -513,6 +533,8 @@ impl<'a> Checker<'a> {
             moved: count(Action::Move),
             delete: count(Action::Delete),
             forget: count(Action::Forget),
+            hold: count(Action::Hold),
+            back: count(Action::Return),
             unchanged: count(Action::Unchanged),
             blocked: count(Action::Blocked),
         };

@@ -387,10 +387,10 @@ fn namespace<'a>(desired: &'a Desired, id: &ResourceId) -> Option<&'a Value> {
 fn operations(action: Action) -> &'static [Operation] {
     match action {
         Action::Create | Action::Move => &[Operation::Create],
-        Action::Update | Action::Adopt => &[Operation::Update],
+        Action::Update | Action::Adopt | Action::Return => &[Operation::Update],
         Action::Replace => &[Operation::Delete, Operation::Create],
         Action::Delete => &[Operation::Delete],
-        Action::Forget | Action::Unchanged | Action::Blocked => &[],
+        Action::Forget | Action::Hold | Action::Unchanged | Action::Blocked => &[],
     }
 }
 

@@ -24,7 +24,7 @@ use crate::plan::{Action, Cause, Kept, Order, Plan, PlanPhase, Step, Summary};
 use crate::provider::LockNotice;
 
 /// The form of every line.
-pub const EVENTS_FORMAT: &str = "strata.events/v1";
+pub const EVENTS_FORMAT: &str = "strata.events/v2";
 
 /// What one line says, beside its form and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -402,7 +402,7 @@ impl RunEvent {
     /// use strata::report::events::RunEvent;
     /// assert_eq!(
     ///     RunEvent::Recorded { revision: 3 }.line("2026-11-21T09:00:00.125Z"),
-    ///     "{\"schema\":\"strata.events/v1\",\"time\":\"2026-11-21T09:00:00.125Z\",\"event\":\"recorded\",\"revision\":3}\n",
+    ///     "{\"schema\":\"strata.events/v2\",\"time\":\"2026-11-21T09:00:00.125Z\",\"event\":\"recorded\",\"revision\":3}\n",
     /// );
     /// ```
     #[must_use]

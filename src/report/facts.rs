@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::plan::{Action, Cause, Order, Plan, PlanPhase, PlannedNeed, Step};
+use crate::plan::{Action, Cause, Condition, Order, Plan, PlanPhase, PlannedNeed, Step};
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,8 +15,23 @@ pub struct Facts {
     /// GPUs that are asked for more once the plan is carried out, or less: as far as the plan tells, which holds what is
     /// created and changed, and not what a deleted workload asked for.
     pub gpus: i64,
+    /// Services that go from one colour to the other, in the order of the plan.
+    pub turns: Vec<Turn>,
+    /// GPUs that are asked for beside those while the pods of both colours run.
+    pub gpus_meanwhile: i64,
     /// What to look at first, the gravest first.
     pub risks: Vec<Risk>,
+}
+
+/// A service that goes from one colour to the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The service.
+    pub service: String,
+    /// The workload that has its traffic in the end.
+    pub to: String,
+    /// How long that is held, as `5m`.
+    pub hold: String,
 }
 
 /// A workload whose pods are replaced by new ones.
@@ -137,6 +152,14 @@ impl Facts {
         if self.gpus != 0 {
             effects.push(format!("GPUs asked for: {:+}.", self.gpus));
         }
+        for Turn { service, to, hold } in &self.turns {
+            effects.push(format!(
+                "{service} goes to {to}, which is held for {hold}, and back if that does not stay ready."
+            ));
+        }
+        if self.gpus_meanwhile != 0 {
+            effects.push(format!("GPUs asked for beside that while both colours run: {:+}.", self.gpus_meanwhile));
+        }
         effects
     }
 }
@@ -150,7 +173,13 @@ pub fn facts(plan: &Plan) -> Facts {
             let pods = step.manifest.as_ref().and_then(|manifest| manifest.pointer("/spec/replicas")?.as_u64());
             facts.restarts.push(Restart { workload: step.id.to_string(), pods });
         }
-        facts.gpus += gpus(step, &least);
+        if let (Action::Hold, Some(hold)) = (step.action, step.hold) {
+            let service = step.service.clone().unwrap_or_default();
+            facts.turns.push(Turn { service, to: step.id.to_string(), hold: hold.to_string() });
+        }
+        let (more, had) = gpus(step, &least);
+        facts.gpus += more;
+        facts.gpus_meanwhile += if turns(step) { had } else { 0 };
         facts.risks.extend(risks(phase.order, step));
     }
     for unlisted in &plan.unlisted {
@@ -187,8 +216,15 @@ fn restarts(step: &Step) -> bool {
         && match step.action {
             Action::Replace | Action::Move => true,
             Action::Update | Action::Adopt => step.causes.iter().any(of_template),
+            Action::Create => turns(step),
             _ => false,
         }
+}
+
+/// Whether a step brings up the other colour of a service that has one.
+fn turns(step: &Step) -> bool {
+    let turn = |cause: &Cause| matches!(cause, Cause::Turn { from: Some(_), .. });
+    step.action == Action::Create && step.causes.iter().any(turn)
 }
 
 fn risks(order: Order, step: &Step) -> Vec<Risk> {
@@ -197,10 +233,12 @@ fn risks(order: Order, step: &Step) -> Vec<Risk> {
     match step.action {
         Action::Blocked => risks.push(Risk::Blocked(id.clone())),
         Action::Replace => risks.push(Risk::Replaced(id.clone())),
+        // The old colour goes when the new one has been held.
+        Action::Delete if step.condition == Some(Condition::Held) => {}
         Action::Delete => risks.push(Risk::Deleted(id.clone())),
         Action::Forget => risks.push(Risk::Forgotten(id.clone())),
         Action::Adopt => risks.push(Risk::Adopted(id.clone())),
-        Action::Create | Action::Update | Action::Move | Action::Unchanged => {}
+        Action::Create | Action::Update | Action::Move | Action::Hold | Action::Return | Action::Unchanged => {}
     }
     if step.action == Action::Unchanged {
         return risks;
@@ -234,9 +272,10 @@ fn autoscaled(plan: &Plan) -> BTreeMap<[&str; 3], i64> {
     autoscalers.filter_map(least).collect()
 }
 
-/// How many GPUs a step asks for more, or less; `least` is how many pods autoscalers keep.
-fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> i64 {
-    let Some(manifest) = step.manifest.as_ref().filter(|_| is_workload(step)) else { return 0 };
+/// How many GPUs a step asks for more, or less, and how many were asked for before; `least` is how many pods autoscalers
+/// keep.
+fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> (i64, i64) {
+    let Some(manifest) = step.manifest.as_ref().filter(|_| is_workload(step)) else { return (0, 0) };
     let each = |manifest: &Value| -> i64 {
         let containers = manifest.pointer("/spec/template/spec/containers").and_then(Value::as_array);
         let limits = containers.into_iter().flatten().filter_map(|one| one.pointer("/resources/limits")?.as_object());
@@ -247,8 +286,8 @@ fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> i64 {
     let said = manifest.pointer("/spec/replicas").and_then(Value::as_i64);
     let replicas = said.or_else(|| least.get(&place).copied()).unwrap_or(1);
     match step.action {
-        Action::Create => each(manifest) * replicas,
-        Action::Update => {
+        Action::Create if !turns(step) => (each(manifest) * replicas, 0),
+        Action::Create | Action::Update => {
             let before = |wanted: fn(&str) -> bool| {
                 step.causes.iter().find_map(|cause| match cause {
                     Cause::Stack { path, before, .. } | Cause::Drift { path, before, .. } if wanted(path) => {
@@ -260,9 +299,9 @@ fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> i64 {
             let had = before(|path| path == ".spec.replicas").unwrap_or(replicas);
             let each_had =
                 before(|path| path.contains(".resources.limits.nvidia.com/gpu")).unwrap_or_else(|| each(manifest));
-            each(manifest) * replicas - each_had * had
+            (each(manifest) * replicas - each_had * had, each_had * had)
         }
-        _ => 0,
+        _ => (0, 0),
     }
 }
 
@@ -330,6 +369,28 @@ mod tests {
             "before": "4", "after": "1"});
         let fewer = step("Deployment", "update", json!({"causes": [less], "manifest": workload(2, 1)}));
         check(vec![fewer], &[("Deployment shop/cart", Some(2))], -6, &[]);
+    }
+
+    #[test]
+    fn another_colour_asks_for_as_much_again_for_a_while() {
+        let id = |name: &str| {
+            json!({"provider": "kubernetes", "target": "t", "group": "apps", "version": "v1", "kind": "Deployment",
+                "namespace": "shop", "name": name})
+        };
+        let turn = json!({"cause": "turn", "from": id("cart-mcp-blue"), "to": id("cart-mcp-green")});
+        let steps = vec![
+            step("Deployment", "create", json!({"causes": [{"cause": "absent"}, turn], "manifest": workload(2, 3)})),
+            step("Deployment", "hold", json!({"hold": "5m", "service": "cart", "causes": [turn]})),
+            step("Deployment", "delete", json!({"condition": "held"})),
+        ];
+        let facts = facts(&super::super::markdown::tests::plan_of(steps));
+        assert_eq!((facts.gpus, facts.gpus_meanwhile, facts.risks.len()), (0, 6, 0));
+        let expect = [
+            "Pods of 1 workload start anew (2 pods).",
+            "cart goes to Deployment shop/cart, which is held for 5m, and back if that does not stay ready.",
+            "GPUs asked for beside that while both colours run: +6.",
+        ];
+        assert_eq!(facts.effects(), expect);
     }
 
     #[test]

@@ -165,6 +165,7 @@ mod tests {
             ownership: Default::default(),
             needs: Default::default(),
             outputs: Default::default(),
+            blue_green: Default::default(),
             notes: Vec::new(),
         }
     }

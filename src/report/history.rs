@@ -164,7 +164,8 @@ fn commit(commit: &Commit) -> String {
 
 /// `+2 ~1 -3`, with the signs of a plan: only what there is.
 fn changes(summary: &Summary) -> String {
-    let Summary { create, update, replace, adopt, moved, delete, forget, unchanged: _, blocked: _ } = *summary;
+    let Summary { create, update, replace, adopt, moved, delete, forget, hold: _, back: _, unchanged: _, blocked: _ } =
+        *summary;
     let parts =
         [(create, '+'), (update, '~'), (replace, '±'), (adopt, '>'), (moved, '→'), (delete, '-'), (forget, '<')];
     let parts: Vec<String> =

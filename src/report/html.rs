@@ -262,6 +262,7 @@ fn figures(plan: &Plan, facts: &Facts) -> Vec<Figure> {
         figure("adopt", summary.adopt, "to adopt"),
         figure("move", summary.moved, "to move"),
         figure("forget", summary.forget, "to forget"),
+        figure("hold", summary.hold, "to hold"),
     ];
     figures.extend(rare.into_iter().filter(|figure| !figure.zero));
     figures.push(figure("unchanged", summary.unchanged, "unchanged"));
@@ -349,13 +350,15 @@ fn graph(plan: &Plan, places: &Places<'_>) -> Option<String> {
 }
 
 /// Actions in the order they are told, with their class and their words.
-const ACTIONS: [(Action, &str, &str); 9] = [
+const ACTIONS: [(Action, &str, &str); 11] = [
     (Action::Blocked, "blocked", "Blocked"),
     (Action::Create, "create", "Create"),
     (Action::Update, "update", "Update"),
     (Action::Replace, "replace", "Replace"),
     (Action::Move, "move", "Move"),
     (Action::Adopt, "adopt", "Adopt"),
+    (Action::Hold, "hold", "Hold"),
+    (Action::Return, "return", "Way back"),
     (Action::Delete, "delete", "Delete"),
     (Action::Forget, "forget", "Forget"),
     (Action::Unchanged, "unchanged", "Unchanged"),

@@ -195,6 +195,7 @@ mod tests {
             ownership: Default::default(),
             needs: Default::default(),
             outputs: Default::default(),
+            blue_green: Default::default(),
             notes: Vec::new(),
         };
         let names: Vec<String> = files(&desired).unwrap().into_iter().map(|file| file.name).collect();

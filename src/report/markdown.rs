@@ -97,13 +97,19 @@ fn waits(plan: &Plan) -> String {
 
 /// A table of the phases in which something happens.
 fn phases(plan: &Plan) -> String {
-    let columns: [(&str, &[Action]); 5] = [
+    let columns: [(&str, &[Action]); 7] = [
         ("create", &[Action::Create, Action::Move]),
         ("change", &[Action::Update, Action::Adopt]),
         ("replace", &[Action::Replace]),
         ("delete", &[Action::Delete, Action::Forget]),
         ("blocked", &[Action::Blocked]),
+        ("hold", &[Action::Hold]),
+        ("way back", &[Action::Return]),
     ];
+    let usual = 5;
+    let seen = |actions: &[Action]| plan.steps().any(|step| actions.contains(&step.action));
+    let told = columns.iter().enumerate().filter(|(at, (_, actions))| *at < usual || seen(actions));
+    let columns: Vec<_> = told.map(|(_, column)| *column).collect();
     let mut rows = String::new();
     for phase in &plan.phases {
         let many = |actions: &[Action]| phase.steps.iter().filter(|step| actions.contains(&step.action)).count();
@@ -112,7 +118,7 @@ fn phases(plan: &Plan) -> String {
         }
         let title = escape(&phase_title(phase.number, &phase.name));
         let _ = write!(rows, "| {title}{} |", doing(phase.order));
-        for (_, actions) in columns {
+        for (_, actions) in &columns {
             match many(actions) {
                 0 => rows.push_str(" |"),
                 many => {
@@ -125,8 +131,9 @@ fn phases(plan: &Plan) -> String {
     if rows.is_empty() {
         return rows;
     }
-    let names = columns.map(|(name, _)| name).join(" | ");
-    format!("| phase | {names} |\n|---|--:|--:|--:|--:|--:|\n{rows}\n")
+    let names = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | ");
+    let sides = "--:|".repeat(columns.len());
+    format!("| phase | {names} |\n|---|{sides}\n{rows}\n")
 }
 
 /// What to look at first: each risk with its objects.

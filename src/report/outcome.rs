@@ -81,9 +81,11 @@ fn by_phase_and_tier(plan: &Plan, outcome: &Outcome) -> String {
         row.services.extend(step.service.clone());
         match step.action {
             Action::Create | Action::Move => row.created += 1,
-            Action::Update | Action::Replace | Action::Adopt | Action::Forget => row.changed += 1,
+            Action::Update | Action::Replace | Action::Adopt | Action::Forget | Action::Return => {
+                row.changed += 1;
+            }
             Action::Delete => row.deleted += 1,
-            Action::Unchanged | Action::Blocked => row.unchanged += 1,
+            Action::Hold | Action::Unchanged | Action::Blocked => row.unchanged += 1,
         }
     }
     let mut table = Table::new(&["PHASE", "TIER", "SERVICES", "CREATED", "CHANGED", "DELETED", "UNCHANGED"]);
@@ -138,6 +140,8 @@ fn tally(outcome: &Outcome) -> String {
         (count(&[Action::Move]), "moved"),
         (count(&[Action::Delete]), "deleted"),
         (count(&[Action::Forget]), "forgotten"),
+        (count(&[Action::Hold]), "held"),
+        (count(&[Action::Return]), "changed back"),
         (count(&[Action::Unchanged]), "unchanged"),
     ];
     let parts: Vec<String> =

@@ -171,6 +171,8 @@ fn write_phase(page: &mut Page, phase: &PlanPhase, detail: Detail) {
 pub(super) fn doing(order: Order) -> &'static str {
     match order {
         Order::Apply => "",
+        Order::Hold => ", holds",
+        Order::Return => ", only where a hold fails",
         Order::Delete => ", deletes",
         Order::Close => ", closes",
     }
@@ -178,11 +180,13 @@ pub(super) fn doing(order: Order) -> &'static str {
 
 /// How many objects of each phase and tier.
 fn table(page: &mut Page, plan: &Plan) {
-    let columns: [(&str, &[Action]); 6] = [
+    let columns: [(&str, &[Action]); 8] = [
         ("CREATE", &[Action::Create, Action::Move]),
         ("CHANGE", &[Action::Update, Action::Adopt]),
         ("REPLACE", &[Action::Replace]),
         ("DELETE", &[Action::Delete, Action::Forget]),
+        ("HOLD", &[Action::Hold]),
+        ("WAY BACK", &[Action::Return]),
         ("BLOCKED", &[Action::Blocked]),
         ("UNCHANGED", &[Action::Unchanged]),
     ];
@@ -308,7 +312,8 @@ pub(super) fn unconfirmed(plan: &Plan) -> Vec<String> {
 /// `2 to create, 1 to update, 3 unchanged`: only what there is.
 #[must_use]
 pub fn counts(summary: &Summary) -> String {
-    let Summary { create, update, replace, adopt, moved, delete, forget, unchanged, blocked } = *summary;
+    // The way back is taken only where a hold fails.
+    let Summary { create, update, replace, adopt, moved, delete, forget, hold, back: _, unchanged, blocked } = *summary;
     let parts = [
         (create, "to create"),
         (update, "to update"),
@@ -317,6 +322,7 @@ pub fn counts(summary: &Summary) -> String {
         (moved, "to move"),
         (delete, "to delete"),
         (forget, "to forget"),
+        (hold, "to hold"),
         (blocked, "blocked"),
         (unchanged, "unchanged"),
     ];

@@ -108,7 +108,7 @@ mod tests {
         check(Part::Manifest, None, None, "the stack says something else of it");
         check(Part::Member("waits_for".to_owned()), Some(json!(["a"])), None, "waits for: was [\"a\"], is (none)");
         check(Part::Member("causes".to_owned()), None, None, "causes is another");
-        check(Part::Obstacle(Cause::NotOurs), None, None, "exists already and belongs to no instance");
+        check(Part::Obstacle(Box::new(Cause::NotOurs)), None, None, "exists already and belongs to no instance");
         let long = Some(json!("x".repeat(100)));
         let expect = format!(".a: was {}…, is y\\u{{1b}}[31m", "x".repeat(72));
         check(Part::Field(".a".to_owned()), long, text("y\u{1b}[31m"), &expect);

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use strata_components::blue_green::plain_id;
 use strata_components::desired::{Desired, Kind, ResourceId};
 use strata_components::rolling::{SECRETS_ANNOTATION, Uses, annotate, roll_with_config};
 use thiserror::Error;
@@ -178,6 +179,13 @@ impl Secrets {
         self.values.contains_key(id)
     }
 
+    /// The object under whose id the values of an object are kept: a workload of one colour holds what is desired of it
+    /// without a colour, and both have the same digests.
+    fn kept_as<'a>(&self, id: &'a ResourceId) -> Cow<'a, ResourceId> {
+        let plain = if self.values.contains_key(id) { None } else { plain_id(id) };
+        plain.filter(|plain| self.values.contains_key(plain)).map_or(Cow::Borrowed(id), Cow::Owned)
+    }
+
     /// What is desired with a digest in the place of each value, and with the digests of the Secrets that pods use in
     /// their templates; with [`HIDDEN`] for each where no key is kept yet.
     #[must_use]
@@ -197,6 +205,7 @@ impl Secrets {
         if self.is_empty() {
             return;
         }
+        let id = &*self.kept_as(id);
         if let (Some(values), Some(key)) = (self.values.get(id), key) {
             let (encoded, places) = (is_secret(manifest), self.places.withheld(manifest));
             replace(manifest, places, |path, stands| {
@@ -236,6 +245,7 @@ impl Secrets {
     /// Where there is no value for a place, or where there is another than the digest in that place is of.
     pub fn reveal<'a>(&self, id: &ResourceId, object: &'a Value, key: &Key) -> Result<Cow<'a, Value>, RevealError> {
         let mut revealed = Cow::Borrowed(object);
+        let id = &*self.kept_as(id);
         for Place { path, pointer } in self.places.withheld(object) {
             let value = self.values.get(id).and_then(|values| values.get(&path));
             let Some(value) = value else { return Err(RevealError::Missing(path)) };
@@ -255,6 +265,7 @@ impl Secrets {
     /// was anything.
     pub(crate) fn seal_live(&self, id: &ResourceId, object: &mut Value, key: &Key) -> bool {
         let mut found = self.places.telling(object, &self.known);
+        let id = &*self.kept_as(id);
         if let Some(values) = self.values.get(id).filter(|values| !values.is_empty()) {
             let wanted = |place: &Place| values.contains_key(&place.path) && !found.contains(place);
             let more: Vec<Place> = self.places.every(object).into_iter().filter(wanted).collect();

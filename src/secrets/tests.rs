@@ -18,6 +18,7 @@ fn desired(manifests: &[Value]) -> Desired {
         ownership: Default::default(),
         needs: Default::default(),
         outputs: Default::default(),
+        blue_green: Default::default(),
         notes: Vec::new(),
     };
     for (number, manifest) in manifests.iter().enumerate() {

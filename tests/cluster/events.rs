@@ -162,7 +162,7 @@ pub(crate) fn story(cluster: Cluster) {
     let line = story.run_here("up events -e testing -o json").1.lines().next().unwrap().to_owned();
     for (from, to) in [
         ("\"event\":\"plan\"", "\"event\":\"whim\""),
-        ("\"schema\":\"strata.events/v1\"", "\"schema\":\"strata.events/v2\""),
+        ("\"schema\":\"strata.events/v2\"", "\"schema\":\"strata.events/v3\""),
         ("\"time\":\"", "\"times\":\""),
         ("\"command\":\"up\"", "\"command\":\"down\""),
         ("\"action\":\"create\"", "\"action\":\"conjure\""),
@@ -194,7 +194,7 @@ fn an_interrupt_is_told_and_the_end_as_well() {
     assert_eq!(run.code, Some(130), "{run:#?}");
     let told = events(&run.out, 130, &schema);
     let (state, done, failed, not_tried) = ended(&told);
-    assert_eq!((state, done + not_tried, failed), (json!("interrupted"), 17, 0));
+    assert_eq!((state, done + not_tried, failed), (json!("interrupted"), 21, 0));
     assert!(done > 0 && not_tried > 0, "{told:#?}");
     assert!(names(&told).contains("interrupted"), "{told:#?}");
 }

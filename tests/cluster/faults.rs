@@ -60,7 +60,7 @@ pub(crate) async fn cluster_with(webhooks: Webhooks) -> kube_embedded::Cluster {
 }
 
 /// The same, with pods that take a while to become ready.
-async fn cluster_ready_after(ready_after: Duration, webhooks: Webhooks) -> kube_embedded::Cluster {
+pub(crate) async fn cluster_ready_after(ready_after: Duration, webhooks: Webhooks) -> kube_embedded::Cluster {
     let large = NodeSpec { cpu: "64".to_owned(), memory: "256Gi".to_owned(), ..NodeSpec::named("large") };
     let clock = Arc::new(TestClock::leaping("2026-01-01T00:00:00Z".parse().unwrap()));
     let options = Options { nodes: vec![large], ready_after, clock, webhooks, ..Options::default() };

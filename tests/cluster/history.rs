@@ -106,11 +106,11 @@ fn a_killed_run_is_shown_as_unfinished_and_stops_nobody() {
         (before, one, table("").await)
     });
     let heading = "REVISION  BEGUN                 RUN  CHANGES  OUTCOME     COMMIT  BY\n";
-    let killed = "1         [TIMESTAMP]  up   +17      unfinished  -       [USER]\n";
+    let killed = "1         [TIMESTAMP]  up   +21      unfinished  -       [USER]\n";
     assert_eq!(before, format!("{heading}{killed}"));
     let ended: Vec<&str> =
         one.lines().filter(|line| line.starts_with("  ended") || line.starts_with("  outcome")).collect();
     assert_eq!(ended, ["  ended    nobody wrote it down: it goes on, or was killed", "  outcome  unfinished"]);
-    let made_good = "2         [TIMESTAMP]  up   +13      done        -       [USER]\n";
+    let made_good = "2         [TIMESTAMP]  up   +17      done        -       [USER]\n";
     assert_eq!(after, format!("{heading}{made_good}{killed}"));
 }

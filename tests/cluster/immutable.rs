@@ -126,6 +126,7 @@ fn desired(manifest: &Value) -> Desired {
         ownership: Default::default(),
         needs: Default::default(),
         outputs: Default::default(),
+        blue_green: Default::default(),
         notes: Vec::new(),
     }
 }

@@ -33,14 +33,17 @@ use crate::story;
 const WHERE: &str = "killed";
 const PART_OF: &str = "applyset.kubernetes.io/part-of";
 
-/// One service is renamed, and one changes so that something of it goes.
+/// One service is renamed, one changes so that something of it goes, and one changes its colour.
 fn changed() -> String {
     let text = first().replace("  ai_memory:\n", "  recall:\n    was: ai_memory\n");
-    text.replace("    replicas: 3\n", "    replicas: 1\n")
+    text.replace("    replicas: 3\n", "    replicas: 1\n").replace("mcp/gong:1", "mcp/gong:2")
 }
 
+/// Beside the two services, one that goes from one colour to the other.
 fn first() -> String {
-    STACK.replace(NAME, WHERE)
+    let coloured = "  gong:\n    tier: core\n    port: 9007\n    image: registry.example/mcp/gong:1\n    \
+        rollout: {blue_green: {hold: 10ms}}\n";
+    format!("{}{coloured}", STACK.replace(NAME, WHERE))
 }
 
 /// What is done to the cluster, one after the other.

@@ -9,6 +9,7 @@ mod admission;
 mod applying_faults;
 mod autoscaler;
 mod balanced;
+mod blue_green;
 mod chosen;
 mod config_rolls;
 mod critical_path;
@@ -110,6 +111,7 @@ stories! {
     across,
     autoscaler,
     balanced,
+    blue_green,
     chosen,
     custom,
     immutable,

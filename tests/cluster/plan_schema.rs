@@ -105,6 +105,10 @@ pub(crate) fn story() {
     story.edit(&story.stack(), "  ai_memory:\n", "  recall:\n    was: ai_memory\n");
     check(&story, "");
     story.edit(&story.stack(), "  recall:\n    was: ai_memory\n", "  ai_memory:\n");
+    let coloured = "    replicas: 4\n    rollout: {blue_green: {}}";
+    story.edit(&story.stack(), "    replicas: 4", coloured);
+    check(&story, "");
+    story.edit(&story.stack(), coloured, "    replicas: 4");
     story.edit(&story.stack(), "    depends_on: [redis_cache]\n  redis_cache:", "  redis_memory:");
     check(&story, "--allow-prune --forget Deployment/redis-cache-mcp");
     let text = check(&story, "--allow-prune");
@@ -118,6 +122,8 @@ pub(crate) fn story() {
         Action::Move,
         Action::Delete,
         Action::Forget,
+        Action::Hold,
+        Action::Return,
         Action::Unchanged,
         Action::Blocked,
     ];

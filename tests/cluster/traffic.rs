@@ -78,7 +78,7 @@ fn goes_on_while_a_service_moves_and_a_workload_is_replaced() {
     let last = seen.last().unwrap();
     assert_eq!(last.get("recall-mcp"), Some(&2), "{seen:#?}");
     let whole = |ready: &&Ready| ready.contains_key("ai-memory-mcp") || ready.contains_key("recall-mcp");
-    for ready in seen.iter().skip_while(|ready| ready.len() < 2).filter(whole) {
+    for ready in seen.iter().skip_while(|ready| ready.len() < 3).filter(whole) {
         let of = |names: &[&str]| names.iter().filter_map(|name| ready.get(*name)).sum::<usize>();
         assert!(of(&["ai-memory-mcp", "recall-mcp"]) >= 2, "{ready:?} in {seen:#?}");
         assert!(of(&["redis-cache-mcp"]) >= 1, "{ready:?} in {seen:#?}");

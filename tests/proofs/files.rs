@@ -77,6 +77,8 @@ fn capacity() {
     let large = "resources: {requests: {cpu: 3, memory: 1Gi}, limits: {cpu: 3, memory: 1Gi}}";
     stack("rollout", 4, MAIL, &format!("mail: {{tier: back, port: 9001, replicas: 2, {large}}}"));
     stack("too-large", 4, MAIL, &format!("mail: {{tier: back, port: 9001, replicas: 3, {large}}}"));
+    let coloured = format!("mail: {{tier: back, port: 9001, replicas: 2, rollout: {{blue_green: {{}}}}, {large}}}");
+    stack("other-colour", 4, MAIL, &coloured);
     broken(
         "no-room-to-grow",
         0,

@@ -13,8 +13,8 @@ use super::{
     Amounts, Autoscale, Availability, CallCount, CircuitBreaker, Cpu, DefinitionName, Duration, Egress, EnvName,
     EnvironmentName, Gateway, GpuCount, HealthPort, ImageReference, Memory, NamespaceName, NeededDefinition,
     NeededNodes, NeededService, Needs, NodeCount, NodeLabel, Output, OutputName, OutputRef, OutputValue, OutsideName,
-    Percent, PhaseName, Port, PortOffset, PortRange, Priority, RangeName, RateLimit, Replicas, Resources, Service,
-    ServiceName, ServiceRef, ServiceValue, Stack, StackName, TextError, Tier, TierName, UrlPath, UserId,
+    Percent, PhaseName, Port, PortOffset, PortRange, Priority, RangeName, RateLimit, Replicas, Resources, Rollout,
+    Service, ServiceName, ServiceRef, ServiceValue, Stack, StackName, TextError, Tier, TierName, UrlPath, UserId,
 };
 
 /// A stack that could not be built: everything that does not fit, in the order in which it was given.
@@ -398,6 +398,13 @@ impl ServiceBuilder {
     #[must_use]
     pub fn critical(mut self, critical: bool) -> Self {
         self.building.set(|service| service.critical = Some(critical));
+        self
+    }
+
+    /// How its pods are exchanged for those of a new template.
+    #[must_use]
+    pub fn rollout(mut self, rollout: Rollout) -> Self {
+        self.building.set(|service| service.rollout = Some(rollout));
         self
     }
 

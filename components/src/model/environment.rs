@@ -21,6 +21,7 @@ use super::plans::PlanPolicy;
 use super::port::PortOffset;
 use super::reference::ServiceRef;
 use super::replicas::ReplicaPolicy;
+use super::rollout::Rollout;
 use super::stack::Stack;
 use super::tier::Tier;
 
@@ -74,6 +75,10 @@ pub struct Environment {
     /// are held to that one. Without it nothing is promised, whatever services name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Availability>,
+    /// How the pods of every service marked `critical` are exchanged for new ones, unless the service says that itself;
+    /// without it, a few at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// How traffic from outside comes in; without it, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewaySettings>,
@@ -134,6 +139,7 @@ impl Environment {
             autoscaling: false,
             vertical_autoscaling: None,
             availability: None,
+            rollout: None,
             gateway: None,
             namespace_per_tier: false,
             mesh: None,

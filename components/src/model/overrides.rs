@@ -13,6 +13,7 @@ use super::image::ImageReference;
 use super::needs::Needs;
 use super::replicas::Replicas;
 use super::resources::Resources;
+use super::rollout::Rollout;
 
 /// What an environment changes about one service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,9 @@ pub struct ServiceOverride {
     /// Changes to its autoscaler; a service without one in the stack has none here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscale: Option<AutoscaleOverride>,
+    /// How its pods are exchanged for those of a new template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// What it waits for that the stack does not bring, in place of what the stack says; nothing with `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Needs>,

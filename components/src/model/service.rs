@@ -28,6 +28,7 @@ use super::priority::Priority;
 use super::reference::ServiceRef;
 use super::replicas::Replicas;
 use super::resources::Resources;
+use super::rollout::Rollout;
 use super::stack::Stack;
 
 number_type! {
@@ -141,6 +142,10 @@ pub struct Service {
     /// Whether the server keeps sessions, so that a client has to come back to the same pod.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sessions: bool,
+    /// How its pods are exchanged for those of a new template; as the environment says where the service is `critical`, and
+    /// a few at a time otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// When callers stop calling it until it has recovered; the stack's unless given. A mesh of sidecars enforces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
@@ -183,6 +188,7 @@ impl Service {
             availability: None,
             gateway: None,
             sessions: false,
+            rollout: None,
             circuit_breaker: None,
             rate_limit: None,
         }

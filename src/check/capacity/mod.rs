@@ -293,6 +293,9 @@ impl<'a> Fleet<'a> {
         if matches!(want.workload.resource.id.kind.kind.as_str(), "Job" | "CronJob") {
             return self.job(left, at, surge);
         }
+        if rollout.whole {
+            return Some(self.other_colour(left, at, surge));
+        }
         let smaller = (1..surge).rev().find(|more| matches!(self.with_more(left, at, *more), Answer::Fits(_)));
         if let Some(smaller) = smaller {
             let message = format!("a rollout starts {surge} pods in addition, and there is room for {smaller}");
@@ -311,6 +314,22 @@ impl<'a> Fleet<'a> {
         let message = format!("a rollout starts a pod before it stops one, and there is no room for it: {why}");
         let help = format!("a surge of 0 with one pod unavailable would do; {}", self.nodes_for_more(left, at, surge));
         Some(self.finding(&rules::STUCK_ROLLOUT, want, message, help))
+    }
+
+    /// A colour whose pods do not fit beside those of the other.
+    fn other_colour(&self, left: &Free, at: usize, pods: u32) -> Finding {
+        let Some(want) = self.wants.get(at) else { return self.undecided("the pods of another colour") };
+        let answer = self.with_more(left, at, pods);
+        if matches!(answer, Answer::Undecided) {
+            return self.undecided(&format!("the pods of both colours of {}", want.workload.resource.id));
+        }
+        let room = (1..pods).rev().find(|more| matches!(self.with_more(left, at, *more), Answer::Fits(_))).unwrap_or(0);
+        let why = self.why(want, &self.demand(at, 1), &answer);
+        let all = if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") };
+        let message =
+            format!("its other colour has {all} beside the {pods} that run, and there is room for {room}: {why}");
+        let help = format!("{}; or roll it out with `rollout: {{rolling: {{}}}}`", self.nodes_for_more(left, at, pods));
+        self.finding(&rules::NO_OTHER_COLOUR, want, message, help)
     }
 
     /// A job whose pods do not fit beside everything else.

@@ -340,3 +340,31 @@ error S-capacity-002 shop:12:3 web: a rollout starts a pod before it stops one, 
 "#]],
     );
 }
+
+#[test]
+fn both_colours_of_a_service_have_room_at_once() {
+    let coloured = "cart: {gpu: 1, replicas: 2, rollout: {blue_green: {}}, tier: back, port: 9000";
+    check_nodes("- {name: gpu, count: 4, cpu: 8, memory: 32Gi, gpus: 1}", "", (CART, coloured), str![[r#""#]]);
+    check_nodes(
+        "- {name: gpu, count: 3, cpu: 8, memory: 32Gi, gpus: 1}",
+        "",
+        (CART, coloured),
+        str![[r#"
+error S-capacity-006 shop:10:3 cart: its other colour has 2 pods beside the 2 that run, and there is room for 1: beside what else is there, 4 of nvidia.com/gpu are asked of nodes that have 3, 1 too few [one more node like gpu-1 would do; or roll it out with `rollout: {rolling: {}}`]
+
+"#]],
+    );
+    let rolling = coloured.replace("blue_green", "rolling");
+    check_nodes("- {name: gpu, count: 2, cpu: 8, memory: 32Gi, gpus: 1}", "", (CART, &rolling), str![[r#""#]]);
+    let critical = "rollout: {blue_green: {}}\n";
+    let cart = "cart: {critical: true, gpu: 1, tier: back, port: 9000";
+    check_nodes(
+        "- {name: gpu, cpu: 8, memory: 32Gi, gpus: 1}",
+        critical,
+        (CART, cart),
+        str![[r#"
+error S-capacity-006 shop:10:3 cart: its other colour has 1 pod beside the 1 that run, and there is room for 0: beside what else is there, 2 of nvidia.com/gpu are asked of nodes that have 1, 1 too few [one more node like gpu would do; or roll it out with `rollout: {rolling: {}}`]
+
+"#]],
+    );
+}

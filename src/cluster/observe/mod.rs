@@ -5,6 +5,7 @@
 //! the rest is a dry run, many at once. Nothing is written.
 
 mod autoscaling;
+mod colours;
 mod definitions;
 mod fixed;
 pub(super) mod lists;
@@ -17,8 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
+use strata_components::blue_green::painted;
 use strata_components::desired::{Desired, Resource, ResourceId};
 use strata_components::kinds::takes_along;
 use structured_merge::schema::Schema;
@@ -29,8 +30,8 @@ use super::ownership::Rules;
 use super::readiness;
 use super::request::Call;
 use super::webhooks::Webhooks;
-use crate::observe::{Health, LiveObject, Look, Owner, Preview, Previewing, SNAPSHOT_FORMAT, Snapshot, Target};
-use crate::plan::field_manager;
+use crate::observe::{Health, LiveObject, Look, Owner, Previewing, SNAPSHOT_FORMAT, Snapshot, Target};
+use crate::plan::{chosen, field_manager};
 use crate::provider::ProviderError;
 use lists::{Listed, Scope};
 use namespaces::Namespaces;
@@ -66,7 +67,7 @@ impl Cluster {
         )?;
         let Listed { live, unlisted, unreadable, unread, suspicious } = listed;
 
-        let (floors, leaving) = (autoscaling::floors(desired), autoscaling::leaving(desired, &live, &identity));
+        let (floors, leaving) = (colours::floors_of_all(desired), autoscaling::leaving(desired, &live, &identity));
         let manager = field_manager(&desired.instance.stack);
         let rules = Rules::of(&desired.ownership);
         let namespaces = Namespaces::of(&live, desired);
@@ -86,12 +87,10 @@ impl Cluster {
             mode: look.preview,
             forbidden: OnceLock::new(),
         };
-        // The futures are made before they are run: a closure that borrows cannot be shown to be `Send`.
-        let previews: Vec<_> = desired.resources.iter().map(|resource| self.preview(resource, &state)).collect();
-        let mut previews: Vec<Preview> = stream::iter(previews).buffer_unordered(CONCURRENCY).try_collect().await?;
-        previews.sort_by(|a, b| a.id.cmp(&b.id));
+        let (colours, previews) = self.in_colours(desired, &state).await?;
         let previewing = Previewing { mode: look.preview, forbidden: state.forbidden.into_inner() };
 
+        let desired = &painted(desired, &chosen(&colours));
         let wanted: BTreeMap<&ResourceId, &Resource> = desired.resources.iter().map(|r| (&r.id, r)).collect();
         let objects = live
             .iter()
@@ -113,6 +112,7 @@ impl Cluster {
             objects,
             previews,
             previewing,
+            colours,
             unlisted,
             suspicious,
         })
@@ -190,6 +190,7 @@ fn live_object(
         phase: place.phase,
         tier: place.tier,
         applied: place.applied,
+        created: Some(text(object, "/metadata/creationTimestamp")).filter(|created| !created.is_empty()),
         terminating: object.pointer("/metadata/deletionTimestamp").is_some(),
         health: readiness::health(object, &rule),
         controlled: is_controlled(object),

@@ -114,6 +114,11 @@ impl Cluster {
             let sized = autoscaling::with_live_size(applied_as.as_ref().unwrap_or(wanted), live);
             applied_as = sized.or(applied_as);
         }
+        // So would a workload of another colour, and get the traffic with it.
+        if let (Previewed::Create(_), Some(beside), Some(_)) = (&outcome, state.beside(resource), floor) {
+            let sized = autoscaling::with_live_size(applied_as.as_ref().unwrap_or(wanted), beside);
+            applied_as = sized.or(applied_as);
+        }
         Ok(Preview {
             id: id.clone(),
             applied_as,

@@ -41,12 +41,26 @@ pub(super) struct Group {
 pub(super) struct Watched {
     wait: Wait,
     deadline: Instant,
+    /// When it has been held for long enough, where that is what is waited for.
+    held: Option<Instant>,
     pub(super) object: Option<Value>,
     missing: String,
     trouble: Option<(String, Instant)>,
     /// The pod that it is not ready for.
     pub(super) pod: Option<Value>,
     pub(super) result: Option<Result<(), WaitError>>,
+}
+
+impl Watched {
+    fn next_moment(&self) -> Instant {
+        let trouble = self.trouble.as_ref().map(|(_, since)| *since + PATIENCE);
+        [trouble, self.end_of_hold()].into_iter().flatten().fold(self.deadline, Instant::min)
+    }
+
+    /// When it has been held for long enough: only what is known to be there is held.
+    fn end_of_hold(&self) -> Option<Instant> {
+        self.held.filter(|_| self.object.is_some())
+    }
 }
 
 /// Where news come from.
@@ -65,6 +79,7 @@ impl Group {
         let watched = waits.iter().map(|wait| Watched {
             wait: (*wait).clone(),
             deadline: now + wait.limit,
+            held: if let Until::Held(_, lasting) = &wait.until { Some(now + *lasting) } else { None },
             object: None,
             missing: "nothing is known of it yet".to_owned(),
             trouble: None,
@@ -97,9 +112,7 @@ impl Group {
 
     /// When something is decided even if nothing changes; `None` once all is decided.
     fn next_moment(&self) -> Option<Instant> {
-        self.open()
-            .map(|one| one.trouble.as_ref().map_or(one.deadline, |(_, since)| one.deadline.min(*since + PATIENCE)))
-            .min()
+        self.open().map(Watched::next_moment).min()
     }
 
     fn open(&self) -> impl Iterator<Item = &Watched> {
@@ -158,7 +171,7 @@ impl Group {
         }
         let result = match one.wait.until {
             Until::Gone => Ok(()),
-            Until::Ready(_) => Err(WaitError::Failed {
+            Until::Ready(_) | Until::Held(..) => Err(WaitError::Failed {
                 reason: "it was deleted, or lost its label, while it was waited for".to_owned(),
                 details: Vec::new(),
             }),
@@ -174,10 +187,19 @@ impl Group {
         let (missing, trouble, pod) = match &one.wait.until {
             Until::Gone if replaced => return self.decide(at, Ok(())),
             Until::Gone => (leaving(object), None, None),
-            Until::Ready(_) if replaced => {
+            Until::Ready(_) | Until::Held(..) if replaced => {
                 let reason = "another object of the same name has taken its place".to_owned();
                 return self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
             }
+            Until::Held(rule, _) => match readiness::short_of(object, rule) {
+                None => return,
+                Some(missing) => {
+                    let reason = format!("it did not stay ready: {missing}");
+                    let pod = self.unready_pod(object).cloned();
+                    self.watched[at].pod = pod;
+                    return self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
+                }
+            },
             Until::Ready(rule) => match readiness::health(object, rule) {
                 Health::Ready(_) => return self.decide(at, Ok(())),
                 Health::Failed(reason) => (reason.clone(), Some(reason), self.unready_pod(object).cloned()),
@@ -283,12 +305,14 @@ impl Group {
             if let Some((reason, _)) = one.trouble.as_ref().filter(|(_, since)| *since + PATIENCE <= now) {
                 let reason = reason.clone();
                 self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
+            } else if one.end_of_hold().is_some_and(|end| end <= now) {
+                self.decide(at, Ok(()));
             } else if one.deadline <= now {
                 let (limit, missing) = (one.wait.limit, one.missing.clone());
                 let details = Vec::new();
                 let over = match one.wait.until {
                     Until::Gone => WaitError::StillThere { limit, missing, details },
-                    Until::Ready(_) => WaitError::TimedOut { limit, missing, details },
+                    Until::Ready(_) | Until::Held(..) => WaitError::TimedOut { limit, missing, details },
                 };
                 self.decide(at, Err(over));
             }

@@ -222,3 +222,24 @@ fn what_was_listed_is_of_the_kind_that_is_waited_for() {
     let (results, seconds, _) = play(&[wait], vec![Change::Is(listed), Change::Complete], Vec::new());
     assert_eq!((results, seconds), (vec![Ok(())], 0));
 }
+
+#[test]
+fn what_is_held_has_to_stay_ready_for_as_long() {
+    let held = || Until::Held(Readiness::Available(1), Duration::from_secs(30));
+    let first = |available, observed| vec![Change::Is(deployment("a", available, observed)), Change::Complete];
+    check(held(), first(1, 2), vec![], ("done", 30));
+    // How far the newest generation is does not matter to pods that are there.
+    check(held(), first(1, 1), vec![], ("done", 30));
+    let broken = "it did not stay ready: 0/1 pods available";
+    check(held(), first(0, 2), vec![], (broken, 0));
+    let later = first(1, 2).into_iter().chain([Change::Is(deployment("a", 0, 2))]).collect();
+    check(held(), later, vec![], (broken, 0));
+    let gone = "it was deleted, or lost its label, while it was waited for";
+    let later = first(1, 2).into_iter().chain([Change::Gone(deployment("a", 1, 2))]).collect();
+    check(held(), later, vec![], (gone, 0));
+    // As long as nothing is known of it, nothing is held.
+    let lost = first(1, 2).into_iter().chain([Change::Again]).collect();
+    check(held(), lost, vec![], ("not ready after 60 s: nothing is known of it yet", 60));
+    let found = first(1, 2).into_iter().chain([Change::Again]).chain(first(1, 2)).collect();
+    check(held(), found, vec![], ("done", 30));
+}

@@ -103,9 +103,9 @@ fn a_right_digest_is_not_enough() {
     );
     check("\"version\": 1,", "\"version\": 0,", "its format has version 0, which is no longer read");
     check(
-        "\"plan\": {\n    \"format\": \"strata.plan/v1\"",
         "\"plan\": {\n    \"format\": \"strata.plan/v2\"",
-        "the plan in it has the format strata.plan/v2, and this program reads strata.plan/v1",
+        "\"plan\": {\n    \"format\": \"strata.plan/v3\"",
+        "the plan in it has the format strata.plan/v3, and this program reads strata.plan/v2",
     );
     check(
         "\"plan\": {",

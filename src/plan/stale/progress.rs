@@ -25,6 +25,11 @@ impl Progress<'_> {
                 None => matches!(planned.action, Action::Delete | Action::Forget).then_some(true),
                 Some(now) => is_left_behind(planned, now).then_some(false),
             },
+            // What was held or came back is told only as long as the old colour is there.
+            Order::Hold | Order::Return => match now {
+                None => Some(true),
+                Some(now) => continues(planned, now).then_some(false),
+            },
             Order::Apply => {
                 let (now, closing) = (now?, self.then.get(&(id, Order::Close)));
                 let done = match closing {
@@ -77,7 +82,7 @@ fn is_same_object(planned: &Step, now: &Step) -> bool {
         Action::Create | Action::Move => planned.uid.is_none(),
         Action::Update | Action::Adopt | Action::Unchanged => planned.uid == now.uid,
         Action::Replace => planned.uid != now.uid,
-        Action::Delete | Action::Forget | Action::Blocked => false,
+        Action::Delete | Action::Forget | Action::Hold | Action::Return | Action::Blocked => false,
     };
     // What is named here is about what is done, and not about what comes of it.
     let now = settled(now);
@@ -91,6 +96,9 @@ fn is_same_object(planned: &Step, now: &Step) -> bool {
         causes: now.causes.clone(),
         uid: now.uid.clone(),
         force: now.force,
+        stage: now.stage,
+        gate: now.gate,
+        condition: now.condition,
         manifest_digest: now.manifest_digest.clone(),
         manifest: now.manifest.clone(),
         ..settled(planned)
@@ -105,6 +113,13 @@ fn closes_the_same(opened: &Step, planned: &Step, now: &Step) -> bool {
     let uid = if made { now.uid.clone() } else { planned.uid.clone() };
     let waits_for = now.waits_for.iter().filter(|service| planned.waits_for.contains(service)).cloned().collect();
     Step { uid, waits_for, ..settled(planned) } == settled(now)
+}
+
+/// Whether a step holds what the planned one was to hold, or goes back as that was to: what was made meanwhile has a UID
+/// by now.
+fn continues(planned: &Step, now: &Step) -> bool {
+    let uid = if planned.uid.is_none() { now.uid.clone() } else { planned.uid.clone() };
+    Step { uid, ..settled(planned) } == settled(now)
 }
 
 /// Whether a step gives a workload its size when its autoscaler is gone.

@@ -28,7 +28,8 @@ impl Checker<'_> {
             self.expect(holds, Invariant::Explained, id, &format!("its cause {} does not hold", name(cause)));
         }
         let leaves = |cause: &&Cause| {
-            matches!(cause, Cause::LeftStack | Cause::Destroy | Cause::MovedTo { .. } | Cause::LeftBy { .. })
+            let other = matches!(cause, Cause::OtherColour { .. });
+            other || matches!(cause, Cause::LeftStack | Cause::Destroy | Cause::MovedTo { .. } | Cause::LeftBy { .. })
         };
         let once = causes.iter().filter(leaves).count() <= 1;
         self.expect(once, Invariant::Explained, id, "leaves for more than one reason");
@@ -71,6 +72,8 @@ impl Checker<'_> {
             | Cause::MovedFrom { .. }
             | Cause::MovedTo { .. }
             | Cause::Overlap { .. }
+            | Cause::Turn { .. }
+            | Cause::OtherColour { .. }
             | Cause::Released { .. }
             | Cause::LeftBy { .. }
             | Cause::Left { .. }
@@ -87,15 +90,22 @@ impl Checker<'_> {
         let changes =
             matches!(cause, Cause::Stack { .. } | Cause::Drift { .. } | Cause::Ownership | Cause::Unknown { .. });
         let left = if self.policy.destroy { Cause::Destroy } else { Cause::LeftStack };
-        let leaves = *cause == left || matches!(cause, Cause::MovedTo { .. } | Cause::LeftBy { .. });
+        let leaves =
+            *cause == left || matches!(cause, Cause::MovedTo { .. } | Cause::LeftBy { .. } | Cause::OtherColour { .. });
+        let turns = matches!(cause, Cause::Turn { .. });
+        let brings = matches!(cause, Cause::Stack { .. }) && self.outdated(step).is_some();
         let left_alone = matches!(cause, Cause::Left { .. });
         let opens = *cause == Cause::Overlap { over: false };
         match step.action {
-            Action::Create => *cause == Cause::Absent || opens,
-            Action::Update => changes || left_alone || matches!(cause, Cause::Overlap { .. } | Cause::Released { .. }),
+            Action::Create => *cause == Cause::Absent || opens || turns || brings,
+            Action::Hold | Action::Return => turns,
+            Action::Update => {
+                changes || turns || left_alone || matches!(cause, Cause::Overlap { .. } | Cause::Released { .. })
+            }
             Action::Replace => {
                 changes
                     || opens
+                    || turns
                     || left_alone
                     || matches!(
                         cause,
@@ -103,7 +113,7 @@ impl Checker<'_> {
                     )
             }
             Action::Adopt => {
-                changes || opens || left_alone || matches!(cause, Cause::NotOurs | Cause::HandedOver { .. })
+                changes || opens || turns || left_alone || matches!(cause, Cause::NotOurs | Cause::HandedOver { .. })
             }
             Action::Move => matches!(cause, Cause::MovedFrom { .. }) || opens,
             Action::Delete | Action::Forget => leaves,
@@ -134,7 +144,9 @@ impl Checker<'_> {
         match cause {
             Cause::Absent => live.is_none(),
             Cause::Stack { .. } if releases(step) => self.changes(step, cause),
+            Cause::Stack { .. } if self.outdated(step).is_some() => self.changes(step, cause),
             Cause::Stack { .. } => self.changes(step, cause) && !drifted(),
+            Cause::Turn { .. } | Cause::OtherColour { .. } => self.is_turn(step, cause),
             Cause::Drift { .. } => self.changes(step, cause) && drifted(),
             Cause::Ownership => preview.and_then(changes).is_some_and(<[FieldChange]>::is_empty),
             Cause::Conflict { path, manager } => {
@@ -205,7 +217,8 @@ impl Checker<'_> {
         let preview = self.preview(&step.id);
         let released = preview.filter(|_| releases(step)).and_then(|preview| preview.autoscaled.as_ref());
         let released = released.map(|autoscaled| autoscaled.changes.as_slice());
-        let Some(changes) = released.or_else(|| preview.and_then(changes)) else { return false };
+        let brought = self.outdated(step);
+        let Some(changes) = brought.or(released).or_else(|| preview.and_then(changes)) else { return false };
         field(cause).is_some_and(|(path, before, after)| {
             changes.iter().any(|one| one.path == path && one.before.as_ref() == before && one.after.as_ref() == after)
         })

@@ -28,13 +28,18 @@ pub(super) fn services_within<'a>(desired: &'a Desired, policy: &'a Policy) -> O
     }
 }
 
+/// Whether targets that reach these services reach a resource.
+pub(super) fn is_within(services: Option<&BTreeSet<&str>>, resource: &Resource) -> bool {
+    match (services, &resource.service) {
+        (Some(services), Some(service)) => services.contains(service.as_str()),
+        _ => true,
+    }
+}
+
 impl<'a> Checker<'a> {
     /// Whether the targets reach a resource.
     pub(super) fn within(&self, resource: &Resource) -> bool {
-        match (&self.services, &resource.service) {
-            (Some(services), Some(service)) => services.contains(service.as_str()),
-            _ => true,
-        }
+        is_within(self.services.as_ref(), resource)
     }
 
     /// What is left out is what the targets do not reach, and all that left the stack.
@@ -51,6 +56,7 @@ impl<'a> Checker<'a> {
                     && !live.controlled
                     && live.left_by.is_none()
                     && !self.forgotten(&live.id)
+                    && self.other_colour(&live.id).is_none()
             });
             expect.extend(left.map(|live| (&live.id, true)));
         }
@@ -64,7 +70,9 @@ impl<'a> Checker<'a> {
         let gone = live.owner == Owner::This && !live.controlled && !self.resources.contains_key(&live.id);
         let same = |one: &&&Resource| {
             let kind = one.id.kind.group == live.id.kind.group && one.id.kind.kind == live.id.kind.kind;
-            kind && live.address.as_ref().is_some_and(|at| *at == one.address || one.was.as_ref() == Some(at))
+            let at = live.address.as_deref().unwrap_or_default();
+            let same = at == one.address || one.was.as_deref() == Some(at);
+            kind && same && !at.is_empty() && !self.has_colours(one, at)
         };
         if gone { self.resources.values().filter(same).copied().collect() } else { Vec::new() }
     }

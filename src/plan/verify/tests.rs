@@ -106,6 +106,7 @@ fn live(number: u32) -> impl Strategy<Value = Option<LiveObject>> {
             phase,
             tier: None,
             applied,
+            created: None,
             terminating,
             health: Health::Ready(String::new()),
             controlled,
@@ -285,6 +286,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
         ownership: Ownership { fields: Vec::new(), adopt: adoptions(made) },
         needs: needs(),
         outputs: Default::default(),
+        blue_green: Default::default(),
         notes: Vec::new(),
     };
     let kind = Kind { group: String::new(), version: "v1".to_owned(), kind: "Widget".to_owned() };
@@ -296,6 +298,7 @@ fn inputs(made: &[Made], unlisted: bool) -> (Desired, Snapshot) {
         objects,
         previews,
         previewing: Default::default(),
+        colours: Vec::new(),
         unlisted: unlisted.into_iter().collect(),
         suspicious: Vec::new(),
     };
@@ -376,7 +379,7 @@ proptest! {
                 None => Some(id(1)),
             },
             12 => steps[at].condition = match steps[at].condition {
-                Some(Condition::Unowned) => None,
+                Some(_) => None,
                 None => Some(Condition::Unowned),
             },
             13 => steps[at].hands_over.push("somebody".to_owned()),
@@ -426,6 +429,7 @@ fn object(number: u32, wanted: bool, owner: Option<Owner>, outcome: u32) -> Made
         phase: Some(1),
         tier: None,
         applied: None,
+        created: None,
         terminating: false,
         health: Health::Ready(String::new()),
         controlled: false,

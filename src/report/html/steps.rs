@@ -103,7 +103,7 @@ impl<'a> Places<'a> {
         let has = |wanted: &[Action]| actions.iter().any(|action| wanted.contains(action));
         let class = if has(&[Action::Blocked, Action::Delete, Action::Replace, Action::Forget]) {
             "g-delete"
-        } else if has(&[Action::Update, Action::Adopt, Action::Move]) {
+        } else if has(&[Action::Update, Action::Adopt, Action::Move, Action::Hold, Action::Return]) {
             "g-update"
         } else if has(&[Action::Create]) {
             "g-create"

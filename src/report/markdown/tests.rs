@@ -21,7 +21,7 @@ pub(crate) fn plan_of(steps: Vec<Value>) -> Plan {
     }
     let phase = |order: &str, steps| json!({"order": order, "number": 1, "name": "core-ai", "steps": steps});
     serde_json::from_value(json!({
-        "format": "strata.plan/v1", "instance": {"stack": "shop", "environment": "staging"},
+        "format": "strata.plan/v2", "instance": {"stack": "shop", "environment": "staging"},
         "target": {"name": "station", "identity": "u", "version": "v1.36.2"}, "field_manager": "strata-shop",
         "inputs": "", "policy": Policy::default(), "phases": [phase("apply", applies), phase("delete", deletes)],
         "kept": [], "unlisted": [], "namespaces": [], "previews": Previews::default(), "summary": summary, "digest": "",

@@ -25,6 +25,8 @@ pub(in crate::report) fn sign(action: Action) -> (char, Style) {
         Action::Move => ('→', CHANGE),
         Action::Delete => ('-', REMOVE),
         Action::Forget => ('<', CHANGE),
+        Action::Hold => ('∥', CHANGE),
+        Action::Return => ('↩', CHANGE),
         Action::Blocked => ('!', ALARM),
         Action::Unchanged => ('=', DIM),
     }
@@ -99,6 +101,13 @@ pub(in crate::report) fn remarks(step: &Step) -> Vec<String> {
         Some(ReplaceOrder::CreateFirst) => {
             remarks.push("replaced: its pods go on running until the new ones are ready".to_owned());
         }
+        None if step.action == Action::Hold => {
+            let hold = step.hold.map(|hold| format!(" for {hold}")).unwrap_or_default();
+            remarks.push(format!("held: its pods have to stay available{hold}"));
+        }
+        None if step.action == Action::Return => {
+            remarks.push("only if the new colour does not stay ready".to_owned());
+        }
         None if step.action == Action::Forget => remarks.push("forgotten: it stays, as nobody's".to_owned()),
         None => {}
     }
@@ -136,6 +145,9 @@ fn whole(page: &mut Page, step: &Step, indent: usize) {
     }
     match step.condition {
         Some(Condition::Unowned) => said.push("done only if no controller has it by then".to_owned()),
+        Some(Condition::Ready) => said.push("done only when the workload with the new colour is ready".to_owned()),
+        Some(Condition::Held) => said.push("done only when the other colour has been held".to_owned()),
+        Some(Condition::Broken) => said.push("done only if the new colour does not stay ready".to_owned()),
         None => {}
     }
     said.iter().for_each(|said| page.add(Line::at(indent).styled(DIM, said)));
@@ -159,6 +171,9 @@ pub(in crate::report) fn why(cause: &Cause) -> Option<String> {
         Cause::Rerun { paths } => format!("it is run again, with another value of {}", paths.join(", ")),
         Cause::MovedFrom { id } => format!("moves here from {id}, which goes when everything else is ready"),
         Cause::MovedTo { id } => format!("has moved to {id}"),
+        Cause::Turn { from: None, to } => format!("traffic goes to {to} when that is ready"),
+        Cause::Turn { from: Some(from), to } => format!("traffic goes from {from} to {to}"),
+        Cause::OtherColour { of } => format!("the service has the colour of {of}"),
         Cause::Overlap { over: false } => "open to the old name and the new one while a service moves".to_owned(),
         Cause::Overlap { over: true } => "the service has moved: only the new name is left".to_owned(),
         Cause::Released { by } => format!("its size is the stack's again when {by} is gone"),
