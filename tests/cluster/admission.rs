@@ -32,7 +32,7 @@ const ASKED: [&str; 52] = [
     "object.spec.template.spec.containers.all(c, c.image.startsWith('registry.example/'))",
     "object.spec.template.spec.containers.exists(c, c.image.endsWith(':latest'))",
     "object.spec.template.spec.containers.exists_one(c, c.name == 'server')",
-    "object.spec.template.spec.containers.filter(c, has(c.resources.limits)).size() == 1",
+    "object.spec.template.spec.containers.filter(c, c.?resources.?limits.hasValue()).size() == 1",
     "object.spec.template.spec.containers.map(c, c.name) == ['server', 'helper']",
     "object.spec.template.spec.containers.map(c, c.name).join(',') == 'server,helper'",
     "object.spec.template.spec.containers.map(c, c.name).isSorted()",
