@@ -12,12 +12,13 @@ use super::process::output;
 use super::rendered::{Object, template};
 
 /// The checks that manifests fail on purpose: the check, what it asks for, and why it is not done.
-const WAIVERS: [Waiver; 3] = [
+const WAIVERS: [Waiver; 6] = [
     Waiver {
         check: "CKV_K8S_15",
         asks: "imagePullPolicy of Always",
         reason: "an image has a tag that stays or a digest (S-hardening-003, S-hardening-004), so that pulling it again \
                  gives the same bytes; a pod must be able to start again on its node while the registry is away",
+        of: "",
         in_reference: true,
     },
     Waiver {
@@ -25,6 +26,7 @@ const WAIVERS: [Waiver; 3] = [
         asks: "images by digest",
         reason: "the example fleet's images are in no registry and have none; an environment demands them of its own \
                  with `image.pin: digest`, and S-hardening-004 enforces it",
+        of: "",
         in_reference: true,
     },
     Waiver {
@@ -32,14 +34,42 @@ const WAIVERS: [Waiver; 3] = [
         asks: "users from 10000 on",
         reason: "the official images of components have users of their own, to whom their files belong: 99 of HAProxy, \
                  100 of Consul; S-hardening-002 sees to it that none is root",
+        of: "",
+        in_reference: false,
+    },
+    Waiver {
+        check: "CKV_K8S_23",
+        asks: "no containers that run as root",
+        reason: "the device plugin writes a socket into a directory of the kubelet, which belongs to root; it has no other \
+                 right of root, and nothing else lives in its namespace",
+        of: DEVICE_PLUGIN,
+        in_reference: false,
+    },
+    Waiver {
+        check: "CKV_K8S_8",
+        asks: "liveness probes",
+        reason: "the device plugin answers the kubelet alone, over that socket; the kubelet drops its GPUs when it is gone",
+        of: DEVICE_PLUGIN,
+        in_reference: false,
+    },
+    Waiver {
+        check: "CKV_K8S_9",
+        asks: "readiness probes",
+        reason: "nobody asks the device plugin for anything but the kubelet, which it tells by itself that it is there",
+        of: DEVICE_PLUGIN,
         in_reference: false,
     },
 ];
+
+/// What checkov calls the pods of a device plugin, as far as these are called alike.
+const DEVICE_PLUGIN: &str = "DaemonSet.gpu-system.nvidia-device-plugin-";
 
 struct Waiver {
     check: &'static str,
     asks: &'static str,
     reason: &'static str,
+    /// What the names of the objects begin with that it is for; every object, where that is nothing.
+    of: &'static str,
     /// Whether the reference stack needs it, which shows that it is still needed.
     in_reference: bool,
 }
@@ -101,12 +131,16 @@ fn judged(verdict: &Verdict, used: &mut BTreeSet<&str>) -> anyhow::Result<String
     let mut waived = Vec::new();
     let mut refused = Vec::new();
     for (id, (name, resources)) in &verdict.failed {
-        match WAIVERS.iter().find(|waiver| waiver.check == id) {
-            Some(waiver) => {
-                used.insert(waiver.check);
-                waived.push(format!("{id} {} times", resources.len()));
-            }
-            None => refused.push(format!("{id} ({name}): {}", resources.join(", "))),
+        let waiver = WAIVERS.iter().find(|waiver| waiver.check == id);
+        let covered = |resource: &&String| waiver.is_some_and(|waiver| resource.starts_with(waiver.of));
+        let (covered, open): (Vec<&String>, Vec<&String>) = resources.iter().partition(covered);
+        if let Some(waiver) = waiver.filter(|_| !covered.is_empty()) {
+            used.insert(waiver.check);
+            waived.push(format!("{id} {} times", covered.len()));
+        }
+        if !open.is_empty() {
+            let open: Vec<&str> = open.into_iter().map(String::as_str).collect();
+            refused.push(format!("{id} ({name}): {}", open.join(", ")));
         }
     }
     if !refused.is_empty() {
