@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction, Probe, Service, ServicePort,
-    ServiceSpec as ServiceFields, Volume, VolumeMount,
+    ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction, Probe, Service, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::context::{Context, named};
+use crate::mcp_service::service_of;
 use crate::model::Port;
 use crate::spec::ServiceSpec;
 use crate::stateful::{config_name, variable};
@@ -93,23 +93,8 @@ fn container(spec: &ServiceSpec, program: &Program) -> Container {
 
 /// Its Service, with all its ports.
 pub(crate) fn program_service(context: &Context<'_>, spec: &ServiceSpec, program: &Program) -> Service {
-    let ports = program.ports.iter().map(|port| ServicePort {
-        name: Some(port.name.clone()),
-        port: port.port.get().into(),
-        target_port: Some(IntOrString::String(port.name.clone())),
-        app_protocol: context.environment.mesh.as_ref().map(|_| port.protocol.to_owned()),
-        ..ServicePort::default()
-    });
-    Service {
-        metadata: named(spec.object_name(), Some(&spec.namespace)),
-        spec: Some(ServiceFields {
-            type_: Some("ClusterIP".to_owned()),
-            selector: Some(context.selector_labels(spec)),
-            ports: Some(ports.collect()),
-            ..ServiceFields::default()
-        }),
-        ..Service::default()
-    }
+    let ports = program.ports.iter().map(|port| (port.name.as_str(), port.port.get().into(), port.protocol));
+    service_of(context, spec, ports)
 }
 
 /// The ConfigMap with the files of its configuration.

@@ -31,13 +31,23 @@ impl ServiceSpec {
     }
 }
 
+/// The Service of a server.
 pub(crate) fn service(context: &Context<'_>, spec: &ServiceSpec) -> Service {
-    let ports = spec.named_ports().into_iter().map(|(name, port)| ServicePort {
+    service_of(context, spec, spec.named_ports().into_iter().map(|(name, port)| (name, port, "http")))
+}
+
+/// The Service of what runs in the cluster: its ports by name, each with its number and what is spoken there.
+pub(crate) fn service_of<'a>(
+    context: &Context<'_>,
+    spec: &ServiceSpec,
+    ports: impl IntoIterator<Item = (&'a str, i32, &'a str)>,
+) -> Service {
+    let ports = ports.into_iter().map(|(name, port, protocol)| ServicePort {
         name: Some(name.to_owned()),
         port,
         target_port: Some(IntOrString::String(name.to_owned())),
         // A proxy that knows what it carries can count requests; otherwise it has to guess.
-        app_protocol: context.environment.mesh.as_ref().map(|_| "http".to_owned()),
+        app_protocol: context.environment.mesh.as_ref().map(|_| protocol.to_owned()),
         ..ServicePort::default()
     });
     Service {

@@ -10,15 +10,14 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction,
     PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    SecretKeySelector, Service, ServicePort, ServiceSpec as ServiceFields, Volume, VolumeMount,
-    VolumeResourceRequirements,
+    SecretKeySelector, Service, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::backup::{COPIES, copies};
 use crate::context::{Context, Owner, named};
+use crate::mcp_service::service_of;
 use crate::mesh::dress;
 use crate::model::{Port, SecretKey, Storage};
 use crate::spec::ServiceSpec;
@@ -179,23 +178,8 @@ fn spoken(name: &str) -> &str {
 
 /// The Service of a store.
 pub(crate) fn service(context: &Context<'_>, spec: &ServiceSpec, store: &Store) -> Service {
-    let ports = named_ports(spec, store).into_iter().map(|(name, port)| ServicePort {
-        name: Some(name.to_owned()),
-        port: port.get().into(),
-        target_port: Some(IntOrString::String(name.to_owned())),
-        app_protocol: context.environment.mesh.as_ref().map(|_| spoken(name).to_owned()),
-        ..ServicePort::default()
-    });
-    Service {
-        metadata: named(spec.object_name(), Some(&spec.namespace)),
-        spec: Some(ServiceFields {
-            type_: Some("ClusterIP".to_owned()),
-            selector: Some(context.selector_labels(spec)),
-            ports: Some(ports.collect()),
-            ..ServiceFields::default()
-        }),
-        ..Service::default()
-    }
+    let ports = named_ports(spec, store).into_iter().map(|(name, port)| (name, port.get().into(), spoken(name)));
+    service_of(context, spec, ports)
 }
 
 /// The ConfigMap with the files of its configuration, where it has any.
