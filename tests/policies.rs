@@ -183,6 +183,8 @@ fn files_of_another_form_are_refused() {
         ),
         ("text", "no policies\n"),
     ]);
+    // One that would be passed over forbids nothing.
+    story.file("policies/other.yml", "policies: {}\n");
     check("form", 1, &story);
 }
 

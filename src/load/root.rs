@@ -211,6 +211,21 @@ impl Root {
         Ok(self.read_environment(&found)?.value)
     }
 
+    /// An error for each file of YAML whose ending is another than that of the files that are read.
+    fn other_endings(&self, kind: Kind) -> Option<LoadError> {
+        // Where it cannot be listed, that is said by those that read it.
+        let entries = fs::read_dir(self.dir.join(kind.dir)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".yml").map(str::to_owned)).collect();
+        names.sort();
+        let told = |name: String| {
+            let (dir, word) = (kind.dir, kind.word);
+            let message = format!("{dir}/{name}.yml would not be read: the name of a {word} ends in {ENDING}");
+            Finding::new(&rules::UNREADABLE, message).help(format!("rename it to {dir}/{name}{ENDING}"))
+        };
+        (!names.is_empty()).then(|| LoadError::new(names.into_iter().map(told).collect()))
+    }
+
     /// Reads every file in policies/: none of them may be left out, because what it forbids would be done.
     ///
     /// # Errors
@@ -218,7 +233,7 @@ impl Root {
     /// Everything that is wrong with any of them.
     pub fn policies(&self) -> Result<Vec<Decoded<PolicyFile>>, LoadError> {
         let mut files = Vec::new();
-        let mut failed: Option<LoadError> = None;
+        let mut failed = self.other_endings(POLICIES);
         for name in self.listed(POLICIES)? {
             let read = self.named(POLICIES, &name).and_then(|found| {
                 let source = Source::read(&found.path, &found.file)?;
