@@ -4,13 +4,11 @@ set -eu
 part="$COPIES/.part"
 trap 'rm -f "$part"' EXIT
 copy="$COPIES/$(date -u +%Y%m%dT%H%M%SZ).dump"
-
 pg_dump --format=custom --no-password --file="$part"
 pg_restore --list "$part" >/dev/null
 sync "$part"
 mv "$part" "$copy"
 echo "copied $PGDATABASE to $copy"
-
 set -- "$COPIES"/*.dump
 while [ "$#" -gt "$KEEP" ]; do
   rm "$1"

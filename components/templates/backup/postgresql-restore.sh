@@ -8,7 +8,6 @@ if [ ! -f "$copy" ]; then
   exit 1
 fi
 pg_restore --list "$copy" >/dev/null
-
 statements="$(mktemp)"
 trap 'rm -f "$statements"' EXIT
 cat >"$statements" <<'SQL'

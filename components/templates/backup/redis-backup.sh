@@ -4,13 +4,11 @@ set -eu
 part="$COPIES/.part"
 trap 'rm -f "$part"' EXIT
 copy="$COPIES/$(date -u +%Y%m%dT%H%M%SZ).rdb"
-
 redis-cli -h "$REDIS_HOST" -p "$REDIS_PORT" --rdb "$part" >/dev/null
 redis-check-rdb "$part" >/dev/null
 sync "$part"
 mv "$part" "$copy"
 echo "copied $REDIS_HOST to $copy"
-
 set -- "$COPIES"/*.rdb
 while [ "$#" -gt "$KEEP" ]; do
   rm "$1"

@@ -8,7 +8,6 @@ if [ ! -f "$copy" ]; then
   exit 1
 fi
 redis-check-rdb "$copy" >/dev/null
-
 work="$(mktemp -d "$COPIES/.restore.XXXXXX")"
 socket="$(mktemp -u)"
 reader=
@@ -33,7 +32,6 @@ if ! ask info persistence | grep -q '^aof_last_bgrewrite_status:ok'; then
   cat "$work/log" >&2
   exit 1
 fi
-
 {
   printf 'FLUSHALL\r\nFUNCTION FLUSH\r\n'
   cat "$work"/appendonlydir/*.base.aof

@@ -9,7 +9,6 @@ if ! ask "$WEAVIATE_URL/v1/schema" | grep -q '"class"'; then
   echo 'there is nothing to copy yet'
   exit 0
 fi
-
 copy="$(date -u +%Y%m%dt%H%M%Sz)"
 whole=
 end() { [ -n "$whole" ] || rm -rf "${COPIES:?}/$copy"; }
@@ -27,7 +26,6 @@ while [ -z "$whole" ]; do
   esac
 done
 echo "copied to $COPIES/$copy"
-
 set -- "$COPIES"/[0-9]*z
 while [ "$#" -gt "$KEEP" ]; do
   rm -r "$1"

@@ -15,7 +15,6 @@ there="$(ask "$WEAVIATE_URL/v1/schema" | grep -o '"class":"[^"]*"' | cut -d '"' 
 if [ -n "$there" ]; then
   echo "it already has the collections: $there(delete those that are to come back)"
 fi
-
 ask --post-data '{}' "$WEAVIATE_URL/v1/backups/filesystem/$copy/restore" >/dev/null
 while :; do
   answer="$(ask "$WEAVIATE_URL/v1/backups/filesystem/$copy/restore")"
