@@ -13,6 +13,7 @@ use strata_components::needs::Need;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::interrupt::Interrupt;
 use super::lanes::Lanes;
 use super::outcome::{Event, Failure, NotTried, Outcome, StepDone};
 use crate::history::{Draft, Ending, Head};
@@ -39,7 +40,7 @@ impl Default for Settings {
     }
 }
 
-type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+pub(super) type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// The turn of a run at its instance.
 pub enum Turn {
@@ -186,7 +187,7 @@ struct Run<'a> {
     plan: &'a Plan,
     settings: &'a Settings,
     tell: Tell,
-    interrupt: watch::Receiver<bool>,
+    interrupt: Interrupt,
     /// As many as steps may be in flight at once.
     permits: Semaphore,
     books: Mutex<Books>,
@@ -237,8 +238,8 @@ impl<'a> Run<'a> {
             provider,
             plan,
             settings,
+            interrupt: Interrupt::new(interrupt, tell.clone()),
             tell,
-            interrupt,
             permits: Semaphore::new(settings.parallel.max(1)),
             books: Mutex::new(Books {
                 outcome: Outcome::default(),
@@ -268,12 +269,8 @@ impl<'a> Run<'a> {
 
     /// Carries out all phases. An interrupt is told as soon as it is heard.
     async fn until_the_end(&self) {
-        let (tell, mut interrupt) = (self.tell.clone(), self.interrupt.clone());
-        let told = async move {
-            // A sender that is gone can tell no more.
-            if interrupt.wait_for(|stop| *stop).await.is_ok() {
-                tell(Event::Interrupted);
-            }
+        let told = async {
+            self.interrupt.comes().await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -282,7 +279,7 @@ impl<'a> Run<'a> {
             () = self.phases() => {}
         }
         let mut books = self.books();
-        books.outcome.interrupted |= *self.interrupt.borrow() && !books.outcome.not_tried.is_empty();
+        books.outcome.interrupted |= !books.outcome.not_tried.is_empty() && self.interrupt.heard();
     }
 
     async fn phases(&self) {
@@ -303,7 +300,7 @@ impl<'a> Run<'a> {
 
     /// Why nothing of a phase is begun.
     fn reason_to_stop(&self, phase: &PlanPhase) -> Option<String> {
-        if *self.interrupt.borrow() {
+        if self.interrupt.heard() {
             return Some("interrupted".to_owned());
         }
         let books = self.books();
@@ -347,7 +344,7 @@ impl<'a> Run<'a> {
             let awaited = waits.iter().filter_map(|at| Some((phase.needs.get(*at)?, needs.get(*at)?.clone()?)));
             let (needs, awaited): (Vec<_>, Vec<_>) = awaited.unzip();
             async move {
-                let met = self.unless_interrupted(join_all(awaited)).await.unwrap_or_default();
+                let met = self.interrupt.ends(join_all(awaited)).await.unwrap_or_default();
                 for (need, met) in needs.into_iter().zip(met) {
                     self.met(phase, need, met);
                 }
@@ -359,17 +356,6 @@ impl<'a> Run<'a> {
         });
         join(first, join_all(others)).await;
         (self.tell)(Event::PhaseEnded { number: phase.number, name: phase.name.clone(), after: began.elapsed() });
-    }
-
-    /// Does something that an interrupt ends.
-    async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut interrupt = self.interrupt.clone();
-        tokio::select! {
-            biased;
-            // A sender that is gone can tell no more.
-            Ok(_) = interrupt.wait_for(|stop| *stop) => None,
-            done = work => Some(done),
-        }
     }
 
     /// The wait for something outside the stack; none where no service that waits for it has a step that is tried.
@@ -441,7 +427,7 @@ impl<'a> Run<'a> {
             .map(|step| async move {
                 // Nobody closes it.
                 let _permit = permits.acquire().await;
-                if *interrupt.borrow() {
+                if interrupt.heard() {
                     return (step, None);
                 }
                 tell(Event::Started { action: step.action, id: step.id.clone() });
@@ -478,7 +464,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.books().outcome.interrupted |= *self.interrupt.borrow();
+        self.books().outcome.interrupted |= self.interrupt.heard();
     }
 
     /// Waits for those of these steps of a phase that were carried out, or were there already, and are not settled yet.
@@ -512,7 +498,7 @@ impl<'a> Run<'a> {
             None => tell(Event::Ready { id: notice.id, after: began.elapsed() }),
         };
         let waited = self.provider.wait(&self.plan.instance, &waits, Arc::new(heard));
-        let Some(results) = self.unless_interrupted(waited).await else {
+        let Some(results) = self.interrupt.ends(waited).await else {
             self.books().outcome.interrupted |= !waits.is_empty();
             waiting.iter().for_each(|step| self.not_tried(step, "applied, but interrupted before it was ready"));
             return;
@@ -583,7 +569,7 @@ impl<'a> Run<'a> {
 
     /// Why a step is not tried although its phase is: something it depends on has not come to be.
     fn reason_not_to_try(&self, step: &Step) -> Option<String> {
-        if *self.interrupt.borrow() {
+        if self.interrupt.heard() {
             return Some("interrupted".to_owned());
         }
         let books = self.books();

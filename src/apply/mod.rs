@@ -4,6 +4,7 @@
 //! tells three lists: what was done, what failed and why, what was not tried.
 
 mod executor;
+mod interrupt;
 mod lanes;
 mod outcome;
 

@@ -330,13 +330,19 @@ fn run_plan(scribe: Scribe, plan: Plan) -> (Vec<String>, Result<Outcome, Provide
     };
     let draft = Draft { keep: 3, ..Draft::new(Command::Up, nothing) };
     let interrupt = interrupted.unwrap_or(interrupt);
-    let outcome = runtime.block_on(apply(&fake, &plan, &draft, &settings, Arc::new(|_| {}), interrupt));
+    let scribe = fake.0.clone();
+    let heard = move |event| {
+        if event == Event::Interrupted {
+            scribe.note("interrupted".to_owned());
+        }
+    };
+    let outcome = runtime.block_on(apply(&fake, &plan, &draft, &settings, Arc::new(heard), interrupt));
     drop(tell);
     let log = fake.0.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     (log, outcome)
 }
 
-/// Runs, and compares what was asked of the provider, line by line.
+/// Runs, and compares what was asked of the provider, line by line, and where in between an interrupt was told.
 #[track_caller]
 fn check(scribe: Scribe, phases: Vec<(Order, Vec<Step>)>, expect: &[&str]) -> Outcome {
     let (log, outcome) = run(scribe, phases);
@@ -379,7 +385,7 @@ fn a_record_is_opened_before_anything_is_changed_and_closed_whatever_happens() {
     let failed = ["close the record: failed, keep 3", "release"];
     told(Scribe { refuses: vec!["a"], ..Scribe::default() }, create("a"), &[&first[..], &failed].concat());
     let (tell, _) = watch::channel(false);
-    let interrupted = ["close the record: interrupted, keep 3", "release"];
+    let interrupted = ["interrupted", "close the record: interrupted, keep 3", "release"];
     let scribe = Scribe { interrupts: Some(("a", tell)), ..Scribe::default() };
     told(scribe, create("a"), &[&first[..], &interrupted].concat());
     told(Scribe::default(), step("a", Action::Unchanged, None), &[]);
@@ -512,7 +518,7 @@ fn an_interrupt_finishes_what_is_in_flight_and_begins_nothing() {
     let (tell, _) = watch::channel(false);
     let scribe = Scribe { interrupts: Some(("a", tell)), ..Scribe::default() };
     let phases = vec![(Order::Apply, vec![create("a"), create("b")]), (Order::Apply, vec![create("c")])];
-    let outcome = check(scribe, phases, &["lock", "begin", "create a", "release"]);
+    let outcome = check(scribe, phases, &["lock", "begin", "create a", "interrupted", "release"]);
     assert!(outcome.interrupted && !outcome.is_complete());
     assert_eq!(not_tried(&outcome).keys().copied().collect::<Vec<_>>(), ["a", "b", "c"]);
 }
@@ -528,7 +534,7 @@ fn a_lock_that_another_holds_lets_nothing_begin() {
 fn an_interrupt_while_another_run_is_waited_for_leaves_everything_untried() {
     let (interrupt, _) = watch::channel(true);
     let scribe = Scribe { interrupts: Some(("nothing", interrupt)), ..Scribe::default() };
-    let outcome = check(scribe, vec![(Order::Apply, vec![create("a"), create("b")])], &[]);
+    let outcome = check(scribe, vec![(Order::Apply, vec![create("a"), create("b")])], &["interrupted"]);
     assert!(outcome.interrupted);
     assert_eq!(not_tried(&outcome), BTreeMap::from([("a", "interrupted"), ("b", "interrupted")]));
 }
@@ -606,7 +612,7 @@ fn nothing_is_switched_to_what_does_not_become_ready() {
 fn an_interrupt_ends_a_hold_and_leaves_both_colours() {
     let (tell, _) = watch::channel(false);
     let scribe = Scribe { interrupts: Some(("cart", tell)), ..Scribe::default() };
-    let outcome = check(scribe, turn(), &[&TURNED[..5], &["release"]].concat());
+    let outcome = check(scribe, turn(), &[&TURNED[..5], &["interrupted", "release"]].concat());
     assert!(outcome.interrupted && outcome.failed.is_empty());
     assert!(outcome.not_tried.iter().all(|step| step.action != Action::Return));
 }

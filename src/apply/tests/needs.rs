@@ -78,7 +78,7 @@ fn an_interrupt_ends_the_wait_for_a_need() {
     let outcome = check(
         Scribe { interrupts: Some(("x", interrupt)), ..Scribe::default() },
         with(vec![need("x", &["a"])], vec![(Order::Apply, vec![create("a")])]),
-        &["need x", "release"],
+        &["need x", "interrupted", "release"],
     );
     assert!(outcome.interrupted && outcome.failed.is_empty());
     let not_tried: Vec<&str> = outcome.not_tried.iter().map(|one| one.reason.as_str()).collect();
