@@ -188,7 +188,7 @@ fn build(context: &Context<'_>, schedule: &Schedule, problems: &mut Vec<Problem>
         resources,
         claims: claims(context, &specs),
         ownership: stack.ownership.clone(),
-        needs: needs(&specs, &neighbours),
+        needs: needs(context, &specs, &neighbours),
         outputs,
         blue_green: specs.iter().filter_map(|spec| Some((spec.name.to_string(), spec.blue_green?))).collect(),
         notes,

@@ -7,6 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::context::Context;
 use crate::desired::{KUBERNETES, Kind, ResourceId};
 use crate::model::{Duration, Needs};
 use crate::neighbours::Neighbours;
@@ -41,6 +42,11 @@ pub enum Needed {
         /// How many at the least.
         count: u32,
     },
+    /// A RuntimeClass, which pods with a GPU run under.
+    RuntimeClass {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Needed {
@@ -51,6 +57,7 @@ impl Needed {
             Self::Service { namespace, name } => ("", "Service", Some(namespace.clone()), name),
             Self::Definition { name } => ("apiextensions.k8s.io", "CustomResourceDefinition", None, name),
             Self::Nodes { label, .. } => ("", "Node", None, label),
+            Self::RuntimeClass { name } => ("node.k8s.io", "RuntimeClass", None, name),
         };
         let kind = Kind { group: group.to_owned(), version: "v1".to_owned(), kind: kind.to_owned() };
         let (provider, target, name) = (KUBERNETES.to_owned(), target.to_owned(), name.clone());
@@ -66,6 +73,7 @@ impl fmt::Display for Needed {
             Self::Definition { name } => write!(f, "CustomResourceDefinition {name}, established"),
             Self::Nodes { label, count: 1 } => write!(f, "a ready node with the label {label}"),
             Self::Nodes { label, count } => write!(f, "{count} ready nodes with the label {label}"),
+            Self::RuntimeClass { name } => write!(f, "RuntimeClass {name}"),
         }
     }
 }
@@ -94,17 +102,33 @@ impl fmt::Display for Need {
     }
 }
 
-/// The needs of every service that has any, sorted and each once: what it names itself, and the services of other stacks
-/// that it depends on.
+/// The needs of every service that has any, sorted and each once: what it names itself, the services of other stacks that
+/// it depends on, and what its pods run under where this stack does not make that.
 pub(crate) fn needs<'a>(
+    context: &Context<'_>,
     specs: impl IntoIterator<Item = &'a ServiceSpec>,
     neighbours: &Neighbours<'_>,
 ) -> BTreeMap<String, Vec<Need>> {
-    let of = |spec: &ServiceSpec| (spec.name.to_string(), all(spec, neighbours));
+    let runtime = runtime_class(context);
+    let of = |spec: &ServiceSpec| {
+        let runtime = runtime.iter().filter(|_| spec.gpus > 0).cloned();
+        (spec.name.to_string(), all(spec, neighbours, runtime))
+    };
     specs.into_iter().map(of).filter(|(_, needs)| !needs.is_empty()).collect()
 }
 
-fn all(spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> Vec<Need> {
+/// The RuntimeClass of pods with a GPU, which the cluster brings, or the stack that has the device plugin.
+fn runtime_class(context: &Context<'_>) -> Option<Need> {
+    let class = context.environment.gpu.runtime_class.as_ref()?;
+    if class.create && context.stack.device_plugin.is_some() {
+        return None;
+    }
+    let maker = context.others.iter().find(|other| class.create && other.device_plugin.is_some());
+    let needed = Needed::RuntimeClass { name: class.name.to_string() };
+    Some(Need { needed, within: None, stack: maker.map(|maker| maker.stack.to_string()) })
+}
+
+fn all(spec: &ServiceSpec, neighbours: &Neighbours<'_>, runtime: impl Iterator<Item = Need>) -> Vec<Need> {
     let Needs { services, definitions, nodes } = &spec.needs;
     let services = services.iter().map(|service| Need {
         needed: Needed::Service { namespace: service.namespace.to_string(), name: service.name.to_string() },
@@ -121,7 +145,7 @@ fn all(spec: &ServiceSpec, neighbours: &Neighbours<'_>) -> Vec<Need> {
         within: nodes.within,
         stack: None,
     });
-    let mut all: Vec<Need> = services.chain(definitions).chain(nodes).collect();
+    let mut all: Vec<Need> = services.chain(definitions).chain(nodes).chain(runtime).collect();
     for (stack, neighbour) in neighbours.called_elsewhere(spec) {
         let needed = Needed::Service { namespace: neighbour.namespace.clone(), name: neighbour.object_name.clone() };
         let stack = Some(stack.to_owned());

@@ -12,8 +12,8 @@ use super::{Proven, concluded, found, nodes_of};
 use crate::finding::Finding;
 use crate::load::Loaded;
 
-/// The order in which stacks are brought up, as places among them: each after those that its services wait for, and by
-/// name where nothing else decides. Stacks that wait for each other come last; a rule says so of them.
+/// The order in which stacks are brought up, as places among them: each after those that its services wait for, that with
+/// the device plugin before others, and by name where nothing else decides. Stacks that wait for each other come last; a rule says so of them.
 ///
 /// ```
 /// use strata::check::together::order;
@@ -39,7 +39,9 @@ pub fn order(stacks: &[&Stack]) -> Vec<usize> {
     while !left.is_empty() {
         let free =
             |at: &usize| waiting.get(*at).is_none_or(|waits| !waits.iter().any(|named| left.contains_key(named)));
-        let next = left.iter().find(|(_, at)| free(at)).or_else(|| left.iter().next());
+        let plain = |at: usize| stacks.get(at).is_none_or(|stack| stack.device_plugin.is_none());
+        let next = left.iter().filter(|(_, at)| free(at)).min_by_key(|(_, at)| plain(**at));
+        let next = next.or_else(|| left.iter().next());
         let Some((name, at)) = next.map(|(name, at)| (*name, *at)) else { break };
         left.remove(name);
         order.push(at);
@@ -72,4 +74,29 @@ fn owner(finding: &Finding, stacks: &[Loaded]) -> usize {
     let file = finding.at.as_ref().map(|at| at.file.as_str());
     let of = |loaded: &Loaded| loaded.places.stack.as_ref().map(|spans| spans.file()) == file;
     stacks.iter().position(of).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_device_plugin_comes_before_others_that_wait_for_nothing() {
+        let stack = |name: &str, plugin: Value, waits_for: Value| -> Stack {
+            serde_json::from_value(json!({
+                "stack": name, "namespace": name, "device_plugin": plugin, "tiers": {"all": {"ports": "9000-9009"}},
+                "services": {"only": {"tier": "all", "port": 9000, "depends_on": waits_for}},
+            }))
+            .expect("a stack")
+        };
+        let check = |waits_for: Value, expect: [usize; 3]| {
+            let plugin = stack("plugin", json!({"groups": {"whole": {}}}), waits_for);
+            let (app, base) = (stack("app", Value::Null, json!([])), stack("base", Value::Null, json!([])));
+            assert_eq!(order(&[&app, &base, &plugin]), expect);
+        };
+        check(json!([]), [2, 0, 1]);
+        check(json!(["base/only"]), [0, 1, 2]);
+    }
 }

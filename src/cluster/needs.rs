@@ -1,5 +1,5 @@
 //! Waiting for what a stack does not bring: a Service with a ready endpoint, a definition that is established, nodes of
-//! a label. One watch for each; nothing is written.
+//! a label, a RuntimeClass. One watch for each; nothing is written.
 //!
 //! Unlike an object of the instance, such a thing may be absent for as long as the wait lasts: somebody else brings it.
 
@@ -97,6 +97,7 @@ impl Cluster {
         match &planned.need.needed {
             Needed::Definition { .. } => definition(objects.first().copied()),
             Needed::Nodes { label, count } => nodes(label, *count, &objects),
+            Needed::RuntimeClass { .. } => runtime_class(objects.first().copied()),
             Needed::Service { .. } => {
                 let lacks = endpoints(&objects)?;
                 let absent = objects.is_empty() && self.is_absent(&planned.id).await;
@@ -129,6 +130,9 @@ fn watched(needed: &Needed) -> (Kind, Option<&str>, watcher::Config) {
             (kind("apiextensions.k8s.io", "CustomResourceDefinition"), None, of)
         }
         Needed::Nodes { label, .. } => (kind("", "Node"), None, config.labels(label)),
+        Needed::RuntimeClass { name } => {
+            (kind("node.k8s.io", "RuntimeClass"), None, config.fields(&format!("metadata.name={name}")))
+        }
     }
 }
 
@@ -161,6 +165,14 @@ fn definition(live: Option<&Value>) -> Option<String> {
             let why = condition(live, "NamesAccepted").filter(|accepted| accepted["status"] == "False").or(established);
             Some(format!("it is not established{}", why.map(because).unwrap_or_default()))
         }
+    }
+}
+
+/// What a RuntimeClass lacks. It has no status: whether nodes know its handler shows where a pod starts.
+fn runtime_class(live: Option<&Value>) -> Option<String> {
+    match live {
+        None => Some("there is no such RuntimeClass".to_owned()),
+        Some(live) => is_going(live).then(|| "it is being deleted".to_owned()),
     }
 }
 
@@ -259,6 +271,14 @@ mod tests {
         let going =
             json!({"metadata": {"deletionTimestamp": "now"}, "status": {"conditions": [is("Established", "True")]}});
         check_definition(Some(going), Some("it is being deleted"));
+    }
+
+    #[test]
+    fn a_runtime_class_has_to_be_there_and_to_stay() {
+        let check = |live: Option<Value>, expect| assert_eq!(runtime_class(live.as_ref()).as_deref(), expect);
+        check(None, Some("there is no such RuntimeClass"));
+        check(Some(json!({"handler": "nvidia"})), None);
+        check(Some(json!({"metadata": {"deletionTimestamp": "now"}})), Some("it is being deleted"));
     }
 
     #[track_caller]

@@ -184,6 +184,7 @@ pub(super) fn of_needed(needed: &Needed) -> Rights {
         }
         Needed::Definition { .. } => ("apiextensions.k8s.io", "customresourcedefinitions", None),
         Needed::Nodes { .. } => ("", "nodes", None),
+        Needed::RuntimeClass { .. } => ("node.k8s.io", "runtimeclasses", None),
     };
     for verb in ["list", "watch"] {
         rights.all(Right::new(group, resource, namespace, verb));

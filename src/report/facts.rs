@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use strata_components::model::GpuSettings;
 
 use crate::plan::{Action, Cause, Condition, Order, Plan, PlanPhase, PlannedNeed, Step};
 
@@ -279,7 +280,7 @@ fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> (i64, i64) {
     let each = |manifest: &Value| -> i64 {
         let containers = manifest.pointer("/spec/template/spec/containers").and_then(Value::as_array);
         let limits = containers.into_iter().flatten().filter_map(|one| one.pointer("/resources/limits")?.as_object());
-        let gpus = limits.flatten().filter(|(name, _)| name.starts_with("nvidia.com/gpu"));
+        let gpus = limits.flatten().filter(|(name, _)| GpuSettings::gives(name));
         gpus.filter_map(|(_, many)| number(many)).sum()
     };
     let place = [step.id.namespace.as_deref().unwrap_or_default(), &step.id.kind.kind, &step.id.name];
@@ -297,8 +298,9 @@ fn gpus(step: &Step, least: &BTreeMap<[&str; 3], i64>) -> (i64, i64) {
                 })
             };
             let had = before(|path| path == ".spec.replicas").unwrap_or(replicas);
-            let each_had =
-                before(|path| path.contains(".resources.limits.nvidia.com/gpu")).unwrap_or_else(|| each(manifest));
+            let of_gpus =
+                |path: &str| path.split_once(".resources.limits.").is_some_and(|(_, name)| GpuSettings::gives(name));
+            let each_had = before(of_gpus).unwrap_or_else(|| each(manifest));
             (each(manifest) * replicas - each_had * had, each_had * had)
         }
         _ => (0, 0),
@@ -369,6 +371,9 @@ mod tests {
             "before": "4", "after": "1"});
         let fewer = step("Deployment", "update", json!({"causes": [less], "manifest": workload(2, 1)}));
         check(vec![fewer], &[("Deployment shop/cart", Some(2))], -6, &[]);
+        let of_others = workload(3, 2).to_string().replace("nvidia.com/gpu", "amd.com/gpu");
+        let of_others: Value = serde_json::from_str(&of_others).unwrap();
+        check(vec![step("Deployment", "create", json!({"manifest": of_others}))], &[], 6, &[]);
     }
 
     #[test]

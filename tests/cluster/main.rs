@@ -46,6 +46,7 @@ mod renamed;
 mod replaced;
 mod roles;
 mod rollback;
+mod runtime_class;
 mod saved_plans;
 mod secret_rolls;
 mod secrets;
@@ -135,6 +136,7 @@ stories! {
     replaced,
     roles,
     rollback,
+    runtime_class,
     saved_plans,
     secrets,
     service_leaves,

@@ -58,6 +58,24 @@ impl GpuSettings {
     /// The one that it gives out shares of GPUs as.
     pub const SHARED: &str = "nvidia.com/gpu.shared";
 
+    /// Whether an extended resource is one that gives out GPUs or shares of them. Kubernetes does not say; vendors call
+    /// them so: NVIDIA's plugin, whose parts of a GPU begin with `mig-`
+    /// (<https://docs.nvidia.com/datacenter/cloud-native/kubernetes/latest/index.html>), and those of others, whose domain
+    /// or name has the word.
+    ///
+    /// ```
+    /// use strata_components::model::GpuSettings;
+    /// let gives = |name: &str| GpuSettings::gives(name);
+    /// assert!(gives("nvidia.com/gpu.shared") && gives("nvidia.com/mig-1g.5gb") && gives("gpu.intel.com/i915"));
+    /// assert!(!gives("nvidia.com/fabric") && !gives("memory"));
+    /// ```
+    #[must_use]
+    pub fn gives(resource: &str) -> bool {
+        let Some((domain, name)) = resource.split_once('/') else { return false };
+        let word = |text: &str| text.split(['.', '-', '_']).any(|word| word == "gpu");
+        word(domain) || word(name) || (domain == "nvidia.com" && name.starts_with("mig-"))
+    }
+
     /// The extended resource that pods ask for, or nothing where the environment grants no GPUs.
     ///
     /// ```

@@ -1,23 +1,31 @@
 //! The device plugin: a DaemonSet for each group of nodes, in a namespace that is an exception and has nothing else.
 
 use serde_json::{Value, json};
-use strata_components::compose::compose;
+use strata_components::compose::{compose, compose_among};
 use strata_components::desired::Desired;
 use strata_components::model::{Environment, Stack};
+use strata_components::needs::Need;
+
+/// A stack with a GPU, and with this device plugin if with any.
+fn stack(name: &str, plugin: &Value) -> Stack {
+    serde_json::from_value(json!({
+        "stack": name, "namespace": "gpu-system", "device_plugin": plugin,
+        "tiers": {"all": {"ports": "9000-9009", "namespace": "servers"}},
+        "services": {"cart": {"tier": "all", "port": 9000, "gpu": 1}, "till": {"tier": "all", "port": 9001}},
+    }))
+    .unwrap()
+}
 
 fn composed(plugin: &Value, gpu: &Value) -> Desired {
-    let stack: Stack = serde_json::from_value(json!({
-        "stack": "gpus", "namespace": "gpu-system", "device_plugin": plugin,
-        "tiers": {"all": {"ports": "9000-9009", "namespace": "servers"}},
-        "services": {"cart": {"tier": "all", "port": 9000, "gpu": 1}},
-    }))
-    .unwrap();
-    let environment: Environment = serde_json::from_value(json!({
+    compose(&stack("gpus", plugin), &environment(gpu), "local", None).unwrap()
+}
+
+fn environment(gpu: &Value) -> Environment {
+    serde_json::from_value(json!({
         "environment": "dev", "clusters": {"local": {"embedded": {}}}, "default_cluster": "local", "gpu": gpu,
         "image": {"registry": "registry.example/shop", "tag": "1.0.0"},
     }))
-    .unwrap();
-    compose(&stack, &environment, "local", None).unwrap()
+    .unwrap()
 }
 
 fn two_groups() -> Desired {
@@ -94,4 +102,24 @@ fn a_runtime_class_is_required_or_made() {
     assert_eq!(classes(json!({"runtime_class": {"name": "nvidia", "create": true}})), (Some(name()), name(), name()));
     let none = json!({"policy": "none", "runtime_class": {"name": "nvidia"}});
     assert_eq!(classes(none), (None, Value::Null, name()));
+}
+
+/// Pods with a GPU wait for the class, unless their own stack makes it; others wait for nothing.
+#[test]
+fn a_runtime_class_that_comes_from_elsewhere_is_waited_for() {
+    #[track_caller]
+    fn check(plugin: &Value, create: bool, others: &[&Stack], expect: &[&str]) {
+        let environment = environment(&json!({"runtime_class": {"name": "nvidia", "create": create}}));
+        let desired = compose_among(&stack("shop", plugin), &environment, "local", None, others).unwrap();
+        let told = |(service, needs): (&String, &Vec<Need>)| {
+            needs.iter().map(|need| format!("{service}: {need}")).collect::<Vec<_>>()
+        };
+        assert_eq!(desired.needs.iter().flat_map(told).collect::<Vec<_>>(), expect);
+    }
+    let plugin = json!({"groups": {"whole": {}}});
+    let (gpus, other) = (stack("gpus", &plugin), stack("other", &Value::Null));
+    check(&plugin, true, &[], &[]);
+    check(&plugin, false, &[], &["cart: RuntimeClass nvidia"]);
+    check(&Value::Null, true, &[&other, &gpus], &["cart: RuntimeClass nvidia of the stack gpus"]);
+    check(&Value::Null, false, &[&other, &gpus], &["cart: RuntimeClass nvidia"]);
 }

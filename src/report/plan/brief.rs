@@ -2,6 +2,7 @@
 //! manifest, and of a kind that is not known here nothing is said.
 
 use serde_json::{Map, Value};
+use strata_components::model::GpuSettings;
 
 /// Names that are told of many.
 const NAMED: usize = 4;
@@ -114,7 +115,7 @@ fn workload(object: &Value, runs: &str) -> String {
             }
         }
         let limits = container.pointer("/resources/limits").and_then(Value::as_object);
-        let gpus = limits.into_iter().flatten().filter(|(name, _)| name.starts_with("nvidia.com/gpu"));
+        let gpus = limits.into_iter().flatten().filter(|(name, _)| GpuSettings::gives(name));
         parts.extend(gpus.map(|(_, many)| match text(Some(many)).as_str() {
             "1" => "1 GPU".to_owned(),
             many => format!("{many} GPUs"),
