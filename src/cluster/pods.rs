@@ -7,13 +7,12 @@ const CRASHES: u64 = 2;
 
 /// Why a pod will not become ready by itself; `None` for one that is ready, on its way, or being deleted.
 pub(super) fn trouble(pod: &Value) -> Option<String> {
-    if pod.pointer("/metadata/deletionTimestamp").is_some() {
+    if is_going(pod) {
         return None;
     }
     let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    let scheduled = conditions(pod).find(|condition| condition["type"] == "PodScheduled");
-    if let Some(condition) = scheduled.filter(|condition| condition["reason"] == "Unschedulable") {
-        return Some(format!("pod {name} cannot be placed: {}", text(condition, "message")));
+    if let Some(why) = unplaced(pod) {
+        return Some(format!("pod {name} cannot be placed: {why}"));
     }
     if has_failed(pod) {
         let status = &pod["status"];
@@ -58,6 +57,21 @@ fn container_trouble(pod: &str, status: &Value) -> Option<String> {
             Some(format!("container {name} of pod {pod} crashed {times}{ended}"))
         }
     }
+}
+
+/// What a scheduler says of a pod whose volume is not there yet, among other things
+/// (`pkg/scheduler/framework/plugins/volumebinding` of <https://github.com/kubernetes/kubernetes>).
+pub(super) const UNBOUND: &str = "unbound immediate PersistentVolumeClaims";
+
+/// Why no node takes the pod, where a scheduler has said so.
+pub(super) fn unplaced(pod: &Value) -> Option<&str> {
+    let scheduled = conditions(pod).find(|condition| condition["type"] == "PodScheduled")?;
+    (scheduled["reason"] == "Unschedulable").then(|| text(scheduled, "message"))
+}
+
+/// Whether the pod is being deleted.
+pub(super) fn is_going(pod: &Value) -> bool {
+    pod.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 /// Whether the pod has ended without success.

@@ -30,6 +30,9 @@ use group::{Group, News};
 
 /// How long trouble has to last before it counts as final: a rollout passes through states that look like it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long a scheduler leaves a pod alone that it has tried to place several times, also when room has come since:
+/// `podMaxBackoffSeconds` (<https://kubernetes.io/docs/reference/config-api/kube-scheduler-config.v1/>).
+const BACK_OFF: Duration = Duration::from_secs(10);
 
 type Heard = Arc<dyn Fn(WaitNotice) + Send + Sync>;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::{pods, readiness};
-use super::{Heard, PATIENCE};
+use super::{BACK_OFF, Heard, PATIENCE};
 use crate::observe::Health;
 use crate::provider::{Until, Wait, WaitError, WaitNotice};
 
@@ -45,7 +45,10 @@ pub(super) struct Watched {
     held: Option<Instant>,
     pub(super) object: Option<Value>,
     missing: String,
+    /// What keeps it from being ready, and when that counts as final.
     trouble: Option<(String, Instant)>,
+    /// Whether it was to pass by itself when last looked at.
+    passes: bool,
     /// The pod that it is not ready for.
     pub(super) pod: Option<Value>,
     pub(super) result: Option<Result<(), WaitError>>,
@@ -53,7 +56,7 @@ pub(super) struct Watched {
 
 impl Watched {
     fn next_moment(&self) -> Instant {
-        let trouble = self.trouble.as_ref().map(|(_, since)| *since + PATIENCE);
+        let trouble = self.trouble.as_ref().map(|(_, last)| *last);
         [trouble, self.end_of_hold()].into_iter().flatten().fold(self.deadline, Instant::min)
     }
 
@@ -83,6 +86,7 @@ impl Group {
             object: None,
             missing: "nothing is known of it yet".to_owned(),
             trouble: None,
+            passes: false,
             pod: None,
             result: None,
         });
@@ -184,6 +188,7 @@ impl Group {
         let one = &self.watched[at];
         let Some(object) = one.object.as_ref().filter(|_| one.result.is_none()) else { return };
         let replaced = one.wait.uid.as_deref().is_some_and(|uid| object["metadata"]["uid"] != uid);
+        let mut passes = false;
         let (missing, trouble, pod) = match &one.wait.until {
             Until::Gone if replaced => return self.decide(at, Ok(())),
             Until::Gone => (leaving(object), None, None),
@@ -206,9 +211,14 @@ impl Group {
                 Health::Progressing(missing) => {
                     // How often a pod of a Job may fail is the Job's to say.
                     let failed = |pod: &Value| object["kind"] == "Job" && pods::has_failed(pod);
-                    let mut own = self.pods.values().filter(|pod| pods::selected(object, pod) && !failed(pod));
-                    match own.find_map(|pod| Some((pods::trouble(pod)?, pod.clone()))) {
-                        Some((trouble, pod)) => (trouble.clone(), Some(trouble), Some(pod)),
+                    let own = self.pods.values().filter(|pod| pods::selected(object, pod) && !failed(pod));
+                    let troubled = own.filter_map(|pod| Some((self.passes(pod), pods::trouble(pod)?, pod.clone())));
+                    match troubled.min_by_key(|(passes, ..)| *passes) {
+                        Some((true, trouble, pod)) => {
+                            passes = true;
+                            (trouble, None, Some(pod))
+                        }
+                        Some((false, trouble, pod)) => (trouble.clone(), Some(trouble), Some(pod)),
                         None => match self.refusal(object) {
                             Some(refusal) => (refusal.clone(), Some(refusal), None),
                             None => (missing, None, self.unready_pod(object).cloned()),
@@ -219,10 +229,13 @@ impl Group {
         };
         let one = &mut self.watched[at];
         one.pod = pod;
+        let tried = one.passes && one.pod.as_ref().is_some_and(|pod| pods::unplaced(pod).is_some());
+        let patience = if tried { PATIENCE + BACK_OFF } else { PATIENCE };
         one.trouble = trouble.map(|now| match one.trouble.take() {
-            Some((_, since)) => (now, since),
-            None => (now, Instant::now()),
+            Some((_, last)) => (now, last),
+            None => (now, Instant::now() + patience),
         });
+        one.passes = passes;
         if one.missing != missing {
             one.missing.clone_from(&missing);
             (self.heard)(WaitNotice { id: one.wait.id.clone(), missing: Some(missing) });
@@ -234,9 +247,14 @@ impl Group {
     fn refusal(&self, object: &Value) -> Option<String> {
         let told = || self.refusals.get(object["metadata"]["uid"].as_str()?).cloned();
         let message = readiness::refused_pods(object).or_else(told)?;
-        let going = |pod: &&Value| pod.pointer("/metadata/deletionTimestamp").is_some();
-        let goes = self.pods.values().filter(going).any(|pod| pods::selected(object, pod));
+        let goes = self.pods.values().any(|pod| pods::is_going(pod) && pods::selected(object, pod));
         (!goes).then(|| format!("a pod cannot be created: {message}"))
+    }
+
+    /// Whether what keeps a pod from its node passes by itself: its volume is being made, or pods that are going may
+    /// leave it room. How long that may take is for the limit of the wait.
+    fn passes(&self, pod: &Value) -> bool {
+        pods::unplaced(pod).is_some_and(|why| why.contains(pods::UNBOUND) || self.pods.values().any(pods::is_going))
     }
 
     /// A pod of a workload that is not ready; one that has failed before others.
@@ -273,7 +291,10 @@ impl Group {
             Change::Broken(_) | Change::Refused(_) => return,
         };
         for at in 0..self.watched.len() {
-            if self.watched[at].object.as_ref().is_some_and(|object| pods::selected(object, &pod)) {
+            // A pod of others may make room.
+            let one = &self.watched[at];
+            let own = one.object.as_ref().is_some_and(|object| pods::selected(object, &pod));
+            if own || one.passes || one.trouble.is_some() {
                 self.judge(at);
             }
         }
@@ -302,7 +323,7 @@ impl Group {
             if one.result.is_some() {
                 continue;
             }
-            if let Some((reason, _)) = one.trouble.as_ref().filter(|(_, since)| *since + PATIENCE <= now) {
+            if let Some((reason, _)) = one.trouble.as_ref().filter(|(_, last)| *last <= now) {
                 let reason = reason.clone();
                 self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
             } else if one.end_of_hold().is_some_and(|end| end <= now) {

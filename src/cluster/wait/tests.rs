@@ -112,6 +112,33 @@ fn trouble_is_final_once_it_has_lasted() {
     check(ready(), objects(), passing, (late, 60));
 }
 
+/// A pod that runs where there was room, is told to end, and is gone when its grace is over.
+#[test]
+fn room_and_volumes_may_yet_come() {
+    let full = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.";
+    let objects = || vec![Change::Is(deployment("a", 0, 2)), Change::Complete];
+    let going = || {
+        let metadata = json!({"name": "b-0", "labels": {"app": "b"}, "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        json!({"metadata": metadata})
+    };
+    let late = format!("not ready after 60 s: pod a-1 cannot be placed: {full}");
+    check(ready(), objects(), vec![Change::Is(going()), Change::Is(pod("a", full))], (&late, 60));
+    // A scheduler that has tried before does not try again at once.
+    let over = format!("pod a-1 cannot be placed: {full}");
+    let gone = || vec![Change::Is(going()), Change::Is(pod("a", full)), Change::Gone(going())];
+    check(ready(), objects(), gone(), (&over, 15));
+    let unbound = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
+    let late = format!("not ready after 60 s: pod a-1 cannot be placed: {unbound}");
+    check(ready(), objects(), vec![Change::Is(pod("a", unbound))], (&late, 60));
+    // Another pod that crashes is trouble meanwhile.
+    let crashing = json!({
+        "metadata": {"name": "a-2", "labels": {"app": "a"}},
+        "status": {"containerStatuses": [{"name": "server", "restartCount": 2, "state": {"running": {}}}]},
+    });
+    let crashed = "container server of pod a-2 crashed 2 times";
+    check(ready(), objects(), vec![Change::Is(pod("a", unbound)), Change::Is(crashing)], (crashed, 5));
+}
+
 #[test]
 fn what_is_deleted_meanwhile_will_not_become_ready() {
     let gone = "it was deleted, or lost its label, while it was waited for";
