@@ -18,11 +18,17 @@ use crate::spec::ServiceSpec;
 use crate::stateful::{Store, config_map, service, stateful_set};
 use crate::targets::Target;
 
-/// The image, where the stack names none: the official one (<https://hub.docker.com/r/hashicorp/consul>).
-pub(crate) const IMAGE: &str = "docker.io/hashicorp/consul:1.21.5";
-/// The user `consul` of that image, the first that Alpine gives to a program
-/// (<https://github.com/hashicorp/consul/blob/main/Dockerfile>). Its group there is another; what it writes to belongs to
-/// the group of the pod.
+/// The image, where the stack names none: the official one (<https://hub.docker.com/r/hashicorp/consul>), of the newest line
+/// of releases (<https://developer.hashicorp.com/consul/docs/upgrade/instructions>).
+///
+/// Its entry point gives the directories to the user `consul` and becomes that user, which takes root and a file system
+/// that can be written to (<https://github.com/hashicorp/consul/blob/main/.release/docker/docker-entrypoint.sh>). The
+/// program is run without it.
+pub(crate) const IMAGE: &str = "docker.io/hashicorp/consul:2.0.4";
+/// The user `consul` of that image: its Dockerfile has Alpine choose the number, and HashiCorp's own chart names what
+/// comes of that, user 100 and group 1000
+/// (`server.securityContext` in <https://github.com/hashicorp/consul-k8s/blob/main/charts/consul/values.yaml>). The program
+/// needs no particular group: what it writes to belongs to the group of the pod.
 pub(crate) const USER: UserId = UserId::known(100);
 /// The name of its port.
 const PORT: &str = "http";

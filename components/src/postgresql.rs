@@ -14,7 +14,8 @@ use crate::stateful::{Scratch, Store, runs, secret_variable, service, stateful_s
 /// (<https://dev.to/aws-heroes/postgresql-on-arm-default-page-size-matters-2n7a>).
 pub(crate) const IMAGE: &str = "docker.io/library/postgres:17.11-trixie";
 /// The user `postgres` of the images that are built on Debian, and its group; in those on Alpine it is 70
-/// (<https://github.com/docker-library/postgres>, `groupadd` in each Dockerfile).
+/// (`useradd` in <https://github.com/docker-library/postgres/blob/master/17/trixie/Dockerfile>, and `adduser` in its
+/// neighbour). The entry point changes owners only where it runs as root.
 pub(crate) const USER: UserId = UserId::known(999);
 /// The name of its port.
 const PORT: &str = "postgresql";

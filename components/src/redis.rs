@@ -8,9 +8,10 @@ use crate::spec::ServiceSpec;
 use crate::stateful::{Store, config_map, runs, secret_variable, service, stateful_set, variable};
 
 /// The image, where the stack names none: from the official ones, for amd64 and arm64; its build for arm64 takes pages of
-/// up to 64 KiB (<https://github.com/docker-library/redis>).
-pub(crate) const IMAGE: &str = "docker.io/library/redis:8.2.2";
-/// The user `redis` of that image, and its group.
+/// up to 64 KiB (`lg-page` in <https://github.com/redis/docker-library-redis/blob/release/8.2/debian/Dockerfile>). Its entry
+/// point changes owners only where it runs as root.
+pub(crate) const IMAGE: &str = "docker.io/library/redis:8.2.9";
+/// The user `redis` of that image, and its group (`useradd` in the same file).
 pub(crate) const USER: UserId = UserId::known(999);
 /// The name of its port.
 const PORT: &str = "redis";

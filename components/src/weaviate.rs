@@ -15,7 +15,7 @@ use crate::stateful::{Store, secret_variable, service, stateful_set, variable};
 /// (`FlagRound` in <https://github.com/golang/go/blob/master/src/cmd/link/internal/arm64/obj.go>).
 pub(crate) const IMAGE: &str = "cr.weaviate.io/semitechnologies/weaviate:1.38.11";
 /// The image names no user, and would run as root: its program needs none, and writes to its volume alone
-/// (<https://github.com/weaviate/weaviate/blob/main/Dockerfile>).
+/// (no `USER` in <https://github.com/weaviate/weaviate/blob/v1.38.11/Dockerfile>, and `/bin/weaviate` is its entry point).
 pub(crate) const USER: UserId = UserId::known(1000);
 /// The name of its port.
 const PORT: &str = "http";

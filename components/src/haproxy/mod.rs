@@ -23,7 +23,7 @@ use crate::targets::{Target, host};
 /// The image, where the stack names none: from the official ones, with the exporter for Prometheus built in
 /// (<https://github.com/docker-library/haproxy/blob/master/3.2/Dockerfile>).
 pub(crate) const IMAGE: &str = "docker.io/library/haproxy:3.2.21";
-/// The user `haproxy` of that image, and its group.
+/// The user `haproxy` of that image, and its group (`useradd` in the same file).
 pub(crate) const USER: UserId = UserId::known(99);
 /// Where its configuration is mounted: where the image looks for it.
 const CONFIG_PATH: &str = "/usr/local/etc/haproxy";

@@ -54,7 +54,7 @@ fn services_are_registered_with_checks_and_metadata() {
         "services": [
             {
                 "id": "cache", "name": "cache", "address": "cache.back.svc.cluster.local", "port": 9212,
-                "tags": ["back"], "meta": {"tier": "back", "protocol": "redis", "version": "8.2.2"},
+                "tags": ["back"], "meta": {"tier": "back", "protocol": "redis", "version": "8.2.9"},
                 "checks": [{
                     "id": "cache-health", "name": "health of cache", "interval": "30000ms", "timeout": "2s",
                     "tcp": "cache.back.svc.cluster.local:9212",
@@ -103,7 +103,7 @@ fn it_is_one_pod_that_keeps_its_data() {
     let user = |field: &str| pod["securityContext"][field].clone();
     assert_eq!([user("runAsUser"), user("runAsGroup"), user("fsGroup")], [100, 100, 100].map(Value::from));
     let container = &pod["containers"][0];
-    assert_eq!(container["image"], json!("docker.io/hashicorp/consul:1.21.5"));
+    assert_eq!(container["image"], json!("docker.io/hashicorp/consul:2.0.4"));
     assert_eq!(container["command"], json!(["consul"]));
     assert_eq!(container["args"], json!(["agent", "-config-file=/consul/config/server.json"]));
     assert_eq!(container["ports"], json!([{"name": "http", "containerPort": 9208}]));
