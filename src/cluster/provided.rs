@@ -14,6 +14,12 @@ use strata_components::provided::{DEFINITIONS, Definition, brought_by};
 /// Why what a cluster provides could not be installed.
 pub(super) type InstallError = Box<dyn std::error::Error + Send + Sync>;
 
+/// A server takes definitions in Kubernetes' own groups with this annotation alone
+/// (<https://github.com/kubernetes/enhancements/pull/1111>).
+const APPROVAL: &str = "api-approved.kubernetes.io";
+/// What it says where nobody has approved of a definition.
+const UNAPPROVED: &str = "unapproved, it stands for the definition that others install";
+
 /// Makes the definitions of what is provided, as far as they are not there, and waits until their kinds are served.
 pub(super) async fn install(client: &kube::Client, provided: &[Provided]) -> Result<(), InstallError> {
     if provided.is_empty() {
@@ -35,7 +41,7 @@ pub(super) async fn install(client: &kube::Client, provided: &[Provided]) -> Res
         let definition: CustomResourceDefinition = serde_json::from_value(json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {"name": name},
+            "metadata": {"name": name, "annotations": {APPROVAL: UNAPPROVED}},
             "spec": {
                 "group": group,
                 "scope": "Namespaced",

@@ -200,6 +200,30 @@ mod whole_network {
     }
 }
 
+/// Whole stacks on a real API server, by its own defaults and validation.
+mod whole_on_a_real_server {
+    use super::whole_fleets::{Claims, INTELLIGENCE, NETWORK, story_on};
+    use super::{Cluster, say};
+
+    #[track_caller]
+    fn check(of: (&'static str, &'static str, &'static str), claims: Claims) {
+        match Cluster::real() {
+            Ok(cluster) => story_on(cluster, of, claims),
+            Err(missing) => say(&format!("{} skipped on a real API server: {missing}", of.0)),
+        }
+    }
+
+    #[test]
+    fn intelligence() {
+        check(("intelligence-production", "intelligence", "production"), INTELLIGENCE);
+    }
+
+    #[test]
+    fn network() {
+        check(("mcp-network-staging", "mcp-network", "staging"), NETWORK);
+    }
+}
+
 #[test]
 fn what_is_installed_beside_kubernetes() {
     provided::story();

@@ -1,11 +1,11 @@
 //! Stores and something outside of the cluster, beside a server that calls them: one `up` makes them ready, the volume
 //! outlives the store, and what depends on it waits for it.
 
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams};
-use serde_json::json;
+use kube::api::ListParams;
 
+use super::support::provided::volumes;
 use super::support::{Cluster, Story};
 
 const OTHERS: &str = "services:\n";
@@ -55,7 +55,7 @@ pub(crate) fn story(cluster: Cluster) {
         "depends_on: [redis_cache]",
         "depends_on: [redis_cache, cache, database, nearby, vectors]",
     );
-    story.meanwhile(volumes);
+    story.meanwhile(async |client| volumes(client, "stores", &CLAIMS).await);
     story.strata("check stores -e testing");
     story.up("");
     assert_eq!(story.meanwhile(claims), CLAIMS);
@@ -90,24 +90,6 @@ pub(crate) fn story(cluster: Cluster) {
     story.up("--allow-prune");
     assert_eq!(story.meanwhile(claims), CLAIMS);
     story.end();
-}
-
-/// Volumes that the claims of the stores can have, for a cluster where nobody makes volumes.
-async fn volumes(client: kube::Client) {
-    let volumes: Api<PersistentVolume> = Api::all(client);
-    for name in CLAIMS {
-        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "stores", "name": name});
-        let volume = json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("stores-{name}")},
-            "spec": {
-                "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"],
-                "hostPath": {"path": format!("/var/lib/stores/{name}")},
-                "persistentVolumeReclaimPolicy": "Retain", "claimRef": claim,
-            },
-        });
-        let name = format!("stores-{name}");
-        volumes.patch(&name, &PatchParams::apply("story"), &Patch::Apply(volume)).await.unwrap();
-    }
 }
 
 /// The names of the claims that there are.

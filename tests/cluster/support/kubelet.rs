@@ -29,8 +29,8 @@ pub(crate) fn start(kubeconfig: PathBuf) {
 
 async fn register(client: &Client, name: &str) {
     let nodes: Api<Node> = Api::all(client.clone());
-    let room = json!({"cpu": "64", "memory": "256Gi", "pods": "500"});
-    let node = json!({"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}});
+    let room = json!({"cpu": "64", "memory": "256Gi", "pods": "500", "nvidia.com/gpu": "8"});
+    let node = json!({"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "gpu": "true"}}});
     nodes.create(&PostParams::default(), &serde_json::from_value(node).unwrap()).await.unwrap();
     let status = json!({"status": {
         "capacity": room,

@@ -5,6 +5,7 @@ mod cluster;
 mod control_plane;
 mod counting;
 mod kubelet;
+pub(crate) mod provided;
 pub(crate) mod redact;
 pub(crate) mod victim;
 
@@ -15,8 +16,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 use strata::history::{Command as History, Draft};
@@ -66,9 +68,14 @@ impl Story {
     }
 
     /// A story about a stack that ships with the project, in one of the environments that do.
-    pub(crate) fn shipped(name: &'static str, stack: &'static str, environment: &'static str) -> Self {
+    pub(crate) fn shipped(
+        name: &'static str,
+        stack: &'static str,
+        environment: &'static str,
+        cluster: Cluster,
+    ) -> Self {
         let files = story::Story::shipped();
-        Self::of(name, stack, environment, Cluster::Embedded, files)
+        Self::of(name, stack, environment, cluster, files)
     }
 
     fn of(
@@ -245,6 +252,14 @@ impl Story {
     /// Does something to the cluster behind the program's back.
     pub(crate) fn meanwhile<T>(&self, work: impl AsyncFnOnce(kube::Client) -> T) -> T {
         self.cluster.with(self.files.path(), work)
+    }
+
+    /// The definitions of the kinds that the environment says others install, as an embedded cluster has them.
+    pub(crate) fn definitions(&self) -> Vec<CustomResourceDefinition> {
+        story::on_embedded(self.files.path(), self.environment, async |client| {
+            let definitions: Api<CustomResourceDefinition> = Api::all(client);
+            definitions.list(&ListParams::default()).await.unwrap().items
+        })
     }
 
     /// Serves the cluster, until what is given back is dropped, to more than one program at once; a real API server
