@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::compose::Problem;
 use crate::context::{Context, named};
-use crate::model::{ConfigValue, Service, ServiceName, ServiceRef};
+use crate::model::{ConfigKey, ConfigValue, Service, ServiceName, ServiceRef};
 use crate::outputs::{of_service, told};
 use crate::spec::ServiceSpec;
 use crate::stateful::variable;
@@ -45,13 +45,16 @@ impl Configuration {
         depends_on: &BTreeSet<ServiceRef>,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
-        if service.config.is_empty() {
+        let mut reading = Reading { context, service: name, depends_on, problems };
+        let here = context.environment.override_of(&context.stack.stack, name).map(|changed| &changed.config);
+        let fields = match here {
+            Some(changes) => reading.changed("", &service.config, changes),
+            None => service.config.clone(),
+        };
+        if fields.is_empty() {
             return None;
         }
-        let mut reading = Reading { context, service: name, depends_on, problems };
-        let fields = service.config.iter();
-        let document = fields.map(|(key, value)| (key.to_string(), reading.value(key.as_str(), value)));
-        let document: Map<String, Value> = document.collect();
+        let document = reading.document("", &fields);
         let map = context.stack.config_map.as_ref().map_or(USUAL_NAME, |name| name.as_str()).to_owned();
         Some(Self { map, key: format!("{name}_config.json"), document: document.into() })
     }
@@ -97,6 +100,41 @@ impl Reading<'_, '_> {
         self.depends_on.iter().any(|open| open.within(&self.context.stack.stack) == Some(service.as_str()))
     }
 
+    /// A document of the stack with what the environment changes: documents are merged key by key, and any other value
+    /// takes the place of one that a server reads in the same way.
+    fn changed(
+        &mut self,
+        at: &str,
+        fields: &BTreeMap<ConfigKey, ConfigValue>,
+        changes: &BTreeMap<ConfigKey, ConfigValue>,
+    ) -> BTreeMap<ConfigKey, ConfigValue> {
+        let mut merged = fields.clone();
+        for (key, change) in changes {
+            let at = below(at, key.as_str());
+            let value = match (fields.get(key), change) {
+                (Some(ConfigValue::Document(own)), ConfigValue::Document(changes)) => {
+                    ConfigValue::Document(self.changed(&at, own, changes))
+                }
+                (Some(own), change) if !own.is_like(change) => {
+                    self.problems.push(Problem::ConfigurationType {
+                        path: format!("services.{}.config{at}", self.service),
+                        in_stack: own.whole_type_name(),
+                        here: change.whole_type_name(),
+                    });
+                    continue;
+                }
+                (_, change) => change.clone(),
+            };
+            merged.insert(key.clone(), value);
+        }
+        merged
+    }
+
+    fn document(&mut self, at: &str, fields: &BTreeMap<ConfigKey, ConfigValue>) -> Map<String, Value> {
+        let fields = fields.iter();
+        fields.map(|(key, value)| (key.to_string(), self.value(&below(at, key.as_str()), value))).collect()
+    }
+
     fn value(&mut self, at: &str, value: &ConfigValue) -> Value {
         let found = match value {
             ConfigValue::Truth(truth) => return (*truth).into(),
@@ -106,11 +144,7 @@ impl Reading<'_, '_> {
                 let items = items.iter().enumerate();
                 return items.map(|(index, item)| self.value(&format!("{at}[{index}]"), item)).collect();
             }
-            ConfigValue::Document(fields) => {
-                let fields = fields.iter();
-                let fields = fields.map(|(key, value)| (key.to_string(), self.value(&format!("{at}.{key}"), value)));
-                return fields.collect::<Map<String, Value>>().into();
-            }
+            ConfigValue::Document(fields) => return self.document(at, fields).into(),
             ConfigValue::OfService { service, value } if value.leads_there() && !self.gets_to(service) => Err(format!(
                 "{} is told where {service} is, and does not depend on it, so that no way is open",
                 self.service
@@ -122,11 +156,16 @@ impl Reading<'_, '_> {
                 .ok_or_else(|| format!("the output {output} has no value here")),
         };
         found.unwrap_or_else(|reason| {
-            let path = format!("services.{}.config.{at}", self.service);
+            let path = format!("services.{}.config{at}", self.service);
             self.problems.push(Problem::Configuration { path, reason });
             Value::Null
         })
     }
+}
+
+/// The model path of a key below another path.
+fn below(at: &str, key: &str) -> String {
+    if key.contains('.') { format!("{at}[{key:?}]") } else { format!("{at}.{key}") }
 }
 
 /// The ConfigMap of a namespace, where a server there has a configuration.

@@ -178,6 +178,16 @@ pub enum Problem {
         /// Why it comes to nothing.
         reason: String,
     },
+    /// A value of a server's configuration that an environment makes one of another type.
+    #[error("{path}: the environment says {here} where the stack says {in_stack}")]
+    ConfigurationType {
+        /// The value.
+        path: String,
+        /// What the stack's value is, in words for people.
+        in_stack: String,
+        /// What the environment's is.
+        here: String,
+    },
     /// An output of a service that the stack does not have.
     #[error("the output {output} is of a service {service}, which is not in the stack")]
     NoOutputService {
@@ -292,6 +302,7 @@ impl Problem {
             Self::JobName { service, job, .. } => Some(format!("services.{service}.jobs.{job}")),
             Self::Unenforceable { path, .. }
             | Self::Configuration { path, .. }
+            | Self::ConfigurationType { path, .. }
             | Self::TooShort { path, .. }
             | Self::NotBehind { path, .. }
             | Self::Weights { path } => Some(path.clone()),

@@ -307,8 +307,11 @@ fn has_one_pod(service: &Service) -> bool {
 /// The same of what an environment changes about it.
 fn idle_here(service: &Service, changed: &ServiceOverride) -> Vec<&'static str> {
     let of_many = [("replicas", changed.replicas.is_some_and(|replicas| replicas.get() > 1))];
-    let of_a_server =
-        [("gpu", changed.gpu.is_some_and(|count| count.get() > 0)), ("rollout", changed.rollout.is_some())];
+    let of_a_server = [
+        ("gpu", changed.gpu.is_some_and(|count| count.get() > 0)),
+        ("rollout", changed.rollout.is_some()),
+        ("config", !changed.config.is_empty()),
+    ];
     let of_pods = [
         ("image", changed.image.is_some()),
         ("resources", changed.resources.is_some()),

@@ -178,9 +178,16 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
         ),
         Problem::Configuration { path, .. } => Some(
             Finding::new(&rules::NO_CONFIG_VALUE, problem.to_string())
-                .at(places.stack_value(path))
+                .at(place_of_change(loaded, path).or_else(|| places.stack_value(path)))
                 .path(path.clone())
                 .help("name a service of the stack and a value that it has, or an output".to_owned()),
+        ),
+        Problem::ConfigurationType { path, in_stack, .. } => Some(
+            Finding::new(&rules::OTHER_TYPE, problem.to_string())
+                .at(place_of_change(loaded, path))
+                .related(places.stack_value(path), format!("{in_stack} here"))
+                .path(path.clone())
+                .help("write a value of the type that the stack has".to_owned()),
         ),
         Problem::Weights { path } => Some(
             Finding::new(&rules::AT_ODDS, problem.to_string())

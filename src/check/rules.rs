@@ -78,6 +78,10 @@ rules! {
     NO_CONFIG_VALUE = "S-config-001" Error, "a value of a server's configuration comes to nothing",
         "A server would read an empty value where it expects to be told of a service or an output.",
         "Name a service of the stack and a value that it has, or an output that stands in the environment.";
+    OTHER_TYPE = "S-config-002" Error, "an environment changes the type of a configuration's value",
+        "A server that reads a number under a key cannot read a text there: what an environment says takes the place of what \
+         the stack says, and is of the same type.",
+        "Write a value of the type that the stack has, or change both.";
     CYCLE = "S-deps-001" Error, "services wait for each other",
         "Each service of a cycle starts only when the next one is ready, so none of them ever starts.",
         "Remove one of the dependencies on the path that is shown.";

@@ -39,6 +39,12 @@ fn names() {
     stack("not-behind", 4, MAIL, &before("{web: {}}"));
     let untold = "mail: {tier: back, port: 9001, config: {at: {cart: {service: cart, value: url}}}}";
     stack("no-config-value", 4, MAIL, untold);
+    broken(
+        "other-type",
+        4,
+        (MAIL, "mail: {tier: back, port: 9001, config: {batch: {size: 100}}}"),
+        (IMAGE, "services: {mail: {config: {batch: {size: many}}}}\nimage:"),
+    );
     stack("at-odds", 4, MAIL, &before("{cart: {balance: weighted}}"));
     stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
 }

@@ -72,6 +72,39 @@ impl ConfigValue {
             Self::Document(_) => "documents",
         }
     }
+
+    /// The same with the type of a list's values: `lists of numbers`.
+    #[must_use]
+    pub fn whole_type_name(&self) -> String {
+        match self {
+            Self::List(items) => items.first().map(|first| format!("lists of {}", first.whole_type_name())),
+            _ => None,
+        }
+        .unwrap_or_else(|| self.type_name().to_owned())
+    }
+
+    /// Whether a server that expects this value can read the other one in its place: both are of one type, and so are
+    /// the values of lists.
+    ///
+    /// ```
+    /// use strata_components::model::ConfigValue;
+    /// let fits = |one, other| Ok::<_, serde_json::Error>(
+    ///     serde_json::from_value::<ConfigValue>(one)?.is_like(&serde_json::from_value(other)?),
+    /// );
+    /// assert!(fits(serde_json::json!(9000), serde_json::json!({"service": "cache", "value": "port"}))?);
+    /// assert!(fits(serde_json::json!([]), serde_json::json!(["a"]))?);
+    /// assert!(!fits(serde_json::json!([1]), serde_json::json!(["a"]))?);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(own), Self::List(others)) => {
+                own.first().zip(others.first()).is_none_or(|(own, other)| own.is_like(other))
+            }
+            _ => self.type_name() == other.type_name(),
+        }
+    }
 }
 
 /// A value that no configuration holds.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::autoscale::AutoscaleOverride;
+use super::config::{ConfigKey, ConfigValue};
 use super::egress::Egress;
 use super::env_var::EnvName;
 use super::gpu::GpuCount;
@@ -46,4 +47,8 @@ pub struct ServiceOverride {
     /// Environment variables that are added, or that take the place of those of the same name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<EnvName, String>,
+    /// Values of its configuration that are added, or that take the place of those under the same key and have their type;
+    /// documents are merged key by key, down to the last one. No secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<ConfigKey, ConfigValue>,
 }

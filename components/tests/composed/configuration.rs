@@ -8,6 +8,11 @@ use strata_components::rolling::CONFIG_MAPS_ANNOTATION;
 
 /// A cart with this configuration, beside a menu with another, a store and something outside.
 fn try_composed(config: &Value) -> Result<Desired, Vec<(Option<String>, String)>> {
+    try_changed(config, &json!({}))
+}
+
+/// The same where the environment changes the cart's configuration.
+fn try_changed(config: &Value, changes: &Value) -> Result<Desired, Vec<(Option<String>, String)>> {
     let stack: Stack = serde_json::from_value(json!({
         "stack": "shop", "namespace": "shop", "health_port": "+100", "config_map": "shop-config",
         "tiers": {"all": {"ports": "9000-9009"}},
@@ -29,6 +34,7 @@ fn try_composed(config: &Value) -> Result<Desired, Vec<(Option<String>, String)>
     let environment: Environment = serde_json::from_value(json!({
         "environment": "dev", "clusters": {"local": {"embedded": {}}}, "default_cluster": "local", "port_offset": 200,
         "namespaces": {"shop": "shop-dev"}, "image": {"registry": "registry.example/shop", "tag": "1.0.0"},
+        "services": {"cart": {"config": changes}},
     }))
     .unwrap();
     let problems = |problem: &strata_components::compose::Problem| (problem.path(), problem.to_string());
@@ -91,6 +97,58 @@ fn another_configuration_rolls_the_pods_that_read_it_and_no_others() {
     assert_eq!(digest(&before, "menu"), digest(&after, "menu"));
     assert!(digest(&before, "menu").is_some_and(|digest| digest.starts_with("shop-config=")));
     assert_eq!(digest(&before, "plain"), None);
+}
+
+/// What the cart reads where an environment makes these changes.
+#[track_caller]
+fn changed(config: Value, changes: Value, expect: Result<Value, &str>) {
+    let found = try_changed(&config, &changes).map(|desired| {
+        let map = manifest(&desired, "shop/config");
+        serde_json::from_str::<Value>(map["data"]["cart_config.json"].as_str().unwrap()).unwrap()
+    });
+    let refused = |expect: &str| vec![(expect.split(": ").next().map(str::to_owned), expect.to_owned())];
+    assert_eq!(found, expect.map_err(refused));
+}
+
+#[test]
+fn an_environment_changes_single_values() {
+    let pipeline =
+        || json!({"name": "main", "pipeline": {"batch": 100, "sizes": [1, 2], "retry": {"times": 3, "wait": "1s"}}});
+    let retry = |times: u32, wait: &str| json!({"times": times, "wait": wait});
+    changed(
+        pipeline(),
+        json!({"pipeline": {"batch": 20, "retry": {"times": 1}}}),
+        Ok(json!({"name": "main", "pipeline": {"batch": 20, "sizes": [1, 2], "retry": retry(1, "1s")}})),
+    );
+    changed(
+        pipeline(),
+        json!({"pipeline": {"sizes": [3]}, "region": {"output": "region"}}),
+        Ok(json!({
+            "name": "main", "pipeline": {"batch": 100, "sizes": [3], "retry": retry(3, "1s")}, "region": "north",
+        })),
+    );
+    changed(json!({}), json!({"a": {"b": true}}), Ok(json!({"a": {"b": true}})));
+    changed(json!({"sizes": []}), json!({"sizes": ["s"]}), Ok(json!({"sizes": ["s"]})));
+    let port = json!({"service": "store", "value": "port"});
+    changed(json!({"port": port}), json!({"port": 7000}), Ok(json!({"port": 7000})));
+
+    let path = "services.cart.config";
+    let refused = |at: &str, here: &str, stack: &str| {
+        format!("{path}{at}: the environment says {here} where the stack says {stack}")
+    };
+    changed(pipeline(), json!({"name": 1}), Err(&refused(".name", "numbers", "texts")));
+    changed(
+        pipeline(),
+        json!({"pipeline": {"batch": {"of": 1}}}),
+        Err(&refused(".pipeline.batch", "documents", "numbers")),
+    );
+    changed(
+        pipeline(),
+        json!({"pipeline": {"sizes": ["a"]}}),
+        Err(&refused(".pipeline.sizes", "lists of texts", "lists of numbers")),
+    );
+    changed(pipeline(), json!({"pipeline": 1}), Err(&refused(".pipeline", "numbers", "documents")));
+    changed(json!({"a.b": {"c": 1}}), json!({"a.b": {"c": "d"}}), Err(&refused("[\"a.b\"].c", "texts", "numbers")));
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use strata_components::model::{ConfigValue, EnvName, OutputValue};
+use strata_components::model::{ConfigKey, ConfigValue, EnvName, OutputValue};
 
 use super::rules;
 use crate::finding::Finding;
@@ -44,11 +44,17 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
             suspect(field(&field("outputs", name.as_str()), "literal"), (name.as_str(), text), false);
         }
     }
-    for (name, service) in &loaded.stack.services {
-        for (key, value) in &service.config {
-            let path = field(&field(&field("services", name.as_str()), "config"), key.as_str());
-            texts(path, key.as_str(), value, &mut |path, key, text| suspect(path, (key, text), false));
+    let mut read = |base: String, config: &BTreeMap<ConfigKey, ConfigValue>, changed: bool| {
+        for (key, value) in config {
+            let path = field(&field(&base, "config"), key.as_str());
+            texts(path, key.as_str(), value, &mut |path, key, text| suspect(path, (key, text), changed));
         }
+    };
+    for (name, service) in &loaded.stack.services {
+        read(field("services", name.as_str()), &service.config, false);
+    }
+    for (name, change) in &loaded.environment.services {
+        read(field("services", name.as_str()), &change.config, true);
     }
     let mut look = |base: String, env: &BTreeMap<EnvName, String>, changed: bool| {
         for (name, value) in env {
