@@ -138,6 +138,14 @@ pub enum Problem {
         /// Of whom.
         named: ServiceName,
     },
+    /// A dependency that a component cannot stand in front of: it is of another stack, or lies outside of the cluster.
+    #[error("{service} stands in front of what runs in its own stack, and depends on {named}")]
+    NoFront {
+        /// The component.
+        service: ServiceName,
+        /// The dependency.
+        named: ServiceRef,
+    },
     /// Weights without the balance that follows them, or that without weights.
     #[error("{path}: `balance: weighted` and `weights` go together")]
     Weights {
@@ -306,6 +314,7 @@ impl Problem {
             | Self::TooShort { path, .. }
             | Self::NotBehind { path, .. }
             | Self::Weights { path } => Some(path.clone()),
+            Self::NoFront { service, .. } => Some(format!("services.{service}.depends_on")),
             Self::NoKubeApi { service } => Some(format!("services.{service}.egress")),
             Self::UnknownNeighbour { service, .. } => Some(format!("services.{service}.depends_on")),
             Self::StackRefused { .. }

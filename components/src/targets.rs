@@ -19,6 +19,8 @@ pub(crate) fn host(object_name: &str, namespace: &str) -> String {
 /// A service that a component depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
+    /// How it is named.
+    pub(crate) reference: &'a ServiceRef,
     /// Its name, with that of its stack where it is another one.
     pub(crate) name: &'a str,
     pub(crate) host: String,
@@ -40,9 +42,10 @@ pub(crate) fn targets<'a>(
     let written = context.stack.services.get(&spec.name);
     let named: BTreeSet<&ServiceRef> = written.into_iter().flat_map(|service| &service.depends_on).collect();
     let target = |reference: &'a ServiceRef| match reference.within(&context.stack.stack) {
-        Some(own) => specs.iter().find(|spec| spec.name.as_str() == own).map(Target::here),
+        Some(own) => specs.iter().find(|spec| spec.name.as_str() == own).map(|spec| Target::here(reference, spec)),
         None => neighbours.find(reference).and_then(|neighbour| {
             Some(Target {
+                reference,
                 name: reference.as_str(),
                 host: host(&neighbour.object_name, &neighbour.namespace),
                 port: *neighbour.ports.first()?,
@@ -55,8 +58,9 @@ pub(crate) fn targets<'a>(
 }
 
 impl<'a> Target<'a> {
-    fn here(spec: &'a ServiceSpec) -> Self {
+    fn here(reference: &'a ServiceRef, spec: &'a ServiceSpec) -> Self {
         Self {
+            reference,
             name: spec.name.as_str(),
             host: host(&spec.object_name(), &spec.namespace),
             port: spec.port,

@@ -189,6 +189,11 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
                 .path(path.clone())
                 .help("write a value of the type that the stack has".to_owned()),
         ),
+        Problem::NoFront { service, named } => {
+            let path = declared_at(loaded, service, named);
+            let at = places.stack_value(&path);
+            found(&rules::AT_ODDS, path, at, "take it out: who needs it depends on it by itself")
+        }
         Problem::Weights { path } => Some(
             Finding::new(&rules::AT_ODDS, problem.to_string())
                 .at(places.stack_key(path))

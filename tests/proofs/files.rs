@@ -46,6 +46,9 @@ fn names() {
         (IMAGE, "services: {mail: {config: {batch: {size: many}}}}\nimage:"),
     );
     stack("at-odds", 4, MAIL, &before("{cart: {balance: weighted}}"));
+    let outside = "post: {tier: back, port: 9002, component: {external: {host: post.example.com}}}";
+    let in_front = "mail: {tier: back, port: 9001, depends_on: [cart, post], component: {haproxy: {}}}";
+    stack("no-front", 4, MAIL, &format!("{in_front}\n  {outside}"));
     stack("same-range", 4, tiers, "  front: {ports: 9010-9019, range_name: back}");
 }
 

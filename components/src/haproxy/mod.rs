@@ -42,7 +42,12 @@ impl Building<'_, '_> {
             .iter()
             .filter_map(|target| Some((target.spec.filter(|spec| !spec.is_outside())?, target)))
             .collect();
-        let refused = refusals(spec, haproxy, &fronted);
+        let behind = |target: &&Target<'_>| fronted.iter().any(|(_, front)| front == target);
+        let elsewhere = targets.iter().filter(|target| !behind(target));
+        let mut refused = refusals(spec, haproxy, &fronted);
+        refused.extend(
+            elsewhere.map(|target| Problem::NoFront { service: spec.name.clone(), named: target.reference.clone() }),
+        );
         if !refused.is_empty() {
             self.refuse(refused);
             return;
