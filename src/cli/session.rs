@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use futures::future::try_join_all;
 use kube_embedded::OpenError;
 use strata_components::desired::{Desired, Phase};
 use strata_components::model::{Environment, PlanPolicy, Stack};
@@ -275,8 +276,14 @@ pub(super) async fn plan_all(
     ui: &mut Ui,
 ) -> Result<Vec<Plan>, CommandError> {
     let (mut plans, mut unknown): (Vec<Plan>, Vec<Vec<UnknownName>>) = (Vec::new(), Vec::new());
-    for session in sessions {
-        let (desired, snapshot) = session.observe(&towards(session), look).await?;
+    let towards: Vec<Desired> = sessions.iter().map(towards).collect();
+    let sealed: Vec<_> =
+        sessions.iter().zip(&towards).map(|(session, desired)| session.cluster.seal(desired)).collect();
+    let sealed = try_join_all(sealed).await?;
+    let looks: Vec<(&Cluster, &Desired)> =
+        sessions.iter().zip(&sealed).map(|(session, desired)| (&session.cluster, desired)).collect();
+    let snapshots = Cluster::observe_all(&looks, look).await?;
+    for ((session, desired), snapshot) in sessions.iter().zip(sealed).zip(snapshots) {
         let lacks = unknown_names(&session.desired, &snapshot, policy);
         let knows = |name: &String| !lacks.iter().any(|lack| lack.name() == name);
         let mut own = policy.clone();

@@ -56,6 +56,7 @@ mod stores;
 #[path = "../story/mod.rs"]
 mod story;
 mod support;
+mod together;
 mod traffic;
 mod turns;
 mod up_from_nothing;

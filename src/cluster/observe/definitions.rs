@@ -1,6 +1,6 @@
 //! Types of kinds that Kubernetes itself does not have: as the cluster defines them now, and as the plan would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use serde_json::Value;
@@ -25,44 +25,22 @@ pub(super) struct Definitions<'a> {
     coming: BTreeMap<Kind, (String, TypeRef)>,
 }
 
-impl Definitions<'_> {
-    /// The type of a kind as the cluster has it; why it is not known where it is not.
-    pub(super) fn of(&self, kind: &Kind) -> Result<TypeRef, String> {
-        match fields::built_in(self.built_in, kind) {
-            Some(ty) => Ok(ty),
-            None => {
-                self.live.get(kind).cloned().unwrap_or_else(|| Err(format!("the type of {} is not known", kind.kind)))
-            }
-        }
-    }
+/// The definitions of custom kinds as the cluster has them, or why they cannot be read.
+pub(super) struct Defined(BTreeMap<Kind, Result<Value, String>>);
 
-    /// The definition that brings the kind, or changes it, with the same plan, and the type it is going to have.
-    pub(super) fn coming(&self, kind: &Kind) -> Option<(&str, &TypeRef)> {
-        self.coming.get(kind).map(|(name, ty)| (name.as_str(), ty))
-    }
-}
-
-impl Cluster {
-    /// Reads the definitions of those desired kinds that are not built in, one request each.
-    pub(super) async fn definitions<'a>(
-        &self,
-        desired: &Desired,
-        served: &ServedKinds,
-        built_in: &'a Schema,
-    ) -> Result<Definitions<'a>, ProviderError> {
-        let mut kinds: Vec<&Kind> = desired.resources.iter().map(|resource| &resource.id.kind).collect();
-        kinds.sort();
-        kinds.dedup();
-        kinds.retain(|kind| fields::built_in(built_in, kind).is_none());
-        let reads = kinds.iter().filter_map(|kind| Some(self.definition(kind, &served.get(kind)?.plural)));
-        let mut definitions = Definitions { built_in, live: BTreeMap::new(), coming: BTreeMap::new() };
+impl<'a> Definitions<'a> {
+    /// What is known of the types of what is desired, by the definitions that were read for it, and perhaps for more.
+    pub(super) fn of_desired(desired: &Desired, defined: &Defined, built_in: &'a Schema) -> Self {
+        let mut definitions = Self { built_in, live: BTreeMap::new(), coming: BTreeMap::new() };
         let mut schemas = BTreeMap::new();
-        for (kind, read) in try_join_all(reads).await? {
-            let read = read.and_then(|definition| schema_of(&definition, &kind.version).ok_or_else(no_such_version));
+        let kinds: BTreeSet<&Kind> = desired.resources.iter().map(|resource| &resource.id.kind).collect();
+        for (kind, read) in defined.0.iter().filter(|(kind, _)| kinds.contains(kind)) {
+            let described = |definition| schema_of(definition, &kind.version).ok_or_else(no_such_version);
+            let read = read.as_ref().map_err(Clone::clone).and_then(described);
             if let Ok(schema) = &read {
                 schemas.insert(kind.clone(), schema.clone());
             }
-            definitions.live.insert(kind, read.and_then(|schema| schema.read()));
+            definitions.live.insert(kind.clone(), read.and_then(|schema| schema.read()));
         }
         for resource in desired.resources.iter().filter(|resource| resource.id.kind.kind == "CustomResourceDefinition")
         {
@@ -83,7 +61,38 @@ impl Cluster {
                 }
             }
         }
-        Ok(definitions)
+        definitions
+    }
+
+    /// The type of a kind as the cluster has it; why it is not known where it is not.
+    pub(super) fn of(&self, kind: &Kind) -> Result<TypeRef, String> {
+        match fields::built_in(self.built_in, kind) {
+            Some(ty) => Ok(ty),
+            None => {
+                self.live.get(kind).cloned().unwrap_or_else(|| Err(format!("the type of {} is not known", kind.kind)))
+            }
+        }
+    }
+
+    /// The definition that brings the kind, or changes it, with the same plan, and the type it is going to have.
+    pub(super) fn coming(&self, kind: &Kind) -> Option<(&str, &TypeRef)> {
+        self.coming.get(kind).map(|(name, ty)| (name.as_str(), ty))
+    }
+}
+
+impl Cluster {
+    /// Reads the definitions of those desired kinds that are not built in, one request each.
+    pub(super) async fn read_definitions(
+        &self,
+        desired: &[&Desired],
+        served: &ServedKinds,
+        built_in: &Schema,
+    ) -> Result<Defined, ProviderError> {
+        let kinds: BTreeSet<&Kind> =
+            desired.iter().flat_map(|desired| &desired.resources).map(|resource| &resource.id.kind).collect();
+        let custom = kinds.into_iter().filter(|kind| fields::built_in(built_in, kind).is_none());
+        let reads = custom.filter_map(|kind| Some(self.definition(kind, &served.get(kind)?.plural)));
+        Ok(Defined(try_join_all(reads).await?.into_iter().collect()))
     }
 
     /// The type of a custom kind as its definition has it now; why it is not known where it is not.

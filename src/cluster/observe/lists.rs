@@ -61,30 +61,40 @@ impl Cluster {
         }
     }
 
-    /// Lists every kind in every namespace, and reads one by one what `wanted` names of those that may not be listed.
-    /// What is secret in them is sealed.
+    /// Every collection that any of the scopes asks for, listed once.
+    pub(super) async fn list_once(&self, served: &ServedKinds, scopes: &[&Scope]) -> Result<Lists, ProviderError> {
+        let mut askers: BTreeMap<Place, usize> = BTreeMap::new();
+        let mut lists = Vec::new();
+        for scope in scopes {
+            for (kind, place, namespace) in scope.lists(served) {
+                let asked = askers.entry((kind.clone(), namespace.cloned())).or_default();
+                if *asked == 0 {
+                    let path = collection(kind, &place.plural, namespace.map(String::as_str));
+                    lists.push(self.list_identified(kind, namespace, path));
+                }
+                *asked += 1;
+            }
+        }
+        let lists: Vec<_> = stream::iter(lists).buffer_unordered(CONCURRENCY).try_collect().await?;
+        let with_askers = |(place, list)| Some((askers.get(&place).copied()?, list)).map(|asked| (place, asked));
+        Ok(Lists(lists.into_iter().filter_map(with_askers).collect()))
+    }
+
+    /// Takes in the lists of a scope, and reads one by one what is wanted of those that may not be listed. What is secret
+    /// in them is sealed.
     pub(super) async fn list_all(
         &self,
         served: &ServedKinds,
         scope: &Scope,
+        lists: Vec<List>,
         instance: &Instance,
     ) -> Result<Listed, ProviderError> {
-        let mut lists = Vec::new();
         let mut listed = Listed { unlisted: scope.unlisted.clone(), ..Listed::default() };
         for kind in &scope.kinds {
-            // What a silent server serves may not even be named.
             if let Some(reason) = served.silent(&kind.group, Some(&kind.version)) {
                 listed.unlisted.push(UnlistedKind { kind: kind.clone(), namespace: None, reason });
-                continue;
             }
-            let of_kind = scope.collections(kind, served);
-            lists.extend(of_kind.map(|(place, namespace)| {
-                (kind, namespace, collection(kind, &place.plural, namespace.map(String::as_str)))
-            }));
         }
-        let lists: Vec<_> =
-            lists.into_iter().map(|(kind, namespace, path)| self.list_identified(kind, namespace, path)).collect();
-        let lists: Vec<_> = stream::iter(lists).buffer_unordered(CONCURRENCY).try_collect().await?;
         let mut concealed: Vec<UnlistedKind> = Vec::new();
         for list in lists {
             match list {
@@ -165,22 +175,22 @@ impl Cluster {
         stream::iter(reads).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    /// The objects of a collection; the inner error is of a kind that may not be listed, or is not there any more, with
-    /// the server's code.
+    /// The objects of a collection, with which one it is.
     async fn list_identified(
         &self,
         kind: &Kind,
         namespace: Option<&String>,
         path: String,
-    ) -> Result<Result<Vec<(ResourceId, Value)>, (UnlistedKind, u16)>, ProviderError> {
-        match self.list(&kind.kind, &path).await {
-            Ok(items) => Ok(Ok(items.into_iter().map(|item| self.identified(kind, item)).collect())),
+    ) -> Result<(Place, List), ProviderError> {
+        let list = match self.list(&kind.kind, &path).await {
+            Ok(items) => Ok(items.into_iter().map(|item| self.identified(kind, item)).collect()),
             // Without a reason it is not the server that says so.
             Err(ProviderError::Refused { code: code @ (403 | 404), message, reason, .. }) if !reason.is_empty() => {
-                Ok(Err((UnlistedKind { kind: kind.clone(), namespace: namespace.cloned(), reason: message }, code)))
+                Err((UnlistedKind { kind: kind.clone(), namespace: namespace.cloned(), reason: message }, code))
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        Ok(((kind.clone(), namespace.cloned()), list))
     }
 
     /// One object whose kind may not be listed; the inner error is that it may not be read either.
@@ -215,6 +225,33 @@ impl Cluster {
             name: text(&item, "/metadata/name"),
         };
         (id, item)
+    }
+}
+
+/// A collection: a kind, and the namespace where its objects live in one.
+type Place = (Kind, Option<String>);
+
+/// The objects of a collection; the error is of a kind that may not be listed, or is not there any more, with the server's
+/// code.
+pub(super) type List = Result<Vec<(ResourceId, Value)>, (UnlistedKind, u16)>;
+
+/// Lists by what they are of, with how many are yet to take each.
+pub(super) struct Lists(BTreeMap<Place, (usize, List)>);
+
+impl Lists {
+    /// The lists that a scope asks for. The last that takes one takes it away: only what is shared is ever there twice.
+    pub(super) fn take(&mut self, scope: &Scope, served: &ServedKinds) -> Vec<List> {
+        let take = |(kind, _, namespace): (&Kind, &Served, Option<&String>)| {
+            let place = (kind.clone(), namespace.cloned());
+            let (left, list) = self.0.get_mut(&place)?;
+            *left -= 1;
+            if *left > 0 {
+                return Some(list.clone());
+            }
+            let (_, list) = self.0.remove(&place)?;
+            Some(list)
+        };
+        scope.lists(served).filter_map(take).collect()
     }
 }
 
@@ -303,6 +340,18 @@ impl Scope {
         scope.wanted.extend(places);
         scope.kinds.insert(namespace);
         scope
+    }
+
+    /// Everything that is listed: what a silent server serves may not even be named.
+    fn lists<'a>(
+        &'a self,
+        served: &'a ServedKinds,
+    ) -> impl Iterator<Item = (&'a Kind, &'a Served, Option<&'a String>)> + use<'a> {
+        let told = |kind: &&Kind| served.silent(&kind.group, Some(&kind.version)).is_none();
+        self.kinds
+            .iter()
+            .filter(told)
+            .flat_map(|kind| self.collections(kind, served).map(move |(place, namespace)| (kind, place, namespace)))
     }
 
     /// What is listed of a kind, as far as it is served: in each namespace, or once where its objects live in none.

@@ -11,6 +11,7 @@ use strata_components::jobs::RERUN_ANNOTATION;
 use strata_components::kinds::{is_gate, stage};
 use structured_merge::predict::{Prediction, predict};
 use structured_merge::schema::{Schema, TypeRef};
+use tokio::sync::Semaphore;
 
 use super::super::Cluster;
 use super::super::discovery::{Served, ServedKinds};
@@ -53,6 +54,8 @@ pub(super) struct State<'a> {
     pub(super) leaving: &'a Sized<ResourceId>,
     pub(super) rules: &'a Rules<'a>,
     pub(super) mode: PreviewMode,
+    /// A turn for each object that is previewed at once.
+    pub(super) turns: &'a Semaphore,
     /// What the server said when it let something not be tried.
     pub(super) forbidden: OnceLock<String>,
 }
@@ -71,6 +74,8 @@ struct Subject<'a> {
 
 impl Cluster {
     pub(super) async fn preview(&self, resource: &Resource, state: &State<'_>) -> Result<Preview, ProviderError> {
+        // They are never closed.
+        let _turn = state.turns.acquire().await.ok();
         let id = &resource.id;
         let floor = state.floors.get(&(id.namespace.clone(), id.name.clone())).copied();
         let floor = floor.filter(|_| id.kind.kind == "Deployment");
