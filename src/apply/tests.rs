@@ -302,6 +302,7 @@ fn plan_of(phases: Vec<(Order, Vec<Step>)>) -> Plan {
         previews: Default::default(),
         summary,
         overview: None,
+        findings: Vec::new(),
         digest: String::new(),
     }
 }

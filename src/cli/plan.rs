@@ -10,6 +10,7 @@ use super::session::{PolicyArgs, Session, plan_all};
 use super::stacks::StacksArgs;
 use super::{CommandError, CommandResult, Context, Ui, saved};
 use crate::plan::Plan;
+use crate::plan::overview::Carried;
 use crate::report::together::{self, PlansDocument};
 use crate::{exit, report};
 
@@ -46,8 +47,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let Some(stack) = args.stacks.one() else { return all(args, context, ui) };
     let (plan, judged) = Session::run(context, &stack, ui, async |session, ui| {
         let plan = session.plan(session.desired(), &args.policy.policy(), &args.look.look(), ui).await?;
-        let judged = session.judge(session.desired(), &plan, ui);
-        Ok((session.with_overview(plan), judged))
+        Ok(session.reviewed(plan, ui))
     })?;
     // A plan that may not be carried out is shown all the same, and not saved.
     if let Some(file) = args.save.as_ref().filter(|_| judged.is_ok()) {
@@ -62,25 +62,29 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
 /// The same for every stack of the environment: one document of all.
 fn all(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
     args.policy.for_all()?;
-    let (plans, judged) = Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
+    let (plans, carried, judged) = Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
         let wanted = (&args.policy.policy(), &args.look.look());
         let plans = plan_all(sessions, |session| session.desired().clone(), wanted, ui).await?;
         let (mut shown, mut judged) = (Vec::new(), Ok(()));
         for (session, plan) in sessions.iter().zip(plans) {
             // Each is asked about, also where one before it may not be carried out.
-            judged = judged.and(session.judge(session.desired(), &plan, ui));
-            shown.push(session.with_overview(plan));
+            let (plan, own) = session.reviewed(plan, ui);
+            judged = judged.and(own);
+            shown.push(plan);
         }
-        Ok((shown, judged))
+        let parts = sessions.iter().zip(&shown);
+        let parts = parts.filter_map(|(session, plan)| Some((plan, session.desired(), session.loaded.as_ref()?)));
+        let carried = Carried::of(&parts.collect::<Vec<_>>());
+        Ok((shown, carried, judged))
     })?;
     if let Some(directory) = args.save.as_ref().filter(|_| judged.is_ok()) {
         saved::write_all(directory, &plans)?;
     }
     let text = match args.output {
         PlanFormat::Terminal => together::terminal(&plans, &ui.view(args.detail.detail())),
-        PlanFormat::Json => report::json_document(&PlansDocument::of(&plans)),
+        PlanFormat::Json => report::json_document(&PlansDocument::of(&plans, &carried)),
         PlanFormat::Markdown => together::markdown(&plans),
-        PlanFormat::Html => together::html(&plans)?,
+        PlanFormat::Html => together::html(&plans, &carried)?,
     };
     ui.data(&text)?;
     judged?;

@@ -16,6 +16,7 @@ use crate::check::policies::check_plan;
 use crate::cluster::connect::{Choice, ConnectError, Connection};
 use crate::cluster::{Cluster, Settings};
 use crate::exit;
+use crate::finding::Finding;
 use crate::history::{Command, Commit, Draft};
 use crate::load::Loaded;
 use crate::load::commit::commit_of;
@@ -183,13 +184,13 @@ impl Session {
         }
     }
 
-    /// A plan with the overview that readers get where the files are at hand.
-    pub(super) fn with_overview(&self, plan: Plan) -> Plan {
-        let overview = self.loaded.as_ref().map(|loaded| Overview::of(&plan, &self.desired, loaded));
-        match overview {
-            Some(overview) => plan.with_overview(overview),
-            None => plan,
-        }
+    /// A plan as readers get it where the files are at hand, with an overview and with what the user's policies have to say
+    /// of it; and whether these let it be carried out. What they find is printed, but for notes.
+    pub(super) fn reviewed(&self, plan: Plan, ui: &mut Ui) -> (Plan, Result<(), CommandError>) {
+        let Some(loaded) = &self.loaded else { return (plan, Ok(())) };
+        let findings = check_plan(&self.desired, &plan, loaded);
+        let overview = Overview::of(&plan, &self.desired, loaded);
+        (plan.for_readers(Some(overview), findings.clone()), self.judged(loaded, findings, ui))
     }
 
     /// The same for a plan that was made before, with what was observed: what it names may be gone because it was
@@ -212,7 +213,11 @@ impl Session {
     /// They find one.
     pub(super) fn judge(&self, desired: &Desired, plan: &Plan, ui: &mut Ui) -> Result<(), CommandError> {
         let Some(loaded) = &self.loaded else { return Ok(()) };
-        match findings::shown(loaded, check_plan(desired, plan, loaded), ui) {
+        self.judged(loaded, check_plan(desired, plan, loaded), ui)
+    }
+
+    fn judged(&self, loaded: &Loaded, findings: Vec<Finding>, ui: &mut Ui) -> Result<(), CommandError> {
+        match findings::shown(loaded, findings, ui) {
             Err(_) if self.lenient => Ok(()),
             result => result,
         }

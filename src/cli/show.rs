@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::detail::DetailArgs;
 use super::plan::{PlanFormat, print};
 use super::{CommandResult, Ui, saved};
-use crate::exit;
+use crate::finding::Sources;
+use crate::{exit, report};
 
 /// Show a saved plan
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,10 @@ pub struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> CommandResult {
     args.output.takes(args.detail)?;
     let plan = saved::read(&args.file)?;
+    if args.output == PlanFormat::Terminal && !plan.findings.is_empty() {
+        // As `plan` shows them: every other form of a plan has them in itself.
+        ui.warn(report::findings::terminal(&plan.findings, &Sources::default(), ui.width()).trim_end());
+    }
     print(&plan, args.output, args.detail, ui)?;
     Ok(exit::OK)
 }

@@ -15,6 +15,7 @@ use crate::check::capacity::loads::{Load, loads};
 use crate::check::isolation::{Direction, Matrix, network};
 use crate::check::reach::{PortSet, Reach};
 use crate::check::registry::{self, Registry};
+use crate::finding::Finding;
 use crate::load::Loaded;
 
 /// The fleet as it is once a plan is carried out.
@@ -133,10 +134,10 @@ pub struct ResourceLoad {
 }
 
 impl Plan {
-    /// The plan with an overview of the fleet, and with the digest that it then has.
+    /// The plan with an overview of the fleet and with what policies have to say of it, and with the digest that it then has.
     #[must_use]
-    pub fn with_overview(mut self, overview: Overview) -> Self {
-        self.overview = Some(overview);
+    pub fn for_readers(mut self, overview: Option<Overview>, findings: Vec<Finding>) -> Self {
+        (self.overview, self.findings) = (overview, findings);
         self.digest = String::new();
         self.digest = digest(&self);
         self
@@ -150,8 +151,8 @@ impl Overview {
         let tiers = Registry::of(&loaded.stack, &loaded.environment).tiers;
         let mut overview = Self { ports: tiers.into_iter().map(ports).collect(), ..Self::default() };
         overview.who_talks(desired, loaded);
-        overview.carried(plan, desired, loaded);
-        overview
+        let Carried { nodes, nodes_unknown, nodes_without } = Carried::of(&[(plan, desired, loaded)]);
+        Self { nodes, nodes_unknown, nodes_without, ..overview }
     }
 
     fn who_talks(&mut self, desired: &Desired, loaded: &Loaded) {
@@ -173,22 +174,50 @@ impl Overview {
         self.peers =
             matrix.pods.into_iter().map(|pods| Peer { name: called(pods.name, pods.called), own: pods.own }).collect();
     }
+}
 
-    fn carried(&mut self, plan: &Plan, desired: &Desired, loaded: &Loaded) {
-        let target = desired.resources.first().map_or("", |resource| resource.id.target.as_str());
-        match loads(&before(plan, desired), desired, loaded, target) {
-            Ok(nodes) => self.nodes = nodes.into_iter().map(load).collect(),
-            Err(unknown) => self.nodes_unknown = Some(unknown.to_owned()),
+/// What nodes carry of the fleets that plans make, which may share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// What nodes carry, on one placement that works.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeLoad>,
+    /// Why nothing is said of nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes_unknown: Option<String>,
+    /// Workloads that go; what they ask for is not part of what nodes carry before, because a plan does not know it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes_without: Vec<String>,
+}
+
+impl Carried {
+    /// What the nodes of one environment carry of all these: each a plan, what it is towards, and what that was composed
+    /// from.
+    #[must_use]
+    pub fn of(plans: &[(&Plan, &Desired, &Loaded)]) -> Self {
+        let mut carried = Self::default();
+        let target = plans.iter().flat_map(|(_, desired, _)| &desired.resources).next();
+        let target = target.map_or("", |resource| resource.id.target.as_str());
+        let was: Vec<Desired> = plans.iter().map(|(plan, desired, _)| before(plan, desired)).collect();
+        let was: Vec<(&Desired, &Loaded)> = was.iter().zip(plans).map(|(was, (.., loaded))| (was, *loaded)).collect();
+        let is: Vec<(&Desired, &Loaded)> = plans.iter().map(|(_, desired, loaded)| (*desired, *loaded)).collect();
+        match loads(&was, &is, target) {
+            Ok(nodes) => carried.nodes = nodes.into_iter().map(load).collect(),
+            Err(unknown) => carried.nodes_unknown = Some(unknown.to_owned()),
         }
-        let gone = plan.steps().filter(|step| {
-            let makes_pods = matches!(step.id.kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "Job");
-            let gives_way = step.causes.iter().any(|cause| matches!(cause, Cause::OtherColour { .. }));
-            makes_pods
-                && step.action == Action::Delete
-                && !gives_way
-                && desired.resources.iter().all(|one| one.id != step.id)
-        });
-        self.nodes_without = gone.map(|step| step.id.to_string()).collect();
+        for (plan, desired, _) in plans {
+            let gone = plan.steps().filter(|step| {
+                let makes_pods =
+                    matches!(step.id.kind.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "Job");
+                let gives_way = step.causes.iter().any(|cause| matches!(cause, Cause::OtherColour { .. }));
+                makes_pods
+                    && step.action == Action::Delete
+                    && !gives_way
+                    && desired.resources.iter().all(|one| one.id != step.id)
+            });
+            carried.nodes_without.extend(gone.map(|step| step.id.to_string()));
+        }
+        carried
     }
 }
 

@@ -61,6 +61,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, policy: &Policy) -> Plan {
         namespaces: desired.namespaces.clone(),
         previews: Previews::of(snapshot),
         overview: None,
+        findings: Vec::new(),
         digest: String::new(),
     };
     plan.digest = digest(&plan);

@@ -110,8 +110,18 @@ fn is_change(step: &Step) -> bool {
 /// What moved of the plan as a whole.
 fn of_the_whole(saved: &Plan, fresh: &Plan) -> Vec<Moved> {
     // What is compared step by step, what was made sure of before, and what may move.
-    const ELSEWHERE: [&str; 9] =
-        ["phases", "instance", "target", "inputs", "summary", "previews", "overview", "digest", "suspicious"];
+    const ELSEWHERE: [&str; 10] = [
+        "phases",
+        "instance",
+        "target",
+        "inputs",
+        "summary",
+        "previews",
+        "overview",
+        "findings",
+        "digest",
+        "suspicious",
+    ];
     let mut moved = Vec::new();
     if saved.inputs != fresh.inputs {
         moved.push(Moved { id: None, part: Part::Inputs, planned: None, now: None });

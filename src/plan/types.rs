@@ -10,6 +10,7 @@ use super::needs::PlannedNeed;
 use super::overview::Overview;
 use super::policy::Policy;
 use super::previews::Previews;
+use crate::finding::Finding;
 use crate::observe::{Confirmation, FieldChange, FieldOwner, Readiness, ReplaceOrder, Target, UnlistedKind};
 
 /// The format that [`Plan`] serialises as.
@@ -49,6 +50,9 @@ pub struct Plan {
     /// The fleet as a whole, for those who read the plan; nothing is decided by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overview: Option<Overview>,
+    /// What the user's own policies have to say of the plan, errors first; nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// Digest of the whole plan but this field.
     pub digest: String,
 }

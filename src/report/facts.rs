@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use strata_components::model::GpuSettings;
 
+use crate::finding::Finding;
 use crate::plan::{Action, Cause, Condition, Order, Plan, PlanPhase, PlannedNeed, Step};
 
 /// What a plan comes to.
@@ -22,6 +23,8 @@ pub struct Facts {
     pub gpus_meanwhile: i64,
     /// What to look at first, the gravest first.
     pub risks: Vec<Risk>,
+    /// What the user's own policies have to say of the plan, errors first.
+    pub findings: Vec<Finding>,
 }
 
 /// A service that goes from one colour to the other.
@@ -189,7 +192,18 @@ pub fn facts(plan: &Plan) -> Facts {
     }
     facts.risks.sort();
     facts.risks.dedup();
+    facts.findings.clone_from(&plan.findings);
     facts
+}
+
+/// What is to be said of a finding beside its message: where it is, what to do, and why it is accepted.
+#[must_use]
+pub fn details(finding: &Finding) -> Vec<String> {
+    let place = finding.at.as_ref().map(ToString::to_string).or_else(|| finding.path.clone());
+    let related = finding.related.iter().map(|related| format!("{}: {}", related.text, related.at));
+    let help = finding.help.as_ref().map(|help| format!("help: {help}"));
+    let waived = finding.waived.as_ref().map(|reason| format!("waived: {reason}"));
+    place.into_iter().chain(related).chain(help).chain(waived).collect()
 }
 
 /// What services of a phase wait for outside the stack before anything of them is applied, one phrase each.

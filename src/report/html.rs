@@ -22,9 +22,10 @@ use thiserror::Error;
 use self::notes::notes;
 use self::steps::{Places, TierView};
 use super::clean::clean_lines;
-use super::facts::{Facts, facts};
+use super::facts::{Facts, details, facts};
 use super::graph::svg;
 use super::phase_title;
+use crate::finding::{Finding, Level};
 use crate::plan::overview::{Connection, Overview, ResourceLoad, TierPorts};
 use crate::plan::{Action, Order, Plan, PlanPhase};
 
@@ -76,6 +77,7 @@ struct View<'a> {
     empty: bool,
     figures: Vec<Figure>,
     matters: Vec<MatterView>,
+    findings: Vec<FindingView>,
     notes: Vec<String>,
     graph: Option<String>,
     columns: Vec<&'static str>,
@@ -110,6 +112,16 @@ struct MatterView {
     /// Those that are too many to stand there at once, and how many these are.
     rest: Vec<Linked>,
     more: String,
+}
+
+/// What a policy has to say.
+#[derive(Serialize)]
+struct FindingView {
+    grave: bool,
+    level: String,
+    rule: String,
+    message: String,
+    details: Vec<String>,
 }
 
 /// An object with the anchor of its step, where it has one.
@@ -228,6 +240,7 @@ impl<'a> View<'a> {
             empty: plan.is_empty(),
             figures: figures(plan, &facts),
             matters: matters(&facts, &places),
+            findings: facts.findings.iter().map(finding).collect(),
             notes: notes(plan),
             graph: graph(plan, &places),
             columns,
@@ -291,6 +304,16 @@ fn matters(facts: &Facts, places: &Places<'_>) -> Vec<MatterView> {
         }
     };
     facts.matters().into_iter().map(view).collect()
+}
+
+fn finding(finding: &Finding) -> FindingView {
+    FindingView {
+        grave: finding.level == Level::Error,
+        level: finding.level.to_string(),
+        rule: finding.rule.to_string(),
+        message: finding.message.clone(),
+        details: details(finding),
+    }
 }
 
 /// The phases in which something happens, with a column for each action that there is.

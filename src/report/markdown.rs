@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::clean::clean;
-use super::facts::{Facts, Matter, facts, needs};
+use super::facts::{Facts, Matter, details, facts, needs};
 use super::phase_title;
 use super::plan::{counts, doing, headline, step_text};
 use crate::plan::{Action, Plan, Step};
@@ -39,6 +39,7 @@ pub(super) fn within(plan: &Plan, longest: usize) -> String {
     out.push_str(&phases(plan));
     out.push_str(&waits(plan));
     out.push_str(&risks(&facts));
+    out.push_str(&findings(&facts));
     let limit = longest.saturating_sub(LEFT_OVER);
     let (mut left_out, mut size) = (Vec::new(), out.chars().count());
     for (service, steps) in by_service(plan) {
@@ -151,6 +152,26 @@ fn risks(facts: &Facts) -> String {
             let _ = write!(out, " and {} more", objects.len() - NAMED);
         }
         out.push('\n');
+    }
+    out.push('\n');
+    out
+}
+
+/// What the user's own policies have to say.
+fn findings(facts: &Facts) -> String {
+    if facts.findings.is_empty() {
+        return String::new();
+    }
+    let mut out = "**Policies**\n\n".to_owned();
+    for finding in facts.findings.iter().take(NAMED) {
+        let _ = write!(out, "- **{}** {}: {}", finding.level, code(&finding.rule), escape(&finding.message));
+        for detail in details(finding) {
+            let _ = write!(out, "; {}", escape(&detail));
+        }
+        out.push('\n');
+    }
+    if facts.findings.len() > NAMED {
+        let _ = writeln!(out, "- and {} more", facts.findings.len() - NAMED);
     }
     out.push('\n');
     out

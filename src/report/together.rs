@@ -10,7 +10,8 @@ use super::clean::clean;
 use super::html::{self, PageError};
 use super::plan::{self, View, counts};
 use super::{markdown, phase_title};
-use crate::plan::overview::{AddressConnection, Connection, Overview, TierPorts};
+use crate::finding::settle;
+use crate::plan::overview::{AddressConnection, Carried, Connection, Overview, TierPorts};
 use crate::plan::{Plan, PlanPhase, Summary};
 
 /// The form of the document.
@@ -24,13 +25,16 @@ pub struct PlansDocument<'a> {
     summary: Summary,
     /// The plans, in the order in which they are carried out.
     plans: &'a [Plan],
+    /// What the nodes carry of all of them.
+    #[serde(flatten)]
+    carried: &'a Carried,
 }
 
 impl<'a> PlansDocument<'a> {
-    /// The document of these plans.
+    /// The document of these plans, and of what the nodes carry of all of them.
     #[must_use]
-    pub fn of(plans: &'a [Plan]) -> Self {
-        Self { format: FORMAT, summary: summary(plans), plans }
+    pub fn of(plans: &'a [Plan], carried: &'a Carried) -> Self {
+        Self { format: FORMAT, summary: summary(plans), plans, carried }
     }
 }
 
@@ -79,24 +83,27 @@ pub fn markdown(plans: &[Plan]) -> String {
     text
 }
 
-/// Every plan on one page: what belongs to a stack is called `stack/…`, and phases follow each other as they are carried
-/// out.
+/// Every plan on one page, with what the nodes carry of all of them: what belongs to a stack is called `stack/…`, and phases
+/// follow each other as they are carried out.
 ///
 /// # Errors
 ///
 /// When the template is broken, which no plan is the reason of.
-pub fn html(plans: &[Plan]) -> Result<String, PageError> {
-    joined(plans).map_or_else(|| Ok(String::new()), |plan| html::html(&plan))
+pub fn html(plans: &[Plan], carried: &Carried) -> Result<String, PageError> {
+    joined(plans, carried).map_or_else(|| Ok(String::new()), |plan| html::html(&plan))
 }
 
 /// One plan that tells of all; for readers alone. None where there are none.
-fn joined(plans: &[Plan]) -> Option<Plan> {
+fn joined(plans: &[Plan], carried: &Carried) -> Option<Plan> {
     let mut all = Plan { summary: summary(plans), ..plans.first()?.clone() };
     let each = |told: fn(&Plan) -> &str| plans.iter().map(told).collect::<Vec<_>>().join(", ");
     all.instance.stack = each(|plan| &plan.instance.stack);
     (all.digest, all.inputs) = (each(|plan| &plan.digest), each(|plan| &plan.inputs));
     (all.phases, all.kept, all.left_out, all.unlisted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut overview = Overview::default();
+    all.findings = plans.iter().flat_map(|plan| plan.findings.iter().cloned()).collect();
+    settle(&mut all.findings);
+    let Carried { nodes, nodes_unknown, nodes_without } = carried.clone();
+    let mut overview = Overview { nodes, nodes_unknown, nodes_without, ..Overview::default() };
     for plan in plans {
         let stack = plan.instance.stack.as_str();
         for phase in &plan.phases {
@@ -130,7 +137,7 @@ fn full(stack: &str, name: &mut String) {
     }
 }
 
-/// Adds what one stack's overview tells, but for what nodes carry: each counts the pods of its own stack alone.
+/// Adds what one stack's overview tells, but for what nodes carry: it counts the pods of its own stack alone.
 fn take_in(all: &mut Overview, stack: &str, own: &Overview) {
     all.ports.extend(own.ports.iter().map(|tier| TierPorts { tier: format!("{stack}/{}", tier.tier), ..tier.clone() }));
     let places: Vec<usize> = own
@@ -166,7 +173,6 @@ fn take_in(all: &mut Overview, stack: &str, own: &Overview) {
             all.addresses.push(one);
         }
     }
-    all.nodes_unknown = Some("stacks share them, and the plan of each counts its own pods alone".to_owned());
 }
 
 #[cfg(test)]
@@ -207,7 +213,7 @@ mod tests {
                 "app in staging, on cluster station, Kubernetes v1.36.2"
             ]
         );
-        let document = serde_json::to_value(PlansDocument::of(&plans)).unwrap();
+        let document = serde_json::to_value(PlansDocument::of(&plans, &Carried::default())).unwrap();
         assert_eq!(document["format"], "strata.plans/v1");
         assert_eq!(
             (&document["summary"]["create"], &document["plans"][1]["instance"]["stack"]),
@@ -228,7 +234,7 @@ mod tests {
     #[test]
     fn a_page_of_all_tells_whose_everything_is() {
         let plans = [plan("base", "only", "a"), plan("app", "base/only", "b")];
-        let joined = joined(&plans).unwrap();
+        let joined = joined(&plans, &Carried::default()).unwrap();
         let phases: Vec<(u32, &str)> = joined.phases.iter().map(|phase| (phase.number, phase.name.as_str())).collect();
         assert_eq!(phases, [(0, "base 1 core-ai"), (1, "base 1 core-ai"), (2, "app 1 core-ai"), (3, "app 1 core-ai")]);
         let waits: Vec<(Option<&str>, Vec<String>)> =
@@ -237,8 +243,8 @@ mod tests {
             waits,
             [(Some("base/only"), vec!["base/only".to_owned()]), (Some("app/only"), vec!["base/only".to_owned()])]
         );
-        let page = html(&plans).unwrap();
+        let page = html(&plans, &Carried::default()).unwrap();
         assert!(["base/only", "app/only", "sha256:base, sha256:app"].iter().all(|told| page.contains(told)), "{page}");
-        assert_eq!(html(&[]).unwrap(), "");
+        assert_eq!(html(&[], &Carried::default()).unwrap(), "");
     }
 }

@@ -50,6 +50,9 @@ pub(crate) fn story(cluster: Cluster) {
     story.edit(rules, "{most: 2}", "{most: 0}");
     story.strata("plan policies -e testing --save half.plan");
     story.edit(rules, "{most: 0}", "{most: 2}");
+    story.tell("Who reads the saved plan sees what they said of it.");
+    story.strata_elsewhere("show half.plan --summary");
+    story.strata_elsewhere("show half.plan -o markdown");
     story.strata("up policies -e testing --yes --plan half.plan");
     story.settled("");
 

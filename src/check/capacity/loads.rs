@@ -3,12 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strata_components::desired::Desired;
-
 use super::nodes::{Node, described};
 use super::packing::{Answer, Demand, Free, add, pack};
-use super::{Fleet, Room, floor};
-use crate::load::Loaded;
+use super::{Composed, Fleet, Room, floor};
 
 /// What a node carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +17,16 @@ pub(crate) struct Load {
     pub(crate) resources: Vec<(String, u64, u64, u64)>,
 }
 
-/// What the nodes that the environment describes carry of `before`, and of `after`. Pods that both have stay where they are.
+/// What the nodes that the environment describes carry of the stacks `before`, and of them `after`. Pods that both have stay
+/// where they are.
 ///
 /// # Errors
 /// Why nothing can be said, as a fragment of a sentence.
-pub(crate) fn loads(
-    before: &Desired,
-    after: &Desired,
-    loaded: &Loaded,
-    target: &str,
-) -> Result<Vec<Load>, &'static str> {
-    let nodes = described(&loaded.environment, target).ok_or("the environment describes no nodes of this cluster")?;
-    let (before, after) = ([(before, loaded)], [(after, loaded)]);
-    let (mut was, mut is) = (Fleet::new(&before, &nodes), Fleet::new(&after, &nodes));
+pub(crate) fn loads(before: &[Composed<'_>], after: &[Composed<'_>], target: &str) -> Result<Vec<Load>, &'static str> {
+    let environment = after.first().map(|(_, loaded)| &loaded.environment);
+    let nodes = environment.and_then(|environment| described(environment, target));
+    let nodes = nodes.ok_or("the environment describes no nodes of this cluster")?;
+    let (mut was, mut is) = (Fleet::new(before, &nodes), Fleet::new(after, &nodes));
     let named = nodes.iter().flat_map(|node| node.free.keys()).chain(&was.dimensions).chain(&is.dimensions);
     let dimensions: Vec<String> = named.cloned().collect::<BTreeSet<_>>().into_iter().collect();
     for fleet in [&mut was, &mut is] {

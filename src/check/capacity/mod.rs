@@ -27,7 +27,7 @@ use crate::load::Loaded;
 use crate::load::spans::field;
 
 /// What a stack composes to, with where that was said.
-pub(super) type Composed<'a> = (&'a Desired, &'a Loaded);
+pub(crate) type Composed<'a> = (&'a Desired, &'a Loaded);
 
 /// Workloads that want to be on nodes, and the nodes.
 struct Fleet<'a> {

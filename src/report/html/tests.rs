@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::report::clean::clean;
-use crate::report::markdown::tests::plan_of;
+use crate::report::markdown::tests::{findings, plan_of};
 
 fn step(action: &str, kind: &str, name: &str, service: Option<&str>, causes: Value) -> Value {
     let mut step = json!({
@@ -107,7 +107,9 @@ fn page(names: &[String]) -> String {
     plan.instance.stack = at(0).to_owned();
     plan.target.version = format!("v{}", at(1));
     plan.kept = serde_json::from_value(json!([{"id": plan.phases[0].steps[0].id, "reason": at(2)}])).unwrap();
-    html(&plan.with_overview(overview([at(2), at(4), at(0)]))).unwrap()
+    let found = Finding::of_rule(at(0).to_owned(), Level::Error, at(1)).path(at(2)).help(at(3).to_owned());
+    let found = Finding { waived: Some(at(4).to_owned()), ..found };
+    html(&plan.for_readers(Some(overview([at(2), at(4), at(0)])), vec![found])).unwrap()
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn a_page_says_first_what_to_look_at() {
         step("delete", "Service", "basket", Some("basket"), json!([{"cause": "left_stack"}])),
         step("unchanged", "Service", "till", Some("till"), json!([])),
     ]);
-    plan.overview = Some(overview(["cart", "dns", "Core AI"]));
+    (plan.overview, plan.findings) = (Some(overview(["cart", "dns", "Core AI"])), findings());
     let found = html(&plan).unwrap();
     let found = found.replace(STYLE, "(style)").replace(SCRIPT, "(script)");
     let found = found.replace(&hash(STYLE).replace('\'', "&#39;"), "(its digest)");

@@ -9,6 +9,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::finding::{Finding, Level, Location};
 use crate::plan::{Cause, Policy, Previews};
 
 /// A plan with these steps, in one phase that applies and one that deletes.
@@ -27,6 +28,20 @@ pub(crate) fn plan_of(steps: Vec<Value>) -> Plan {
         "kept": [], "unlisted": [], "namespaces": [], "previews": Previews::default(), "summary": summary, "digest": "",
     }))
     .unwrap()
+}
+
+/// What policies have to say: of a step, of the whole, and of what is accepted.
+pub(crate) fn findings() -> Vec<Finding> {
+    let at = |file: &str, line| Location { file: file.to_owned(), line, column: 3, length: 4 };
+    let waived = Finding::of_rule("SHOP-keep-001", Level::Note, "phase 1 would delete basket");
+    vec![
+        Finding::of_rule("SHOP-size-001", Level::Error, "Deployment shop/cart: 3 pods would become 1")
+            .at(at("stacks/shop.yaml", 21))
+            .related(at("policies/shop.yaml", 9), "what must be true")
+            .help("Go down in two steps".to_owned()),
+        Finding::of_rule("SHOP-busy-001", Level::Warning, "4 objects change").path("policies.SHOP-busy-001"),
+        Finding { waived: Some("The shop closes down".to_owned()), ..waived },
+    ]
 }
 
 fn step(action: &str, kind: &str, name: &str, service: Option<&str>, causes: Value) -> Value {
@@ -55,6 +70,7 @@ fn a_comment_says_first_what_to_look_at() {
         step("delete", "Service", "basket", Some("basket"), json!([])),
         step("unchanged", "Service", "till", Some("till"), json!([])),
     ]);
+    let plan = plan.for_readers(None, findings());
     let found = markdown(&plan);
     assert!(found.starts_with("<!-- strata plan shop-staging -->\n### shop in staging"), "{found}");
     snapbox::assert_data_eq!(found, snapbox::file!["../../../tests/golden/report/plan.md"].raw());
@@ -142,6 +158,13 @@ fn hostile_plan() -> impl Strategy<Value = Plan> {
             step(action, "ConfigMap", &name, Some(&service), causes)
         });
         let mut plan = plan_of(steps.collect());
+        let said = plan.steps().map(|step| {
+            let (name, service) = (step.id.name.clone(), step.service.clone().unwrap_or_default());
+            let found =
+                Finding::of_rule(service.clone(), Level::Warning, name.clone()).path(service.clone()).help(name);
+            Finding { waived: Some(service), ..found }
+        });
+        plan.findings = said.collect();
         plan.target.name.clone_from(&plan.phases[0].steps.first().map(|step| step.id.name.clone()).unwrap_or_default());
         plan
     })
