@@ -57,6 +57,17 @@ fn what_it_watches_is_what_it_depends_on() {
 }
 
 #[test]
+fn its_image_runs_as_its_pods_do() {
+    let desired = try_composed(json!({})).unwrap();
+    let pod = &manifest(&desired, "shop/watch/deployment")["spec"]["template"]["spec"];
+    let user = &pod["securityContext"]["runAsUser"];
+    let containerfile = include_str!("../../../network-monitor/Containerfile");
+    assert!(containerfile.contains(&format!("\nUSER {user}:")), "{user}");
+    // What is run is the entry point of the image; its arguments are the stack's.
+    assert_eq!(pod["containers"][0].get("command"), None);
+}
+
+#[test]
 fn it_is_scraped_where_it_gives_its_figures() {
     let desired = try_composed(json!({})).unwrap();
     let monitor = &manifest(&desired, "shop/monitor-front")["spec"];
