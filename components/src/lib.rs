@@ -46,6 +46,7 @@ mod problem;
 pub mod provided;
 mod quota;
 mod redis;
+mod reserved;
 pub mod rolling;
 mod sizing;
 mod spec;

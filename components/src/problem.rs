@@ -160,6 +160,18 @@ pub enum Problem {
         /// The variable.
         variable: EnvName,
     },
+    /// An environment variable that a component is told something by.
+    #[error("service {service} sets {variable}, which the component {component} sets itself")]
+    ComponentVariable {
+        /// The service.
+        service: ServiceName,
+        /// The variable.
+        variable: EnvName,
+        /// What the service is.
+        component: &'static str,
+        /// Why it is not set, which is mostly the field that says it.
+        why: &'static str,
+    },
     /// An environment variable that is written as a text and as an output.
     #[error("service {service} sets {variable} in `env` and in `env_from`")]
     VariableTwice {
@@ -298,7 +310,9 @@ impl Problem {
             Self::OffsetsDiffer { environment, .. } => Some(format!("port_offsets.{environment}")),
             Self::NoSuchPort { service, .. } => Some(format!("services.{service}.port")),
             Self::AutoscalerRange { service, .. } => Some(format!("services.{service}.autoscale.max")),
-            Self::PlatformVariable { service, variable } => Some(format!("services.{service}.env.{variable}")),
+            Self::PlatformVariable { service, variable } | Self::ComponentVariable { service, variable, .. } => {
+                Some(format!("services.{service}.env.{variable}"))
+            }
             Self::VariableTwice { service, variable } | Self::UnknownOutput { service, variable, .. } => {
                 Some(format!("services.{service}.env_from.{variable}"))
             }

@@ -12,7 +12,7 @@ use crate::model::{
     ServiceOverride, ServiceRef, Stack, Tier, TierName, UrlPath, UserId,
 };
 use crate::sizing::size;
-use crate::{consul, haproxy, postgresql, redis, weaviate};
+use crate::{consul, haproxy, postgresql, redis, reserved, weaviate};
 
 /// The environment variables that the platform sets in every container.
 pub(crate) const PLATFORM_VARIABLES: [&str; 6] =
@@ -139,8 +139,16 @@ impl ServiceSpec {
         let mut env = outputs;
         env.extend(service.env.clone());
         env.extend(changed.map(|changed| changed.env.clone()).unwrap_or_default());
-        let of_jobs = service.jobs.values().flat_map(|job| job.env.keys());
         let named = env.keys().chain(service.env_from.keys().filter(|variable| !env.contains_key(*variable)));
+        for (component, variable) in service.component.iter().flat_map(|of| named.clone().map(move |one| (of, one))) {
+            problems.extend(reserved::why_not(component, variable).map(|why| Problem::ComponentVariable {
+                service: name.clone(),
+                variable: variable.clone(),
+                component: component.as_str(),
+                why,
+            }));
+        }
+        let of_jobs = service.jobs.values().flat_map(|job| job.env.keys());
         for variable in named.chain(of_jobs).filter(|variable| PLATFORM_VARIABLES.contains(&variable.as_str())) {
             problems.push(Problem::PlatformVariable { service: name.clone(), variable: variable.clone() });
         }

@@ -84,7 +84,7 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
                 "add `autoscale` to the service in the stack, or remove the override",
             )
         }
-        Problem::PlatformVariable { service, variable } => {
+        Problem::PlatformVariable { service, variable } | Problem::ComponentVariable { service, variable, .. } => {
             let change = loaded.change(service).filter(|(_, change)| change.env.contains_key(variable.as_str()));
             let changed = change.is_some();
             let said = loaded.stack.services.get(service.as_str());
@@ -97,7 +97,12 @@ fn refusal(problem: &Problem, loaded: &Loaded) -> Option<Finding> {
             let output = said.is_some_and(|said| said.env_from.contains_key(variable)) && !changed;
             let path = field(&field(&base, if output { "env_from" } else { "env" }), variable.as_str());
             let at = if changed { places.environment_key(&path) } else { places.stack_key(&path) };
-            found(&rules::PLATFORM_VARIABLE, path, at, "remove the variable, or give it another name")
+            match problem {
+                Problem::ComponentVariable { why, .. } => {
+                    found(&rules::COMPONENT_VARIABLE, path, at, &format!("remove the variable: {why}"))
+                }
+                _ => found(&rules::PLATFORM_VARIABLE, path, at, "remove the variable, or give it another name"),
+            }
         }
         Problem::NoKubeApi { service } => {
             let change = loaded.change(service).filter(|(_, change)| change.egress.is_some());

@@ -95,6 +95,10 @@ rules! {
     VARIABLE_TWICE = "S-env-002" Error, "a variable is set twice",
         "A variable of a service is a text in `env` or an output in `env_from`, and has one value.",
         "Keep one of the two; an environment that wants another value sets it in its own `env`.";
+    COMPONENT_VARIABLE = "S-env-003" Error, "a service sets a variable of its component",
+        "The image of a component reads its settings from these variables, and they follow from the fields of the component: \
+         another value would contradict them, or change nothing.",
+        "Remove the variable, and write the field that the help names.";
     TWO_GATEWAYS = "S-gateway-001" Error, "several services take traffic from outside",
         "One service alone is the gateway, so that there is one way in to watch and to protect.",
         "Keep `gateway` on one service, and let the others be reached through it.";

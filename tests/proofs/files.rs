@@ -192,6 +192,8 @@ fn sizes() {
     in_environment("no-effect", 0, "", "replicas: {max: 2}\nservices: {mail: {replicas: 4}}");
     in_environment("no-autoscaler", 4, "", "services: {mail: {autoscale: {max: 4}}}");
     mail("platform-variable", 4, "env: {MCP_PORT: \"1\"}");
+    let store = ", component: {redis: {storage: {size: 1Gi}, password: {secret: mail, key: password}}}";
+    in_environment("component-variable", 4, store, "services: {mail: {env: {REDISCLI_AUTH: mail}}}");
 }
 
 #[test]

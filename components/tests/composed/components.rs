@@ -1,5 +1,7 @@
 //! What is no MCP server: a store with its volume, something outside of the cluster, and what neither can follow.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use strata_components::claims::PortUse;
 use strata_components::compose::compose;
@@ -421,4 +423,45 @@ fn a_component_is_of_one_kind() {
     assert_eq!(of(both), said);
     let written = serde_json::to_value(of(redis()).unwrap()).unwrap();
     assert_eq!(written, redis());
+}
+
+/// Every variable that a component with all its settings is given, set by a stack.
+#[track_caller]
+fn sets_for_itself(component: Value, expect: &[&str]) {
+    let composed = |env: &Value| {
+        let stack: Stack = serde_json::from_value(json!({
+            "stack": "shop", "namespace": "shop", "tiers": {"data": {"ports": "8080-8089"}},
+            "services": {"own": {"tier": "data", "port": 8080, "component": component, "env": env}},
+        }))
+        .unwrap();
+        let environment = serde_json::from_value(json!({
+            "environment": "dev", "clusters": {"local": {"embedded": {}}}, "default_cluster": "local",
+            "image": {"registry": "registry.example/shop", "tag": "1.0.0"},
+        }))
+        .unwrap();
+        compose(&stack, &environment, "local", None)
+    };
+    let desired = composed(&json!({"LANG": "C.UTF-8"})).unwrap();
+    let container = &manifest(&desired, "shop/own/stateful-set")["spec"]["template"]["spec"]["containers"][0];
+    let given = container["env"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str());
+    let given: BTreeSet<&str> = given.filter(|name| *name != "LANG").chain(expect.iter().copied()).collect();
+    for name in given {
+        let problems = composed(&json!({name: "x"})).unwrap_err().problems;
+        let found: Vec<_> = problems.iter().map(|problem| (problem.path(), problem.to_string())).collect();
+        let kind = component.as_object().unwrap().keys().next().unwrap();
+        let path = format!("services.own.env.{name}");
+        assert_eq!(found, [(Some(path), format!("service own sets {name}, which the component {kind} sets itself"))]);
+    }
+}
+
+#[test]
+fn nobody_else_sets_the_variables_of_a_component() {
+    let (storage, secret) = (json!({"size": "1Gi"}), json!({"secret": "own", "key": "own"}));
+    let backup = json!({"schedule": "0 3 * * *", "storage": storage});
+    let whole =
+        |kind: &str, secret_field: &str| json!({kind: {"storage": storage, secret_field: secret, "backup": backup}});
+    sets_for_itself(whole("postgresql", "password"), &["PGDATA", "POSTGRES_INITDB_ARGS"]);
+    sets_for_itself(whole("redis", "password"), &["REDISCLI_AUTH"]);
+    sets_for_itself(whole("weaviate", "api_key"), &["ENABLE_MODULES"]);
+    sets_for_itself(json!({"consul": {"storage": storage}}), &["CONSUL_LOCAL_CONFIG"]);
 }
