@@ -66,7 +66,7 @@ pub async fn take_turn(
     tell: Tell,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Turn, ProviderError> {
-    if plan.is_empty() && provider.finished(plan).await? {
+    if blocked(plan).is_some() || (plan.is_empty() && provider.finished(plan).await?) {
         return Ok(Turn::Unneeded);
     }
     provider.permitted(plan).await?;
@@ -111,6 +111,14 @@ pub async fn carry_out(
     tell: Tell,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Outcome, ProviderError> {
+    if let Some(reason) = blocked(plan) {
+        if let Turn::Taken(guard) = turn {
+            guard.release(false).await?;
+        }
+        let run = Run::new(provider, plan, settings, tell, interrupt);
+        run.abort(&reason);
+        return Ok(run.outcome());
+    }
     let Turn::Taken(guard) = turn else {
         // What an earlier run left unready is still waited for; after an interrupt, nothing is.
         let run = Run::new(provider, plan, settings, tell, interrupt);
@@ -158,6 +166,12 @@ pub async fn carry_out(
         tracing::debug!(%error, "the lock could not be given back; it runs out by itself");
     }
     Ok(outcome)
+}
+
+/// Why nothing of a plan is carried out, where something of it is blocked: the rest was planned to go with it.
+fn blocked(plan: &Plan) -> Option<String> {
+    let step = plan.steps().find(|step| step.action == Action::Blocked)?;
+    Some(format!("nothing is carried out of a plan in which something is blocked ({})", step.id))
 }
 
 /// Opens the record of a run, and the inventory.
@@ -628,28 +642,30 @@ impl<'a> Run<'a> {
     fn abort(&self, reason: &str) {
         let plan = self.plan;
         let mut begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
-        for phase in &plan.phases {
+        // What was begun comes first: whether it failed decides what is told of the rest.
+        let all = || plan.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)));
+        let is_begun = |(phase, step): &(&PlanPhase, &Step)| begun.contains_key(&(phase.order, step.id.clone()));
+        let (first, rest): (Vec<_>, Vec<_>) = all().partition(is_begun);
+        for (phase, step) in first.into_iter().chain(rest) {
             self.books().order = phase.order;
-            for step in &phase.steps {
-                let place = (phase.order, step.id.clone());
-                let known = begun.remove(&place).filter(|_| !self.books().settled.contains(&place));
-                // A way back that nothing asked for is nothing that was not tried.
-                let asked = step.service.as_ref().is_some_and(|service| self.books().broken.contains(service));
-                if phase.order == Order::Return && known.is_none() && !asked {
-                    continue;
+            let place = (phase.order, step.id.clone());
+            let known = begun.remove(&place).filter(|_| !self.books().settled.contains(&place));
+            // A way back that nothing asked for is nothing that was not tried.
+            let asked = step.service.as_ref().is_some_and(|service| self.books().broken.contains(service));
+            if phase.order == Order::Return && known.is_none() && !asked {
+                continue;
+            }
+            match known {
+                Some(Begun::Acknowledged(uid)) if until(step).is_none() => self.done(phase, step, what(step, &uid)),
+                Some(Begun::Acknowledged(_)) => {
+                    self.not_tried(step, &format!("carried out, and not waited for: {reason}"));
                 }
-                match known {
-                    Some(Begun::Acknowledged(uid)) if until(step).is_none() => self.done(phase, step, what(step, &uid)),
-                    Some(Begun::Acknowledged(_)) => {
-                        self.not_tried(step, &format!("carried out, and not waited for: {reason}"));
-                    }
-                    Some(Begun::Refused(error)) => self.failed(step, error, Vec::new()),
-                    Some(Begun::Sent) => {
-                        let reason = format!("it is not known whether it was carried out: {reason}");
-                        self.failed(step, reason, Vec::new());
-                    }
-                    None => self.not_tried(step, reason),
+                Some(Begun::Refused(error)) => self.failed(step, error, Vec::new()),
+                Some(Begun::Sent) => {
+                    let reason = format!("it is not known whether it was carried out: {reason}");
+                    self.failed(step, reason, Vec::new());
                 }
+                None => self.not_tried(step, reason),
             }
         }
         self.books().outcome.aborted = Some(reason.to_owned());

@@ -540,6 +540,17 @@ fn an_interrupt_while_another_run_is_waited_for_leaves_everything_untried() {
     assert_eq!(not_tried(&outcome), BTreeMap::from([("a", "interrupted"), ("b", "interrupted")]));
 }
 
+/// The traffic of a service would go to a colour that was never brought up.
+#[test]
+fn nothing_is_carried_out_of_a_plan_in_which_something_is_blocked() {
+    let mut phases = turn();
+    phases[0].1[0].action = Action::Blocked;
+    let outcome = check(Scribe::default(), phases, &[]);
+    assert_eq!(not_tried(&outcome).into_keys().collect::<Vec<_>>(), ["blue", "cart", "green"]);
+    let why = format!("nothing is carried out of a plan in which something is blocked ({})", create("green").id);
+    assert_eq!((outcome.aborted, outcome.done), (Some(why), Vec::new()));
+}
+
 /// A service that goes from blue to green, in its order.
 fn turn() -> Vec<(Order, Vec<Step>)> {
     let of_cart = |step: Step| Step { service: Some("cart".to_owned()), ..step };

@@ -42,22 +42,29 @@ pub(crate) fn plain(image: &str) -> String {
     STACK.replace("    replicas: 2\n", &format!("    replicas: 2\n    image: registry.example/mcp/ai-memory:{image}\n"))
 }
 
+/// The services of a stack, and beside them one of this image that goes from one colour to the other.
+pub(crate) fn beside(stack: &str, image: &str) -> String {
+    let coloured = "  gong:\n    tier: core\n    port: 9007\n    image: registry.example/mcp/gong:IMAGE\n    \
+        rollout: {blue_green: {hold: 10ms}}\n";
+    format!("{stack}{}", coloured.replace("IMAGE", image))
+}
+
 /// A cluster, and the program on it.
-struct World {
-    cluster: kube_embedded::Cluster,
+pub(crate) struct World {
+    pub(crate) cluster: kube_embedded::Cluster,
     client: Client,
     environment: String,
 }
 
 /// Ready and other addresses behind the Service, and the pods that they are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    ready: Vec<String>,
+pub(crate) struct Seen {
+    pub(crate) ready: Vec<String>,
     unready: usize,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         // What comes later is created at a later time.
         let cluster = cluster_ready_after(Duration::from_secs(2), Webhooks::default()).await;
         let client = Client::new(cluster.router().layer(axum::middleware::from_fn(while_time_stands_still)), "default");
@@ -84,7 +91,7 @@ impl World {
     }
 
     /// Brings a stack up and leaves nothing to do; what was planned.
-    async fn up(&self, stack: &str) -> Plan {
+    pub(crate) async fn up(&self, stack: &str) -> Plan {
         let plan = self.plan(stack, &Policy::default()).await;
         let outcome = self.carry_out(&plan, |_| ()).await;
         assert!(outcome.is_complete(), "{outcome:#?}");
@@ -94,20 +101,20 @@ impl World {
         plan
     }
 
-    async fn workloads(&self) -> Vec<String> {
+    pub(crate) async fn workloads(&self) -> Vec<String> {
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), WHERE);
         deployments.list(&ListParams::default()).await.unwrap().iter().map(ResourceExt::name_any).collect()
     }
 
     /// The colour that the Service points at.
-    async fn points_at(&self) -> Option<String> {
+    pub(crate) async fn points_at(&self) -> Option<String> {
         let services: Api<Service> = Api::namespaced(self.client.clone(), WHERE);
         let service = services.get(MEMORY).await.unwrap();
         service.spec.unwrap().selector.unwrap().get(COLOUR_LABEL).cloned()
     }
 
     /// Follows the Service of the memory while something is done: what it reached, at each change.
-    async fn while_followed<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Seen>) {
+    pub(crate) async fn while_followed<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Seen>) {
         let slices = Api::<EndpointSlice>::namespaced(self.client.clone(), WHERE);
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let done = tokio::select! {
@@ -120,7 +127,7 @@ impl World {
     }
 
     /// The same where nothing goes wrong: never fewer pods that are ready are reached than there are to be.
-    async fn without_a_gap<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Seen>) {
+    pub(crate) async fn without_a_gap<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Seen>) {
         let (done, seen) = self.while_followed(work).await;
         for one in &seen {
             assert!(one.ready.len() >= 2, "{seen:#?}");

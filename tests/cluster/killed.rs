@@ -25,6 +25,7 @@ use strata::provider::Provider;
 use strata::report::plan::View;
 use tokio::sync::watch;
 
+use super::blue_green::beside;
 use super::faults::{cluster_with, provider, while_time_stands_still};
 use super::support::victim::{Ended, Hook, Station, killed_at, unharmed};
 use super::support::{ENVIRONMENT, NAME, STACK, draft_of};
@@ -41,9 +42,7 @@ fn changed() -> String {
 
 /// Beside the two services, one that goes from one colour to the other.
 fn first() -> String {
-    let coloured = "  gong:\n    tier: core\n    port: 9007\n    image: registry.example/mcp/gong:1\n    \
-        rollout: {blue_green: {hold: 10ms}}\n";
-    format!("{}{coloured}", STACK.replace(NAME, WHERE))
+    beside(&STACK.replace(NAME, WHERE), "1")
 }
 
 /// What is done to the cluster, one after the other.

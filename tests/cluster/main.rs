@@ -11,6 +11,7 @@ mod autoscaler;
 mod balanced;
 mod blue_green;
 mod chosen;
+mod coloured_faults;
 mod config_rolls;
 mod critical_path;
 mod custom;

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::Layer;
 
+use super::blue_green::beside;
 use super::faults::{cluster_with, desired_of, provider, settings, while_time_stands_still};
 use super::support::{STACK, draft_of};
 
@@ -30,7 +31,8 @@ use super::support::{STACK, draft_of};
 const LIMIT: u64 = 300;
 const MODES: [PreviewMode; 3] = [PreviewMode::Auto, PreviewMode::DryRun, PreviewMode::Predict];
 
-/// A cluster with the two services on it, and a stack in which one has changed, one has come and one has gone.
+/// A cluster with three services on it, and a stack in which one has changed, one has come, one has gone, and one is to go
+/// from one colour to the other.
 struct Ground {
     cluster: kube_embedded::Cluster,
     desired: Desired,
@@ -42,7 +44,7 @@ type Told = (Result<Plan, String>, u64);
 impl Ground {
     async fn new() -> Self {
         let cluster = cluster_with(Webhooks::default()).await;
-        let before = desired_of(STACK);
+        let before = desired_of(&beside(STACK, "1"));
         let sound = provider(&cluster, &Faults::seeded(0), "first");
         let snapshot = sound.observe(&before, &Look::default()).await.unwrap();
         let first = plan(&before, &snapshot, &Policy::default());
@@ -54,7 +56,7 @@ impl Ground {
         let text = STACK.replace("    depends_on: [redis_cache]\n", "");
         let (rest, _) = text.split_once("  redis_cache:").unwrap();
         let after = rest.replace("replicas: 2", "replicas: 3") + "  qdrant_admin:\n    tier: core\n    port: 9002\n";
-        Self { cluster, desired: desired_of(&after) }
+        Self { cluster, desired: desired_of(&beside(&after, "2")) }
     }
 
     async fn plan(&self, faults: &Faults, preview: PreviewMode) -> Told {
@@ -69,7 +71,9 @@ impl Ground {
     }
 
     async fn sound(&self, preview: PreviewMode) -> Plan {
-        self.plan(&Faults::seeded(0), preview).await.0.unwrap()
+        let sound = self.plan(&Faults::seeded(0), preview).await.0.unwrap();
+        assert_eq!((sound.summary.hold, sound.summary.back), (1, 1), "{preview:?}");
+        sound
     }
 }
 
@@ -263,8 +267,8 @@ fn a_change_that_the_server_refuses_is_named_and_not_asked_for_again() {
             let deployments = found.steps().filter(|step| step.id.kind.kind == "Deployment");
             let blocked: Vec<&str> =
                 deployments.filter(|step| step.action == Action::Blocked).map(|step| step.id.name.as_str()).collect();
-            assert_eq!(blocked, ["ai-memory-mcp", "qdrant-admin-mcp"], "{fault:?}");
-            assert_eq!(faults.injected().len(), 2, "{fault:?}: {:#?}", faults.injected());
+            assert_eq!(blocked, ["ai-memory-mcp", "gong-mcp-blue", "qdrant-admin-mcp"], "{fault:?}");
+            assert_eq!(faults.injected().len(), 3, "{fault:?}: {:#?}", faults.injected());
         }
     });
 }
