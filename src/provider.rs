@@ -224,8 +224,16 @@ pub enum Until {
     Ready(Readiness),
     /// The resource is gone.
     Gone,
-    /// The resource has had enough available pods for this long, without a break.
-    Held(Readiness, Duration),
+    /// The resource has had enough available pods for a while. What has none, what is being deleted, and what has a
+    /// container that ends by itself, is not held any longer.
+    Held {
+        /// How many are enough.
+        readiness: Readiness,
+        /// For how long.
+        lasting: Duration,
+        /// For how much of that time, all in all, some may be missing.
+        patience: Duration,
+    },
 }
 
 /// News of a resource that is waited for.

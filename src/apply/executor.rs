@@ -545,7 +545,8 @@ impl<'a> Run<'a> {
         let (order, number, name) = (phase.order, phase.number, phase.name.clone());
         (self.tell)(Event::PhaseStarted { order, number, name: name.clone(), changes: steps.len(), waits: 0 });
         let limit = self.settings.wait_limit;
-        let until = || Until::Held(Readiness::Available(1), Duration::ZERO);
+        let (readiness, now) = (Readiness::Available(1), Duration::ZERO);
+        let until = || Until::Held { readiness: readiness.clone(), lasting: now, patience: now };
         let olds: BTreeSet<&ResourceId> = steps.iter().filter_map(|step| step.from.as_ref()).collect();
         let waits: Vec<Wait> =
             olds.iter().map(|id| Wait { id: (*id).clone(), uid: None, until: until(), limit }).collect();
@@ -577,7 +578,7 @@ impl<'a> Run<'a> {
 
     /// How long one step is waited for.
     fn limit(&self, step: &Step) -> Duration {
-        let hold = step.hold.map_or(Duration::ZERO, |hold| hold.as_std());
+        let hold = [step.hold, step.patience].into_iter().flatten().map(|time| time.as_std()).sum::<Duration>();
         hold + step.ready_within.map_or(self.settings.wait_limit, |limit| limit.as_std())
     }
 
@@ -724,8 +725,9 @@ fn until(step: &Step) -> Option<Until> {
     match (step.action, &step.readiness) {
         (Action::Delete, _) => Some(Until::Gone),
         (Action::Hold, Some(readiness)) => {
-            let lasting = step.hold.map_or(Duration::ZERO, |hold| hold.as_std());
-            Some(Until::Held(readiness.clone(), lasting))
+            let [lasting, patience] =
+                [step.hold, step.patience].map(|time| time.map_or(Duration::ZERO, |time| time.as_std()));
+            Some(Until::Held { readiness: readiness.clone(), lasting, patience })
         }
         (Action::Blocked | Action::Forget, _) | (_, None | Some(Readiness::Exists)) => None,
         (_, Some(readiness)) => Some(Until::Ready(readiness.clone())),

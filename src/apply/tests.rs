@@ -160,7 +160,7 @@ impl Provider for Fake {
                 let until = match wait.until {
                     Until::Gone => "gone",
                     Until::Ready(_) => "ready",
-                    Until::Held(..) => "held",
+                    Until::Held { .. } => "held",
                 };
                 self.0.note(format!("wait {} {until} {}", wait.id.name, wait.uid.as_deref().unwrap_or("-")));
                 heard(WaitNotice { id: wait.id.clone(), missing: None });
@@ -237,6 +237,7 @@ fn step(name: &str, action: Action, readiness: Option<Readiness>) -> Step {
         hands_over: Vec::new(),
         altered: Vec::new(),
         hold: None,
+        patience: None,
         condition: None,
         causes: Vec::new(),
         uid: (action != Action::Create).then(|| format!("old-{name}")),
@@ -556,6 +557,7 @@ fn turn() -> Vec<(Order, Vec<Step>)> {
     let of_cart = |step: Step| Step { service: Some("cart".to_owned()), ..step };
     let hold = Step {
         hold: Some("5m".parse().expect("a time")),
+        patience: Some("1m".parse().expect("a time")),
         condition: Some(Condition::Ready),
         ..step("green", Action::Hold, Some(Readiness::Available(1)))
     };

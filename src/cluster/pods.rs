@@ -74,6 +74,35 @@ pub(super) fn is_going(pod: &Value) -> bool {
     pod.pointer("/metadata/deletionTimestamp").is_some()
 }
 
+/// How often each container of a pod has ended by itself so far; none for one that is being deleted, or was ended as a whole
+/// (an eviction, a node that shuts down): that is not the doing of what runs in it.
+pub(super) fn ends(pod: &Value) -> Vec<(&str, u64)> {
+    let phase = pod.pointer("/status/phase").and_then(Value::as_str);
+    if is_going(pod) || matches!(phase, Some("Failed" | "Succeeded")) {
+        return Vec::new();
+    }
+    let mut ends = Vec::new();
+    for status in pod["status"]["containerStatuses"].as_array().into_iter().flatten() {
+        let waits = status["state"]["waiting"]["reason"] == "CrashLoopBackOff";
+        let now = waits || status["state"].get("terminated").is_some();
+        ends.push((text(status, "name"), status["restartCount"].as_u64().unwrap_or(0) + u64::from(now)));
+    }
+    ends
+}
+
+/// That a container of a pod has ended by itself, and how.
+pub(super) fn told_end(pod: &Value, container: &str) -> String {
+    let statuses = pod["status"]["containerStatuses"].as_array();
+    let status = statuses.into_iter().flatten().find(|status| status["name"] == container);
+    let ended = status.and_then(|status| {
+        let places = ["/state/terminated", "/lastState/terminated"];
+        places.into_iter().find_map(|place| status.pointer(place))
+    });
+    let how = ended.map(|ended| format!(" with exit code {} ({})", ended["exitCode"], text(ended, "reason")));
+    let name = text(&pod["metadata"], "name");
+    format!("container {container} of pod {name} ended by itself{}", how.unwrap_or_default())
+}
+
 /// Whether the pod has ended without success.
 pub(super) fn has_failed(pod: &Value) -> bool {
     pod.pointer("/status/phase").is_some_and(|phase| phase == "Failed")

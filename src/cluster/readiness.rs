@@ -36,11 +36,20 @@ pub(crate) fn health(object: &Value, rule: &Readiness) -> Health {
     }
 }
 
+/// What a workload is short of that was ready once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Short {
+    /// What is missing.
+    pub(crate) missing: String,
+    /// Whether nothing of it is left that could serve.
+    pub(crate) nothing_left: bool,
+}
+
 /// What a workload that was ready by this rule is short of now, where it is: pods that are available. How many more it is to
 /// have meanwhile, and of which generation its status is, does not matter: those that it had go on.
-pub(crate) fn short_of(object: &Value, rule: &Readiness) -> Option<String> {
+pub(crate) fn short_of(object: &Value, rule: &Readiness) -> Option<Short> {
     if object.pointer("/metadata/deletionTimestamp").is_some() {
-        return Some("it is being deleted".to_owned());
+        return Some(Short { missing: "it is being deleted".to_owned(), nothing_left: true });
     }
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
     let least = match rule {
@@ -49,7 +58,8 @@ pub(crate) fn short_of(object: &Value, rule: &Readiness) -> Option<String> {
         Readiness::RolledOut => number("/spec/replicas").unwrap_or(1),
     };
     let available = number("/status/availableReplicas").unwrap_or(0);
-    (available < least).then(|| format!("{available}/{least} pods available"))
+    (available < least)
+        .then(|| Short { missing: format!("{available}/{least} pods available"), nothing_left: available == 0 })
 }
 
 fn existing(object: &Value) -> Health {
@@ -187,13 +197,15 @@ mod tests {
     #[test]
     fn a_deployment_stays_ready_as_long_as_enough_pods_are_available() {
         let rule = Readiness::Available(2);
+        let short = |missing: &str, nothing_left| Some(Short { missing: missing.to_owned(), nothing_left });
         assert_eq!(short_of(&deployment(2, 2, 2, 2, 2), &rule), None);
         assert_eq!(short_of(&deployment(5, 1, 2, 2, 2), &rule), None);
-        assert_eq!(short_of(&deployment(2, 2, 2, 2, 1), &rule).as_deref(), Some("1/2 pods available"));
-        assert_eq!(short_of(&deployment(3, 2, 2, 2, 2), &Readiness::RolledOut).as_deref(), Some("2/3 pods available"));
+        assert_eq!(short_of(&deployment(2, 2, 2, 2, 1), &rule), short("1/2 pods available", false));
+        assert_eq!(short_of(&deployment(2, 2, 2, 2, 0), &rule), short("0/2 pods available", true));
+        assert_eq!(short_of(&deployment(3, 2, 2, 2, 2), &Readiness::RolledOut), short("2/3 pods available", false));
         let mut going = deployment(2, 2, 2, 2, 2);
         going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert_eq!(short_of(&going, &rule).as_deref(), Some("it is being deleted"));
+        assert_eq!(short_of(&going, &rule), short("it is being deleted", true));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use strata_components::blue_green::{Colour, Colours, follows, painted, turned, workload};
 use strata_components::desired::{Desired, Resource, ResourceId};
 use strata_components::kinds::LAST_STAGE;
-use strata_components::model::Duration;
+use strata_components::model::BlueGreen;
 
 use super::planner::{digest, phase_of};
 use super::policy::Policy;
@@ -62,7 +62,7 @@ pub(super) struct Turns<'a>(Vec<Turn<'a>>);
 /// One of them.
 struct Turn<'a> {
     service: &'a str,
-    hold: Duration,
+    how: &'a BlueGreen,
     /// The workload in the colour that it is to have.
     to: &'a Resource,
     /// The same as it is live.
@@ -80,7 +80,7 @@ struct Turn<'a> {
 impl<'a> Turns<'a> {
     /// Finds them; `desired` has its colours.
     pub(super) fn of(desired: &'a Desired, snapshot: &'a Snapshot, policy: &Policy, scope: &Scope<'_>) -> Self {
-        let turn = |(service, how): (&'a String, &strata_components::model::BlueGreen)| {
+        let turn = |(service, how): (&'a String, &'a BlueGreen)| {
             let to = workload(desired, service).filter(|to| scope.holds(to))?;
             let of_service = |live: &&LiveObject| {
                 live.owner == Owner::This
@@ -112,7 +112,7 @@ impl<'a> Turns<'a> {
             };
             let before = before.copied().filter(|before| !before.terminating);
             let outdated = colours.map_or(&[][..], |colours| &colours.outdated);
-            Some(Turn { service, hold: how.hold, to, live, outdated, switches, before, others })
+            Some(Turn { service, how, to, live, outdated, switches, before, others })
         };
         Self(desired.blue_green.iter().filter_map(turn).collect())
     }
@@ -182,7 +182,8 @@ impl Turn<'_> {
         let known = self.live.filter(|_| step.action != Action::Replace);
         Step {
             action: Action::Hold,
-            hold: Some(self.hold),
+            hold: Some(self.how.hold),
+            patience: Some(self.how.patience),
             uid: known.map(|live| live.uid.clone()),
             resource_version: known.map(|live| live.resource_version.clone()),
             stage: 0,

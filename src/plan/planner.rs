@@ -130,6 +130,7 @@ fn step(resource: &Resource, look: &Look<'_>) -> Step {
         hands_over: Vec::new(),
         altered: Vec::new(),
         hold: None,
+        patience: None,
         condition: None,
         causes: Vec::new(),
         uid: live.map(|live| live.uid.clone()),

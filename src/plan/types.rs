@@ -128,6 +128,9 @@ pub struct Step {
     /// On a hold, how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Duration>,
+    /// On a hold, for how much of it all in all fewer pods than wanted may be available.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Duration>,
     /// What must hold when its turn comes; where it does not, nothing is done and that counts as done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,

@@ -13,7 +13,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{EvictParams, ListParams, Patch, PatchParams};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use kube_embedded::faults::Faults;
@@ -135,13 +135,28 @@ impl World {
         (done, seen)
     }
 
-    /// One pod of a colour is not ready any more, and does not become so.
-    async fn breaks_a_pod(client: Client, colour: &str) {
-        let pods: Api<Pod> = Api::namespaced(client, WHERE);
+    /// The pods of a colour.
+    async fn pods_of(client: &Client, colour: &str) -> (Api<Pod>, Vec<String>) {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), WHERE);
         let of_colour = ListParams::default().labels(&format!("{COLOUR_LABEL}={colour}"));
-        let name = pods.list(&of_colour).await.unwrap().items[0].name_any();
+        let names = pods.list(&of_colour).await.unwrap().items.iter().map(ResourceExt::name_any).collect();
+        (pods, names)
+    }
+
+    /// So many pods of a colour are evicted.
+    async fn evicts_pods(client: Client, colour: &str, many: usize) {
+        let (pods, names) = Self::pods_of(&client, colour).await;
+        for name in &names[..many] {
+            pods.evict(name, &EvictParams::default()).await.unwrap();
+        }
+    }
+
+    /// One pod of a colour gets the fault that is set for those that break.
+    async fn breaks_a_pod(client: Client, colour: &str) {
+        let (pods, names) = Self::pods_of(&client, colour).await;
+        let name = &names[0];
         let marked = serde_json::json!({"metadata": {"labels": {"breaks": "yes"}}});
-        pods.patch(&name, &PatchParams::default(), &Patch::Merge(marked)).await.unwrap();
+        pods.patch(name, &PatchParams::default(), &Patch::Merge(marked)).await.unwrap();
     }
 }
 
@@ -268,7 +283,7 @@ fn goes_back_where_the_new_colour_does_not_stay_ready() {
         assert!(seen.iter().any(|one| one.unready == 1), "{seen:#?}");
         assert_eq!(seen.last().map(|one| (one.ready.len(), one.unready)), Some((2, 0)));
         let failed: Vec<_> = outcome.failed.iter().map(|one| (one.action, one.reason.as_str())).collect();
-        assert_eq!(failed, [(Action::Hold, "it did not stay ready: 1/2 pods available")]);
+        assert_eq!(failed, [(Action::Hold, "it did not stay ready: 1/2 pods available, for 60 s in all")]);
         let done: Vec<Action> = outcome.done.iter().map(|step| step.action).collect();
         assert_eq!(done.last(), Some(&Action::Return));
         assert_eq!(world.points_at().await.as_deref(), Some("blue"));
@@ -292,6 +307,62 @@ fn goes_back_where_the_new_colour_does_not_stay_ready() {
         let (plan, _) = world.without_a_gap(world.up(&third)).await;
         assert_eq!(told(&plan)[0], "apply update Deployment ai-memory-mcp-green");
         assert_eq!(world.workloads().await, ["ai-memory-mcp-green", "redis-cache-mcp"]);
+    });
+}
+
+/// A turn to green, of which something happens to pods when it is held; what came of it, and the fewest that were ready.
+async fn held_while<T: Future<Output = ()> + Send + 'static>(
+    world: &World,
+    happens: impl Fn(Client) -> T + Send + Sync + 'static,
+) -> (Outcome, Option<usize>) {
+    world.up(&coloured("1")).await;
+    let stack = coloured("2");
+    let plan = world.plan(&stack, &Policy::default()).await;
+    let client = world.client.clone();
+    let heard = move |event: &Event| {
+        if matches!(event, Event::Acknowledged { action: Action::Hold, .. }) {
+            drop(tokio::spawn(happens(client.clone())));
+        }
+    };
+    let (outcome, seen) = world.while_followed(world.carry_out(&plan, heard)).await;
+    (outcome, seen.iter().map(|one| one.ready.len()).min())
+}
+
+#[test]
+fn a_pod_that_is_evicted_while_its_colour_is_held_is_waited_for() {
+    in_simulated_time(async {
+        let world = World::new().await;
+        let (outcome, least) = held_while(&world, |client| World::evicts_pods(client, "green", 1)).await;
+        assert!(outcome.is_complete(), "{outcome:#?}");
+        assert_eq!((least, world.points_at().await.as_deref()), (Some(1), Some("green")));
+        assert_eq!(world.workloads().await, ["ai-memory-mcp-green", "redis-cache-mcp"]);
+    });
+}
+
+#[test]
+fn traffic_goes_back_at_once_where_a_container_ends_by_itself_or_no_pod_is_left() {
+    in_simulated_time(async {
+        let world = World::new().await;
+        world.cluster.simulation().fail_pods("breaks=yes", PodFault::CrashLoop).unwrap();
+        let (outcome, least) = held_while(&world, |client| World::breaks_a_pod(client, "green")).await;
+        let [failure] = outcome.failed.as_slice() else { panic!("{outcome:#?}") };
+        let (pod, how) = failure.reason.split_once(" ended by itself").unwrap();
+        assert!(pod.starts_with("it did not stay ready: container server of pod ai-memory-mcp-green-"), "{pod}");
+        assert_eq!(how, " with exit code 1 (Error)");
+        assert_eq!((least, world.points_at().await.as_deref()), (Some(1), Some("blue")));
+    });
+    in_simulated_time(async {
+        let world = World::new().await;
+        // The disruption budget keeps one from being evicted: both are deleted.
+        let gone = |client: Client| async move {
+            let (pods, _) = World::pods_of(&client, "green").await;
+            let all = ListParams::default().labels(&format!("{COLOUR_LABEL}=green"));
+            pods.delete_collection(&kube::api::DeleteParams::default(), &all).await.unwrap();
+        };
+        let (outcome, _) = held_while(&world, gone).await;
+        let failed: Vec<_> = outcome.failed.iter().map(|one| one.reason.as_str()).collect();
+        assert_eq!(failed, ["it did not stay ready: 0/2 pods available"]);
+        assert_eq!(world.points_at().await.as_deref(), Some("blue"));
     });
 }
 

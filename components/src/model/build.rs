@@ -402,6 +402,23 @@ impl ServiceBuilder {
     }
 
     /// How its pods are exchanged for those of a new template.
+    ///
+    /// ```
+    /// use strata_components::model::{BlueGreen, Rollout, Stack};
+    ///
+    /// let half_an_hour = BlueGreen { hold: "30m".parse()?, ..BlueGreen::default() };
+    /// let stack = Stack::builder("shop", "shop")
+    ///     .health_port("+100")
+    ///     .tier("all", "9000-9009", |tier| tier)
+    ///     .service("cart", "all", 9000, |cart| cart.replicas(3).rollout(Rollout::BlueGreen(half_an_hour)))
+    ///     .build()?;
+    /// # let environment = serde_json::from_value(serde_json::json!({"environment": "dev",
+    /// #     "clusters": {"local": {"embedded": {}}}, "default_cluster": "local",
+    /// #     "image": {"registry": "registry.example/shop", "tag": "1.0.0"}}))?;
+    /// let desired = strata_components::compose::compose(&stack, &environment, "local", None)?;
+    /// assert_eq!(desired.blue_green["cart"], half_an_hour);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn rollout(mut self, rollout: Rollout) -> Self {
         self.building.set(|service| service.rollout = Some(rollout));

@@ -15,6 +15,9 @@ const USUAL_HOLD: Duration = Duration::from_secs(300);
 #[serde(deny_unknown_fields)]
 pub struct Rolling {}
 
+/// For how long pods of the new colour may be missing where nobody says: time for another node to start one.
+const USUAL_PATIENCE: Duration = Duration::from_secs(60);
+
 /// All at once: the new colour is brought up beside the old one, and gets all traffic when it is ready. The old one stays
 /// for as long as the new one is held, as the way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +26,15 @@ pub struct BlueGreen {
     /// How long the new colour has to stay ready with all the traffic before the old one goes; five minutes unless given.
     #[serde(default = "usual_hold")]
     pub hold: Duration,
+    /// For how much of that time, all in all, fewer of its pods may be available than it is to have: a node that is drained
+    /// takes some away, and others come for them. One minute unless given. Where none is available, or a container ends by
+    /// itself, nothing is waited for.
+    #[serde(default = "usual_patience")]
+    pub patience: Duration,
+}
+
+fn usual_patience() -> Duration {
+    USUAL_PATIENCE
 }
 
 fn usual_hold() -> Duration {
@@ -30,9 +42,9 @@ fn usual_hold() -> Duration {
 }
 
 impl Default for BlueGreen {
-    /// A hold of five minutes.
+    /// A hold of five minutes, of which one may pass with pods missing.
     fn default() -> Self {
-        Self { hold: USUAL_HOLD }
+        Self { hold: USUAL_HOLD, patience: USUAL_PATIENCE }
     }
 }
 
@@ -134,11 +146,14 @@ mod tests {
 
     #[test]
     fn a_rollout_is_of_one_kind() {
-        let held = |hold: &str| Ok(Rollout::BlueGreen(BlueGreen { hold: hold.parse().unwrap() }));
+        let form = |hold: &str, patience: &str| {
+            Ok(Rollout::BlueGreen(BlueGreen { hold: hold.parse().unwrap(), patience: patience.parse().unwrap() }))
+        };
         let one = "a rollout is exactly one of `rolling` and `blue_green`: name one";
         check(json!({"rolling": {}}), Ok(Rollout::Rolling(Rolling {})));
-        check(json!({"blue_green": {}}), held("5m"));
-        check(json!({"blue_green": {"hold": "90s"}}), held("90s"));
+        check(json!({"blue_green": {}}), form("5m", "1m"));
+        check(json!({"blue_green": {"hold": "90s"}}), form("90s", "1m"));
+        check(json!({"blue_green": {"patience": "0s"}}), form("5m", "0s"));
         check(json!({}), Err(one));
         check(json!({"rolling": {}, "blue_green": {}}), Err(one));
     }

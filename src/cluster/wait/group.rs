@@ -1,11 +1,13 @@
 //! The waits of one kind and namespace: news in, decisions out. No IO, only a clock.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use super::super::readiness::Short;
 use super::super::{pods, readiness};
 use super::{BACK_OFF, Heard, PATIENCE};
 use crate::observe::Health;
@@ -34,6 +36,7 @@ pub(super) struct Group {
     pods: BTreeMap<String, Value>,
     /// Why the newest pod of an object could not be created, by the object's UID.
     refusals: BTreeMap<String, String>,
+    ends: Ends,
     heard: Heard,
 }
 
@@ -43,6 +46,7 @@ pub(super) struct Watched {
     deadline: Instant,
     /// When it has been held for long enough, where that is what is waited for.
     held: Option<Instant>,
+    short: Shortage,
     pub(super) object: Option<Value>,
     missing: String,
     /// What keeps it from being ready, and when that counts as final.
@@ -57,12 +61,59 @@ pub(super) struct Watched {
 impl Watched {
     fn next_moment(&self) -> Instant {
         let trouble = self.trouble.as_ref().map(|(_, last)| *last);
-        [trouble, self.end_of_hold()].into_iter().flatten().fold(self.deadline, Instant::min)
+        [trouble, self.end_of_hold(), self.end_of_patience()].into_iter().flatten().fold(self.deadline, Instant::min)
     }
 
-    /// When it has been held for long enough: only what is known to be there is held.
+    /// When it has been held for long enough: only what is known to be there, and whole, is held.
     fn end_of_hold(&self) -> Option<Instant> {
-        self.held.filter(|_| self.object.is_some())
+        self.held.filter(|_| self.object.is_some() && self.short.since.is_none())
+    }
+
+    /// When pods have been missing for too long of a hold, as long as they are known to be.
+    fn end_of_patience(&self) -> Option<Instant> {
+        let Until::Held { patience, .. } = self.wait.until else { return None };
+        let since = self.short.since.filter(|_| self.object.is_some())?;
+        Some(since + patience.saturating_sub(self.short.before))
+    }
+}
+
+/// For how long pods of what is held have been missing.
+#[derive(Default)]
+struct Shortage {
+    /// Since when they are now.
+    since: Option<Instant>,
+    /// For how long they were before that.
+    before: Duration,
+}
+
+/// How often containers have ended by themselves, and those that have since pods were listed for the first time.
+#[derive(Default)]
+struct Ends {
+    /// By the UID of the pod.
+    counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Pods of which a container has ended meanwhile, and what is told of it.
+    seen: Vec<(Value, String)>,
+    /// Whether all pods that were there in the beginning are known: what comes afterwards has everything before it.
+    listed: bool,
+}
+
+impl Ends {
+    fn note(&mut self, pod: &Value) {
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let known = self.counts.entry(uid.to_owned()).or_default();
+        for (container, count) in pods::ends(pod) {
+            let first = if self.listed { 0 } else { count };
+            let before = known.entry(container.to_owned()).or_insert(first);
+            if count > *before {
+                *before = count;
+                self.seen.push((pod.clone(), pods::told_end(pod, container)));
+            }
+        }
+    }
+
+    /// The first that ended of a workload's pods.
+    fn of(&self, workload: &Value) -> Option<&(Value, String)> {
+        self.seen.iter().find(|(pod, _)| pods::selected(workload, pod))
     }
 }
 
@@ -82,7 +133,8 @@ impl Group {
         let watched = waits.iter().map(|wait| Watched {
             wait: (*wait).clone(),
             deadline: now + wait.limit,
-            held: if let Until::Held(_, lasting) = &wait.until { Some(now + *lasting) } else { None },
+            held: if let Until::Held { lasting, .. } = wait.until { Some(now + lasting) } else { None },
+            short: Shortage::default(),
             object: None,
             missing: "nothing is known of it yet".to_owned(),
             trouble: None,
@@ -90,7 +142,13 @@ impl Group {
             pod: None,
             result: None,
         });
-        Self { watched: watched.collect(), pods: BTreeMap::new(), refusals: BTreeMap::new(), heard }
+        Self {
+            watched: watched.collect(),
+            pods: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            ends: Ends::default(),
+            heard,
+        }
     }
 
     pub(super) async fn run(&mut self, news: News) {
@@ -175,7 +233,7 @@ impl Group {
         }
         let result = match one.wait.until {
             Until::Gone => Ok(()),
-            Until::Ready(_) | Until::Held(..) => Err(WaitError::Failed {
+            Until::Ready(_) | Until::Held { .. } => Err(WaitError::Failed {
                 reason: "it was deleted, or lost its label, while it was waited for".to_owned(),
                 details: Vec::new(),
             }),
@@ -192,19 +250,14 @@ impl Group {
         let (missing, trouble, pod) = match &one.wait.until {
             Until::Gone if replaced => return self.decide(at, Ok(())),
             Until::Gone => (leaving(object), None, None),
-            Until::Ready(_) | Until::Held(..) if replaced => {
+            Until::Ready(_) | Until::Held { .. } if replaced => {
                 let reason = "another object of the same name has taken its place".to_owned();
                 return self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
             }
-            Until::Held(rule, _) => match readiness::short_of(object, rule) {
-                None => return,
-                Some(missing) => {
-                    let reason = format!("it did not stay ready: {missing}");
-                    let pod = self.unready_pod(object).cloned();
-                    self.watched[at].pod = pod;
-                    return self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
-                }
-            },
+            Until::Held { readiness, .. } => {
+                let short = readiness::short_of(object, readiness);
+                return self.judge_held(at, short);
+            }
             Until::Ready(rule) => match readiness::health(object, rule) {
                 Health::Ready(_) => return self.decide(at, Ok(())),
                 Health::Failed(reason) => (reason.clone(), Some(reason), self.unready_pod(object).cloned()),
@@ -242,6 +295,38 @@ impl Group {
         }
     }
 
+    /// Judges what is held, and has or lacks pods.
+    fn judge_held(&mut self, at: usize, short: Option<Short>) {
+        let one = &self.watched[at];
+        let Some(object) = one.object.as_ref() else { return };
+        if let Some((pod, told)) = self.ends.of(object) {
+            return self.broken(at, told.clone(), Some(pod.clone()));
+        }
+        let unready = self.unready_pod(object).cloned();
+        let now = Instant::now();
+        let one = &mut self.watched[at];
+        let Some(Short { missing, nothing_left }) = short else {
+            one.short.before += one.short.since.take().map_or(Duration::ZERO, |since| now - since);
+            return;
+        };
+        one.short.since.get_or_insert(now);
+        one.pod.clone_from(&unready);
+        if nothing_left || one.end_of_patience().is_some_and(|end| end <= now) {
+            return self.broken(at, missing, unready);
+        }
+        if one.missing != missing {
+            one.missing.clone_from(&missing);
+            (self.heard)(WaitNotice { id: one.wait.id.clone(), missing: Some(missing) });
+        }
+    }
+
+    /// What was held is not held any longer.
+    fn broken(&mut self, at: usize, why: String, pod: Option<Value>) {
+        self.watched[at].pod = pod;
+        let reason = format!("it did not stay ready: {why}");
+        self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
+    }
+
     /// Why pods of a workload cannot be created. While one of its pods is going, that may be what there is no room
     /// beside.
     fn refusal(&self, object: &Value) -> Option<String> {
@@ -274,6 +359,7 @@ impl Group {
                     self.refusals.remove(owner["uid"].as_str().unwrap_or_default());
                 }
                 self.pods.insert(name(&pod), pod.clone());
+                self.ends.note(&pod);
                 pod
             }
             Change::Gone(pod) => {
@@ -285,6 +371,7 @@ impl Group {
                 return;
             }
             Change::Complete => {
+                self.ends.listed = true;
                 (0..self.watched.len()).for_each(|at| self.judge(at));
                 return;
             }
@@ -326,6 +413,11 @@ impl Group {
             if let Some((reason, _)) = one.trouble.as_ref().filter(|(_, last)| *last <= now) {
                 let reason = reason.clone();
                 self.decide(at, Err(WaitError::Failed { reason, details: Vec::new() }));
+            } else if one.end_of_patience().is_some_and(|end| end <= now) {
+                let Until::Held { patience, .. } = one.wait.until else { continue };
+                let why = format!("{}, for {} s in all", one.missing, patience.as_secs());
+                let pod = one.pod.clone();
+                self.broken(at, why, pod);
             } else if one.end_of_hold().is_some_and(|end| end <= now) {
                 self.decide(at, Ok(()));
             } else if one.deadline <= now {
@@ -333,7 +425,7 @@ impl Group {
                 let details = Vec::new();
                 let over = match one.wait.until {
                     Until::Gone => WaitError::StillThere { limit, missing, details },
-                    Until::Ready(_) | Until::Held(..) => WaitError::TimedOut { limit, missing, details },
+                    Until::Ready(_) | Until::Held { .. } => WaitError::TimedOut { limit, missing, details },
                 };
                 self.decide(at, Err(over));
             }

@@ -250,9 +250,81 @@ fn what_was_listed_is_of_the_kind_that_is_waited_for() {
     assert_eq!((results, seconds), (vec![Ok(())], 0));
 }
 
+/// So many pods for half a minute, of which twenty seconds may pass with some missing.
+fn held(pods: u32) -> Until {
+    let (lasting, patience) = (Duration::from_secs(30), Duration::from_secs(20));
+    Until::Held { readiness: Readiness::Available(pods), lasting, patience }
+}
+
+#[test]
+fn pods_of_what_is_held_may_be_missing_for_a_while_in_all() {
+    // How many of two pods are available after how many seconds more.
+    let ended = |news: &[(u64, u64)]| {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let began = Instant::now();
+            let mut group = Group::new(&[&wait("a", held(2))], Arc::new(|_| ()));
+            let later = |(seconds, available): (u64, u64)| async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Change::Is(deployment("a", available, 2))
+            };
+            let silence = || futures::stream::pending().boxed();
+            let objects = futures::stream::iter(news.to_vec()).then(later).chain(futures::stream::pending()).boxed();
+            group.run(News { objects, pods: silence(), refusals: silence() }).await;
+            let result = group.watched.remove(0).result.expect("every wait is decided");
+            (result.map_err(|error| error.to_string()), began.elapsed().as_secs())
+        })
+    };
+    let long = Err("it did not stay ready: 1/2 pods available, for 20 s in all".to_owned());
+    assert_eq!(ended(&[(0, 2), (5, 1), (15, 2)]), (Ok(()), 30));
+    assert_eq!(ended(&[(0, 2), (5, 1)]), (long.clone(), 25));
+    // Several times count together, and a hold does not end while pods are missing.
+    assert_eq!(ended(&[(0, 2), (1, 1), (12, 2), (2, 1), (6, 2), (2, 1)]), (long.clone(), 25));
+    assert_eq!(ended(&[(0, 2), (25, 1), (10, 2)]), (Ok(()), 35));
+    assert_eq!(ended(&[(0, 2), (25, 1)]), (long, 45));
+    // Nothing is left to wait with.
+    assert_eq!(ended(&[(0, 2), (5, 0)]), (Err("it did not stay ready: 0/2 pods available".to_owned()), 5));
+}
+
+#[test]
+fn a_container_that_ends_by_itself_ends_a_hold() {
+    let pod = |name: &str, restarts: u64, alter: &dyn Fn(&mut Value)| {
+        let last = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let status = json!({"name": "server", "restartCount": restarts, "state": {"running": {}}, "lastState": last});
+        let mut pod = json!({"metadata": {"name": name, "uid": name, "labels": {"app": "a"}},
+            "status": {"phase": "Running", "containerStatuses": [status]}});
+        alter(&mut pod);
+        Change::Is(pod)
+    };
+    let run = |restarts: u64| pod("a-1", restarts, &|_| ());
+    let held = |pods: Vec<Change>, expect: (&str, u64)| {
+        check(held(1), vec![Change::Is(deployment("a", 1, 2)), Change::Complete], pods, expect);
+    };
+    let ended = |name: &str| {
+        let how = "ended by itself with exit code 137 (OOMKilled)";
+        format!("it did not stay ready: container server of pod {name} {how}")
+    };
+    // What was before the hold is not its matter.
+    held(vec![run(3), Change::Complete], ("done", 30));
+    held(vec![run(3), Change::Complete, Change::Again, run(3), Change::Complete], ("done", 30));
+    held(vec![run(3), Change::Complete, run(4)], (&ended("a-1"), 0));
+    held(vec![run(3), Change::Complete, Change::Again, run(4)], (&ended("a-1"), 0));
+    // One that came for another has nothing before it.
+    held(vec![run(0), Change::Complete, pod("a-2", 0, &|_| ())], ("done", 30));
+    held(vec![run(0), Change::Complete, pod("a-2", 1, &|_| ())], (&ended("a-2"), 0));
+    // It was told to go, or lost its place.
+    let going = |pod: &mut Value| pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    held(vec![run(0), Change::Complete, pod("a-1", 1, &going)], ("done", 30));
+    let evicted = |pod: &mut Value| pod["status"]["phase"] = "Failed".into();
+    held(vec![run(0), Change::Complete, pod("a-1", 1, &evicted)], ("done", 30));
+    let other = |pod: &mut Value| pod["metadata"]["labels"]["app"] = "b".into();
+    held(vec![run(0), Change::Complete, pod("b-1", 1, &other)], ("done", 30));
+}
+
 #[test]
 fn what_is_held_has_to_stay_ready_for_as_long() {
-    let held = || Until::Held(Readiness::Available(1), Duration::from_secs(30));
+    let held = || held(1);
     let first = |available, observed| vec![Change::Is(deployment("a", available, observed)), Change::Complete];
     check(held(), first(1, 2), vec![], ("done", 30));
     // How far the newest generation is does not matter to pods that are there.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use strata_components::blue_green::{COLOUR_LABEL, Colour, Colours, follows, turned, workload};
 use strata_components::desired::{Desired, Resource, ResourceId};
 use strata_components::kinds::LAST_STAGE;
-use strata_components::model::Duration;
+use strata_components::model::BlueGreen;
 
 use super::super::planner::digest;
 use super::super::policy::named;
@@ -17,7 +17,7 @@ use crate::plan::Policy;
 
 /// A service that goes from one colour to the other, or could.
 pub(super) struct Coloured<'a> {
-    hold: Duration,
+    how: &'a BlueGreen,
     /// Its workload, as it is desired.
     workload: &'a Resource,
     /// What goes with the traffic.
@@ -82,7 +82,7 @@ pub(super) fn coloured<'a>(
         };
         let old = old.copied().filter(|old| !old.terminating);
         let outdated = observed.map_or(&[][..], |observed| &observed.outdated);
-        let of_service = Coloured { hold: how.hold, workload, following, outdated, astray, others, old };
+        let of_service = Coloured { how, workload, following, outdated, astray, others, old };
         all.insert(service.as_str(), of_service);
     }
     all
@@ -191,9 +191,14 @@ impl<'a> Checker<'a> {
     /// A step that holds a new colour.
     pub(super) fn held(&mut self, step: &Step) {
         let id = &step.id;
-        let due = self.coloured_of(step).filter(|of| of.workload.id == *id).map(|of| of.hold);
-        let is_hold = step.action == Action::Hold && step.hold.is_some() && step.hold == due;
-        self.expect(is_hold, Invariant::Coloured, id, "is held for another time than the stack says");
+        let due = self.coloured_of(step).filter(|of| of.workload.id == *id).map(|of| of.how);
+        let asked = due.is_some_and(|due| (step.hold, step.patience) == (Some(due.hold), Some(due.patience)));
+        self.expect(
+            step.action == Action::Hold && asked,
+            Invariant::Coloured,
+            id,
+            "is held otherwise than the stack says",
+        );
         let readiness = self.preview(id).map_or(Readiness::RolledOut, |preview| preview.readiness.clone());
         let judged = step.condition == Some(Condition::Ready) && step.readiness == Some(readiness);
         self.expect(judged, Invariant::Coloured, id, "is held on another condition than it became ready by");

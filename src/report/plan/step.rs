@@ -102,8 +102,7 @@ pub(in crate::report) fn remarks(step: &Step) -> Vec<String> {
             remarks.push("replaced: its pods go on running until the new ones are ready".to_owned());
         }
         None if step.action == Action::Hold => {
-            let hold = step.hold.map(|hold| format!(" for {hold}")).unwrap_or_default();
-            remarks.push(format!("held: its pods have to stay available{hold}"));
+            remarks.push(held(step));
         }
         None if step.action == Action::Return => {
             remarks.push("only if the new colour does not stay ready".to_owned());
@@ -158,6 +157,20 @@ fn whole(page: &mut Page, step: &Step, indent: usize) {
         let text = page.told(&text).into_owned();
         new_text(page, indent, &text);
     }
+}
+
+/// How long a new colour is held, and what ends that before its time.
+fn held(step: &Step) -> String {
+    let hold = step.hold.map(|hold| format!(" for {hold}")).unwrap_or_default();
+    let pods = match step.readiness {
+        Some(Readiness::Available(least)) => format!("fewer than {least} pods are available"),
+        _ => "pods are missing".to_owned(),
+    };
+    let missing = match step.patience {
+        Some(patience) => format!("{pods} for {patience} in all, none is at any time"),
+        None => pods,
+    };
+    format!("held{hold}: traffic goes back if {missing}, or a container ends by itself")
 }
 
 /// A cause in a line, without the values of the field that it is about; `None` where the action says it all.
