@@ -21,6 +21,7 @@ use crate::hardening::{container_security, pod_security};
 use crate::isolation::backup_policy;
 use crate::mesh::{self, dress};
 use crate::model::Backup;
+use crate::secret_file::SecretFile;
 use crate::spec::ServiceSpec;
 use crate::stateful::{claim, variable};
 use crate::workload::{mounted, resources, writable};
@@ -31,6 +32,8 @@ const CONTAINER: &str = "backup";
 pub(crate) const COPIES_PATH: &str = "/var/lib/backups";
 /// Where the scripts are.
 const SCRIPTS_PATH: &str = "/etc/backup";
+/// The variable that tells a script where the file with the secret is.
+const SECRET_VARIABLE: &str = "SECRET_FILE";
 /// A schedule that is never due: there is no 31st of February.
 const NEVER: &str = "0 0 31 2 *";
 /// The zone that schedules are meant in.
@@ -47,8 +50,10 @@ pub(crate) struct Copying {
     pub(crate) backup: &'static str,
     /// The script that restores one.
     pub(crate) restore: &'static str,
-    /// Where the store is, and what lets the scripts in.
+    /// Where the store is.
     pub(crate) env: Vec<EnvVar>,
+    /// What lets the scripts in; the variable that names it to them is [`SECRET_VARIABLE`].
+    pub(crate) secret: SecretFile,
     /// Whether the store itself writes the copies, so that its pod and those of the backup share a node with the volume.
     pub(crate) by_store: bool,
 }
@@ -160,7 +165,8 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec, copying: &Copying, run: Run<'_
         config_map: Some(ConfigMapVolumeSource { name: spec.backup_name(), ..ConfigMapVolumeSource::default() }),
         ..Volume::default()
     };
-    let env = [variable("COPIES", COPIES_PATH)].into_iter().chain(run.kept).chain(copying.env.iter().cloned());
+    let told = [variable("COPIES", COPIES_PATH)].into_iter().chain(run.kept).chain(copying.env.iter().cloned());
+    let env = told.chain([variable(SECRET_VARIABLE, &copying.secret.path())]);
     PodSpec {
         service_account_name: Some(spec.backup_name()),
         automount_service_account_token: Some(false),
@@ -173,7 +179,7 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec, copying: &Copying, run: Run<'_
             ..pod_security(spec.user)
         }),
         affinity: copying.by_store.then(|| beside_store(context, spec)),
-        volumes: Some(vec![writable(), copies(spec), scripts]),
+        volumes: Some(vec![writable(), copies(spec), scripts, copying.secret.volume()]),
         containers: vec![Container {
             name: CONTAINER.to_owned(),
             image: Some(spec.image.clone()),
@@ -185,6 +191,7 @@ fn pod(context: &Context<'_>, spec: &ServiceSpec, copying: &Copying, run: Run<'_
                 mounted(),
                 mount(COPIES, COPIES_PATH, false),
                 mount("scripts", SCRIPTS_PATH, true),
+                copying.secret.mount(),
             ]),
             ..Container::default()
         }],

@@ -48,6 +48,7 @@ mod quota;
 mod redis;
 mod reserved;
 pub mod rolling;
+mod secret_file;
 mod sizing;
 mod spec;
 mod stateful;

@@ -4,8 +4,9 @@ use crate::backup::Copying;
 use crate::compose::Building;
 use crate::context::Owner;
 use crate::model::{Postgresql, UserId};
+use crate::secret_file::SecretFile;
 use crate::spec::ServiceSpec;
-use crate::stateful::{Scratch, Store, runs, secret_variable, service, stateful_set, variable};
+use crate::stateful::{Scratch, Store, runs, service, stateful_set, variable};
 
 /// The image, where the stack names none: from the official ones, for amd64 and arm64. The release of Debian is named
 /// too, because another one may sort text in another way, and indexes would no longer hold what they say
@@ -54,14 +55,19 @@ fn copying(spec: &ServiceSpec, postgresql: &Postgresql) -> Copying {
             variable("PGPORT", &spec.port.to_string()),
             variable("PGUSER", postgresql.user.as_str()),
             variable("PGDATABASE", postgresql.database.as_str()),
-            secret_variable("PGPASSWORD", &postgresql.password),
         ],
+        secret: password(postgresql),
         by_store: false,
     }
 }
 
+fn password(postgresql: &Postgresql) -> SecretFile {
+    SecretFile::new(&postgresql.password, "password")
+}
+
 fn store(spec: &ServiceSpec, postgresql: &Postgresql) -> Store {
-    let Postgresql { password, user, database, max_connections, .. } = postgresql;
+    let Postgresql { user, database, max_connections, .. } = postgresql;
+    let password = password(postgresql);
     let quarter = spec.resources.limits.memory.bytes() / MEMORY_SHARE / 1024;
     let setting = |text: String| ["-c".to_owned(), text];
     // While it sets itself up it answers on its socket alone, and is not ready.
@@ -78,8 +84,10 @@ fn store(spec: &ServiceSpec, postgresql: &Postgresql) -> Store {
             variable("PGPORT", &spec.port.to_string()),
             variable("POSTGRES_DB", database.as_str()),
             variable("POSTGRES_USER", user.as_str()),
-            secret_variable("POSTGRES_PASSWORD", password),
+            // The image reads it where it sets itself up (<https://hub.docker.com/_/postgres>).
+            variable("POSTGRES_PASSWORD_FILE", &password.path()),
         ],
+        secret: Some(password),
         data_path: DATA_PATH,
         scratch: vec![
             Scratch { name: "sockets", path: SOCKETS, in_memory: None },

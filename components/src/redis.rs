@@ -4,8 +4,9 @@ use crate::backup::Copying;
 use crate::compose::Building;
 use crate::context::Owner;
 use crate::model::{Memory, Redis, UserId};
+use crate::secret_file::SecretFile;
 use crate::spec::ServiceSpec;
-use crate::stateful::{Store, config_map, runs, secret_variable, service, stateful_set, variable};
+use crate::stateful::{Store, config_map, runs, service, stateful_set, variable};
 
 /// The image, where the stack names none: from the official ones, for amd64 and arm64; its build for arm64 takes pages of
 /// up to 64 KiB (`lg-page` in <https://github.com/redis/docker-library-redis/blob/release/8.2/debian/Dockerfile>). Its entry
@@ -21,8 +22,8 @@ const DATA_PATH: &str = "/data";
 const CONFIG_PATH: &str = "/etc/redis";
 /// The name of the file there.
 const CONFIG_FILE: &str = "redis.conf";
-/// The variable with the password; the image's own client reads it under this name.
-const PASSWORD: &str = "REDISCLI_AUTH";
+/// The name of the script beside it that starts Redis.
+const START_FILE: &str = "start.sh";
 
 impl Building<'_, '_> {
     /// The objects of a Redis, beside those that every service has.
@@ -43,29 +44,36 @@ fn copying(spec: &ServiceSpec, redis: &Redis) -> Copying {
     Copying {
         backup: include_str!("../templates/backup/redis-backup.sh"),
         restore: include_str!("../templates/backup/redis-restore.sh"),
-        env: vec![
-            variable("REDIS_HOST", &spec.object_name()),
-            variable("REDIS_PORT", &spec.port.to_string()),
-            secret_variable(PASSWORD, &redis.password),
-        ],
+        env: vec![variable("REDIS_HOST", &spec.object_name()), variable("REDIS_PORT", &spec.port.to_string())],
+        secret: password(redis),
         by_store: false,
     }
 }
 
+fn password(redis: &Redis) -> SecretFile {
+    SecretFile::new(&redis.password, "password")
+}
+
 fn store(spec: &ServiceSpec, redis: &Redis) -> Store {
-    let ask = |answer| format!("redis-cli -p {} ping | grep -Eq '{answer}'", spec.port);
+    let password = password(redis);
+    // The image's own client reads a password from this variable.
+    let ask = |answer| {
+        let client = format!("REDISCLI_AUTH=\"$(cat {})\" redis-cli -p {}", password.path(), spec.port);
+        runs(["sh", "-c", &format!("{client} ping | grep -Eq '{answer}'")])
+    };
+    let (probe, alive) = (ask("PONG"), ask("PONG|LOADING"));
+    let start = include_str!("../templates/redis/start.sh").to_owned();
     Store {
         port: PORT,
-        command: Some(vec!["redis-server".to_owned()]),
-        // Kubernetes puts the password in: it stands neither in the file nor in the object.
-        args: vec![format!("{CONFIG_PATH}/{CONFIG_FILE}"), "--requirepass".to_owned(), format!("$({PASSWORD})")],
-        env: vec![secret_variable(PASSWORD, &redis.password)],
+        command: Some(vec!["sh".to_owned(), format!("{CONFIG_PATH}/{START_FILE}")]),
+        args: vec![format!("{CONFIG_PATH}/{CONFIG_FILE}"), password.path()],
+        secret: Some(password),
         data_path: DATA_PATH,
         config_path: CONFIG_PATH,
-        config: [(CONFIG_FILE.to_owned(), configuration(spec, redis))].into(),
-        probe: runs(["sh", "-c", &ask("PONG")]),
+        config: [(CONFIG_FILE.to_owned(), configuration(spec, redis)), (START_FILE.to_owned(), start)].into(),
+        probe,
         // What it has kept may take long to read: stopping it would make it begin again.
-        alive: Some(runs(["sh", "-c", &ask("PONG|LOADING")])),
+        alive: Some(alive),
         ..Store::default()
     }
 }

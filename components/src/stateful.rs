@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction,
-    PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    SecretKeySelector, Service, Volume, VolumeMount, VolumeResourceRequirements,
+    ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, ExecAction,
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, Service,
+    Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,7 +19,8 @@ use crate::backup::{COPIES, copies};
 use crate::context::{Context, Owner, named};
 use crate::mcp_service::service_of;
 use crate::mesh::dress;
-use crate::model::{Port, SecretKey, Storage};
+use crate::model::{Port, Storage};
+use crate::secret_file::SecretFile;
 use crate::spec::ServiceSpec;
 use crate::workload::{CONTAINER, pod, resources, startup_tries};
 
@@ -50,6 +51,8 @@ pub(crate) struct Store {
     pub(crate) args: Vec<String>,
     /// The variables that it is told its settings by.
     pub(crate) env: Vec<EnvVar>,
+    /// What lets clients in, where it asks for that.
+    pub(crate) secret: Option<SecretFile>,
     /// Where the volume with the data is.
     pub(crate) data_path: &'static str,
     /// Where the files of its configuration are.
@@ -84,7 +87,8 @@ pub(crate) fn stateful_set(context: &Context<'_>, spec: &ServiceSpec, storage: &
         ..Volume::default()
     });
     let copied = store.copies_path.map(|_| copies(spec));
-    let volumes = configured.into_iter().chain(scratch).chain(copied).collect();
+    let secret = store.secret.as_ref().map(SecretFile::volume);
+    let volumes = configured.into_iter().chain(secret).chain(scratch).chain(copied).collect();
     let pod = pod(context, spec, container(spec, store), volumes);
     StatefulSet {
         metadata: named(spec.object_name(), Some(&spec.namespace)),
@@ -145,7 +149,13 @@ fn container(spec: &ServiceSpec, store: &Store) -> Container {
         readiness_probe: Some(Probe { period_seconds: Some(5), timeout_seconds: Some(2), ..store.probe.clone() }),
         liveness_probe: Some(Probe { timeout_seconds: Some(5), ..alive.clone() }),
         volume_mounts: Some(
-            [mount(DATA, store.data_path)].into_iter().chain(configured).chain(scratch).chain(copied).collect(),
+            [mount(DATA, store.data_path)]
+                .into_iter()
+                .chain(configured)
+                .chain(store.secret.as_ref().map(SecretFile::mount))
+                .chain(scratch)
+                .chain(copied)
+                .collect(),
         ),
         ..Container::default()
     }
@@ -199,16 +209,6 @@ pub(crate) fn config_name(spec: &ServiceSpec) -> String {
 /// A variable with a value.
 pub(crate) fn variable(name: &str, value: &str) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None }
-}
-
-/// A variable that is read from a Secret.
-pub(crate) fn secret_variable(name: &str, from: &SecretKey) -> EnvVar {
-    let from = SecretKeySelector { name: from.secret.to_string(), key: from.key.to_string(), optional: None };
-    EnvVar {
-        name: name.to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource { secret_key_ref: Some(from), ..EnvVarSource::default() }),
-    }
 }
 
 /// A probe that runs a program in the container.

@@ -7,8 +7,9 @@ use crate::backup::{COPIES_PATH, Copying};
 use crate::compose::Building;
 use crate::context::Owner;
 use crate::model::{UserId, Weaviate};
+use crate::secret_file::SecretFile;
 use crate::spec::ServiceSpec;
-use crate::stateful::{Store, secret_variable, service, stateful_set, variable};
+use crate::stateful::{Store, service, stateful_set, variable};
 
 /// The image, where the stack names none: from the official ones, for amd64 and arm64. It is one static program in Go,
 /// whose segments are laid out for pages of up to 64 KiB and which asks the kernel for their size
@@ -21,6 +22,10 @@ pub(crate) const USER: UserId = UserId::known(1000);
 const PORT: &str = "http";
 /// Where the volume is.
 const DATA_PATH: &str = "/var/lib/weaviate";
+/// The program that the image starts.
+const PROGRAM: &str = "/bin/weaviate";
+/// The variable with its keys.
+const KEYS: &str = "AUTHENTICATION_APIKEY_ALLOWED_KEYS";
 /// Whom a key stands for.
 const CLIENTS: &str = "clients";
 
@@ -41,14 +46,22 @@ impl Building<'_, '_> {
 /// (<https://docs.weaviate.io/deploy/configuration/backups>).
 fn copying(spec: &ServiceSpec, weaviate: &Weaviate) -> Copying {
     Copying {
-        backup: include_str!("../templates/backup/weaviate-backup.sh"),
-        restore: include_str!("../templates/backup/weaviate-restore.sh"),
-        env: vec![
-            variable("WEAVIATE_URL", &format!("http://{}:{}", spec.object_name(), spec.port)),
-            secret_variable("WEAVIATE_KEY", &weaviate.api_key),
-        ],
+        backup: concat!(
+            include_str!("../templates/backup/weaviate-ask.sh"),
+            include_str!("../templates/backup/weaviate-backup.sh")
+        ),
+        restore: concat!(
+            include_str!("../templates/backup/weaviate-ask.sh"),
+            include_str!("../templates/backup/weaviate-restore.sh")
+        ),
+        env: vec![variable("WEAVIATE_HOST", &spec.object_name()), variable("WEAVIATE_PORT", &spec.port.to_string())],
+        secret: key(weaviate),
         by_store: true,
     }
+}
+
+fn key(weaviate: &Weaviate) -> SecretFile {
+    SecretFile::new(&weaviate.api_key, "api-key")
 }
 
 /// Its settings (<https://docs.weaviate.io/deploy/configuration/env-vars>).
@@ -62,7 +75,6 @@ fn store(spec: &ServiceSpec, weaviate: &Weaviate) -> Store {
         variable("AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED", "false"),
         variable("AUTHENTICATION_APIKEY_ENABLED", "true"),
         variable("AUTHENTICATION_APIKEY_USERS", CLIENTS),
-        secret_variable("AUTHENTICATION_APIKEY_ALLOWED_KEYS", &weaviate.api_key),
         // The node of a cluster of one, by the name that its pod always has.
         variable("CLUSTER_HOSTNAME", &format!("{}-0", spec.object_name())),
         variable("RAFT_BOOTSTRAP_EXPECT", "1"),
@@ -74,10 +86,15 @@ fn store(spec: &ServiceSpec, weaviate: &Weaviate) -> Store {
         [variable("ENABLE_MODULES", "backup-filesystem"), variable("BACKUP_FILESYSTEM_PATH", COPIES_PATH)]
     });
     let args = ["--host", "0.0.0.0", "--port", &spec.port.to_string(), "--scheme", "http"].map(str::to_owned);
+    let key = key(weaviate);
+    // It reads keys from this variable alone. `sh` of the image has it from the file, and becomes the image's own program.
+    let start = format!("set -eu; {KEYS}=\"$(cat {})\"; export {KEYS}; exec {PROGRAM} \"$@\"", key.path());
     Store {
         port: PORT,
+        command: Some(["sh", "-c", &start, PROGRAM].map(str::to_owned).to_vec()),
         args: args.to_vec(),
         env: grpc.chain(fixed).chain(copies).collect(),
+        secret: Some(key),
         copies_path: weaviate.backup.as_ref().map(|_| COPIES_PATH),
         data_path: DATA_PATH,
         probe: asks("/v1/.well-known/ready"),

@@ -8,7 +8,8 @@
 //! network `outside`, whose members do not see each other. Any other has no network at all.
 //!
 //! What components read from files and keep on volumes is there too, and what is secret has to be given in the
-//! environment of Compose; both are told in `compose_parts.rs`.
+//! environment of Compose; both are told in `compose_parts.rs`. A container with such files can be written to, because
+//! Compose itself puts them there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ use serde_json::{Map, Value, json};
 use strata_components::desired::{Desired, Resource};
 use strata_components::model::{Cpu, Memory};
 
-use super::compose_parts::{aliases, command, configs, environment, files_of, volumes_of};
+use super::compose_parts::{aliases, command, configs, environment, files_of, secrets, secrets_of, volumes_of};
 use super::manifests::{ManifestError, yaml};
 
 /// The network of what leaves the fleet, or comes in.
@@ -43,7 +44,9 @@ pub fn compose_file(desired: &Desired) -> Result<String, ManifestError> {
     let mut file = json!({"name": desired.instance.name(), "services": services, "networks": networks});
     let workloads = || fleet.deployments.values().copied();
     let volumes: Map<String, Value> = workloads().flat_map(volumes_of).map(|(name, _)| (name, json!({}))).collect();
-    for (key, entries) in [("configs", configs(workloads(), desired)), ("volumes", volumes)] {
+    for (key, entries) in
+        [("configs", configs(workloads(), desired)), ("secrets", secrets(workloads())), ("volumes", volumes)]
+    {
         if !entries.is_empty() {
             file[key] = Value::Object(entries);
         }
@@ -148,6 +151,16 @@ impl<'a> Fleet<'a> {
         let files: Vec<_> = files.into_iter().map(|file| json!({"source": file.name, "target": file.path})).collect();
         if !files.is_empty() {
             entry["configs"] = json!(files);
+        }
+        let user = pod["securityContext"]["runAsUser"].as_i64().unwrap_or_default().to_string();
+        let secrets = secrets_of(deployment).into_iter();
+        let secrets: Vec<_> = secrets
+            .map(|file| json!({"source": file.name, "target": file.path, "uid": user, "gid": user, "mode": "0400"}))
+            .collect();
+        // Compose writes such files into the container, and refuses to start one that cannot be written to.
+        entry["read_only"] = json!(files.is_empty() && secrets.is_empty());
+        if !secrets.is_empty() {
+            entry["secrets"] = json!(secrets);
         }
         let volumes: Vec<_> = volumes_of(deployment).map(|(name, path)| format!("{name}:{path}")).collect();
         if !volumes.is_empty() {

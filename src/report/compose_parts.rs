@@ -64,12 +64,50 @@ fn value(variable: &Value) -> Option<String> {
     }
     let from = &variable["valueFrom"]["secretKeyRef"];
     let (secret, key) = (from["name"].as_str()?, from["key"].as_str()?);
+    Some(format!("${{{}:?the key {key} of the Secret {secret}}}", asked_for(secret, key)))
+}
+
+/// The variable of Compose's own environment that stands for a key of a Secret.
+fn asked_for(secret: &str, key: &str) -> String {
     let name: String = format!("{secret}_{key}")
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
         .collect();
     let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
-    Some(format!("${{{first}{name}:?the key {key} of the Secret {secret}}}"))
+    format!("{first}{name}")
+}
+
+/// A value of a Secret that a container reads as a file.
+pub(super) struct SecretFile {
+    /// What Compose calls it.
+    pub(super) name: String,
+    /// Where the container has it.
+    pub(super) path: String,
+    /// The variable that Compose takes it from.
+    variable: String,
+}
+
+/// The files that a workload's container reads, from Secrets.
+pub(super) fn secrets_of(workload: &Resource) -> Vec<SecretFile> {
+    let pod = &workload.manifest["spec"]["template"]["spec"];
+    let mounts = || list(&pod["containers"][0]["volumeMounts"]);
+    let mut files = Vec::new();
+    for volume in list(&pod["volumes"]) {
+        let Some(secret) = volume["secret"]["secretName"].as_str() else { continue };
+        for item in list(&volume["secret"]["items"]) {
+            let mount = mounts().find(|mount| mount["name"] == volume["name"] && mount["subPath"] == item["path"]);
+            let path = mount.and_then(|mount| mount["mountPath"].as_str());
+            let Some((path, key)) = path.zip(item["key"].as_str()) else { continue };
+            let (name, path) = (format!("{secret}-{key}"), path.to_owned());
+            files.push(SecretFile { name, path, variable: asked_for(secret, key) });
+        }
+    }
+    files
+}
+
+/// Every value of a Secret that a workload reads as a file, as Compose has it.
+pub(super) fn secrets<'a>(workloads: impl Iterator<Item = &'a Resource>) -> Map<String, Value> {
+    workloads.flat_map(secrets_of).map(|file| (file.name, json!({"environment": file.variable}))).collect()
 }
 
 /// The files that a workload's container reads, from ConfigMaps of the stack.

@@ -1,6 +1,8 @@
 # Gives the database PGDATABASE what a copy in COPIES holds, and nothing else: the newest, or the one that COPY names.
 # All of it happens in one transaction: what fails changes nothing.
 set -eu
+PGPASSWORD="$(cat "$SECRET_FILE")"
+export PGPASSWORD
 for found in "$COPIES"/*.dump; do copy="$found"; done
 if [ -n "${COPY:-}" ]; then copy="$COPIES/$COPY"; fi
 if [ ! -f "$copy" ]; then

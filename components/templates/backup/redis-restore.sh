@@ -1,6 +1,8 @@
 # Gives the Redis at REDIS_HOST and REDIS_PORT what a copy in COPIES holds, and nothing else: the newest, or the one that
 # COPY names. A server of its own, which nobody else can reach, reads the copy and writes it as commands.
 set -eu
+REDISCLI_AUTH="$(cat "$SECRET_FILE")"
+export REDISCLI_AUTH
 for found in "$COPIES"/*.rdb; do copy="$found"; done
 if [ -n "${COPY:-}" ]; then copy="$COPIES/$COPY"; fi
 if [ ! -f "$copy" ]; then

@@ -1,21 +1,25 @@
-# Has the Weaviate at WEAVIATE_URL make a copy of everything it holds in COPIES, which is its own directory for copies,
-# and keeps the newest KEEP.
-set -eu
-ask() {
-  wget -q -O - --header "Authorization: Bearer $WEAVIATE_KEY" --header 'Content-Type: application/json' "$@"
-}
-# One that holds nothing refuses to copy it.
-if ! ask "$WEAVIATE_URL/v1/schema" | grep -q '"class"'; then
-  echo 'there is nothing to copy yet'
-  exit 0
-fi
+# Has it make a copy of everything it holds in COPIES, which is its own directory for copies, and keeps the newest KEEP.
 copy="$(date -u +%Y%m%dt%H%M%Sz)"
 whole=
-end() { [ -n "$whole" ] || rm -rf "${COPIES:?}/$copy"; }
+begun=
+end() {
+  rm -r "$line"
+  if [ -n "$begun" ] && [ -z "$whole" ]; then rm -rf "${COPIES:?}/$copy"; fi
+}
 trap end EXIT
-ask --post-data "{\"id\": \"$copy\"}" "$WEAVIATE_URL/v1/backups/filesystem" >/dev/null
+# One that holds nothing refuses to copy it.
+schema="$(ask GET /v1/schema)"
+case "$schema" in
+  *'"class"'*) ;;
+  *)
+    echo 'there is nothing to copy yet'
+    exit 0
+    ;;
+esac
+begun=yes
+ask POST /v1/backups/filesystem "{\"id\": \"$copy\"}" >/dev/null
 while [ -z "$whole" ]; do
-  answer="$(ask "$WEAVIATE_URL/v1/backups/filesystem/$copy")"
+  answer="$(ask GET "/v1/backups/filesystem/$copy")"
   case "$answer" in
     *'"status":"SUCCESS"'*) whole=yes ;;
     *'"status":"FAILED"'* | *'"status":"CANCELED"'*)

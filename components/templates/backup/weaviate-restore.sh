@@ -1,9 +1,6 @@
-# Has the Weaviate at WEAVIATE_URL take back what a copy in COPIES holds: the newest, or the one that COPY names. It takes
-# back whole collections, and none that it already has.
-set -eu
-ask() {
-  wget -q -O - --header "Authorization: Bearer $WEAVIATE_KEY" --header 'Content-Type: application/json' "$@"
-}
+# Has it take back what a copy in COPIES holds: the newest, or the one that COPY names. It takes back whole collections, and
+# none that it already has.
+trap 'rm -r "$line"' EXIT
 for found in "$COPIES"/[0-9]*z; do copy="$found"; done
 if [ -n "${COPY:-}" ]; then copy="$COPIES/$COPY"; fi
 if [ ! -d "$copy" ]; then
@@ -11,13 +8,14 @@ if [ ! -d "$copy" ]; then
   exit 1
 fi
 copy="${copy##*/}"
-there="$(ask "$WEAVIATE_URL/v1/schema" | grep -o '"class":"[^"]*"' | cut -d '"' -f 4 | tr '\n' ' ' || true)"
+schema="$(ask GET /v1/schema)"
+there="$(printf '%s' "$schema" | grep -o '"class":"[^"]*"' | cut -d '"' -f 4 | tr '\n' ' ' || true)"
 if [ -n "$there" ]; then
   echo "it already has the collections: $there(delete those that are to come back)"
 fi
-ask --post-data '{}' "$WEAVIATE_URL/v1/backups/filesystem/$copy/restore" >/dev/null
+ask POST "/v1/backups/filesystem/$copy/restore" '{}' >/dev/null
 while :; do
-  answer="$(ask "$WEAVIATE_URL/v1/backups/filesystem/$copy/restore")"
+  answer="$(ask GET "/v1/backups/filesystem/$copy/restore")"
   case "$answer" in
     *'"status":"SUCCESS"'*) break ;;
     *'"status":"FAILED"'* | *'"status":"CANCELED"'*)

@@ -89,10 +89,13 @@ fn a_store_is_one_pod_that_keeps_its_data() {
     });
     assert_eq!(pod["securityContext"], security);
     let container = &pod["containers"][0];
-    let password = json!([{
-        "name": "REDISCLI_AUTH", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "redis"}},
-    }]);
-    assert_eq!(container["env"], password);
+    assert_eq!(pod["volumes"][2], secret_file("redis", "password"));
+    let mount = json!({
+        "name": "secret", "mountPath": "/etc/secret/password", "subPath": "password", "readOnly": true,
+    });
+    assert_eq!((&container["volumeMounts"][3], container.get("env")), (&mount, None));
+    let words = (json!(["sh", "/etc/redis/start.sh"]), json!(["/etc/redis/redis.conf", "/etc/secret/password"]));
+    assert_eq!((&container["command"], &container["args"]), (&words.0, &words.1));
     assert_eq!(container["ports"], json!([{"name": "redis", "containerPort": 6579}]));
     let file = &manifest(&desired, "shop/cache/config")["data"]["redis.conf"];
     let limit = 512 * 1024 * 1024 / 4 * 3;
@@ -114,6 +117,12 @@ fn keeping(kind: &str, secret: &str) -> Value {
     json!({kind: {"storage": {"size": "2Gi"}, secret: {"secret": "keys", "key": kind}}})
 }
 
+/// The volume with the value at a key of the Secret `keys`, as a file.
+fn secret_file(key: &str, file: &str) -> Value {
+    let items = json!([{"key": key, "path": file}]);
+    json!({"name": "secret", "secret": {"secretName": "keys", "items": items, "defaultMode": 0o440}})
+}
+
 #[test]
 fn a_postgresql_sets_itself_up_and_is_left_to_recover() {
     let mut component = keeping("postgresql", "password");
@@ -122,6 +131,7 @@ fn a_postgresql_sets_itself_up_and_is_left_to_recover() {
     assert_eq!(ports, json!([{"name": "postgresql", "port": 6579, "targetPort": "postgresql"}]));
     let volumes = json!([
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        secret_file("postgresql", "password"),
         {"name": "sockets", "emptyDir": {}},
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "131072Ki"}},
     ]);
@@ -135,12 +145,13 @@ fn a_postgresql_sets_itself_up_and_is_left_to_recover() {
         {"name": "PGPORT", "value": "6579"},
         {"name": "POSTGRES_DB", "value": "orders"},
         {"name": "POSTGRES_USER", "value": "postgres"},
-        {"name": "POSTGRES_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "postgresql"}}},
+        {"name": "POSTGRES_PASSWORD_FILE", "value": "/etc/secret/password"},
     ]);
     assert_eq!(container["env"], env);
     let mounts = json!([
         {"name": "tmp", "mountPath": "/tmp"},
         {"name": "data", "mountPath": "/var/lib/postgresql/data"},
+        {"name": "secret", "mountPath": "/etc/secret/password", "subPath": "password", "readOnly": true},
         {"name": "sockets", "mountPath": "/var/run/postgresql"},
         {"name": "shared-memory", "mountPath": "/dev/shm"},
     ]);
@@ -169,12 +180,14 @@ fn a_weaviate_answers_on_two_ports_and_admits_nobody_without_a_key() {
     let value = |name: &str| {
         let mut all = container["env"].as_array().unwrap().iter();
         let one = all.find(|variable| variable["name"] == name).unwrap();
-        one.get("value").or(one.get("valueFrom")).unwrap().clone()
+        one["value"].clone()
     };
     assert_eq!((value("GRPC_PORT"), value("CLUSTER_HOSTNAME")), (json!("50251"), json!("cache-0")));
     assert_eq!(value("AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED"), json!("false"));
-    let key = json!({"secretKeyRef": {"name": "keys", "key": "weaviate"}});
-    assert_eq!(value("AUTHENTICATION_APIKEY_ALLOWED_KEYS"), key);
+    assert_eq!(pod["volumes"][1], secret_file("weaviate", "api-key"));
+    let start = "set -eu; AUTHENTICATION_APIKEY_ALLOWED_KEYS=\"$(cat /etc/secret/api-key)\"; \
+                 export AUTHENTICATION_APIKEY_ALLOWED_KEYS; exec /bin/weaviate \"$@\"";
+    assert_eq!(container["command"], json!(["sh", "-c", start, "/bin/weaviate"]));
     let path = |probe: &str| container[probe]["httpGet"]["path"].clone();
     assert_eq!(
         (path("readinessProbe"), path("livenessProbe")),
@@ -256,9 +269,14 @@ fn copies_are_made_by_pods_that_reach_their_store_and_nothing_else() {
         {"name": "PGPORT", "value": "6579"},
         {"name": "PGUSER", "value": "postgres"},
         {"name": "PGDATABASE", "value": "postgres"},
-        {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "postgresql"}}},
+        {"name": "SECRET_FILE", "value": "/etc/secret/password"},
     ]);
     assert_eq!(container["env"], env);
+    assert_eq!(pod["volumes"][3], secret_file("postgresql", "password"));
+    let mount = json!({
+        "name": "secret", "mountPath": "/etc/secret/password", "subPath": "password", "readOnly": true,
+    });
+    assert_eq!(container["volumeMounts"][3], mount);
     let security = json!({
         "fsGroup": 999, "fsGroupChangePolicy": "OnRootMismatch", "runAsGroup": 999, "runAsNonRoot": true,
         "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"},

@@ -21,6 +21,9 @@ pub(super) fn config(programs: &Path, subject: &Subject<'_>, out: &Path, objects
     let text = fs::read_to_string(&file)?;
     let mut command = Command::new(programs.join("docker-compose"));
     // What is secret is asked for: any value does here.
+    let ours: Value = serde_saphyr::from_str(&text).context("reading the Compose file")?;
+    let secrets = ours["secrets"].as_object().into_iter().flatten();
+    command.envs(secrets.filter_map(|(_, secret)| Some((secret["environment"].as_str()?, "given"))));
     let asked = text.split("${").skip(1).filter_map(|rest| rest.split_once(":?")).map(|(name, _)| name);
     command.envs(asked.map(|name| (name, "given")));
     let said = output(command.arg("--file").arg(&file).args(["config", "--format", "json"]))?;
