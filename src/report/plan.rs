@@ -80,7 +80,10 @@ pub fn terminal(plan: &Plan, view: &View) -> String {
     }
     apart(&mut page, plan);
     if plan.is_empty() {
-        let text = format!(": {} objects are as the stack says.", plan.summary.unchanged);
+        let text = match plan.summary.unchanged {
+            1 => ": 1 object is as the stack says.".to_owned(),
+            many => format!(": {many} objects are as the stack says."),
+        };
         page.add(Line::at(0).styled(GOOD, "No changes").text(&text));
     } else if page.lines() - before > SCREEN {
         comes_to(&mut page, plan, &facts);

@@ -120,7 +120,7 @@ fn details_are_everything() {
 fn nothing_to_do_is_said_in_a_line() {
     let plan = plan_of(vec![step("unchanged", "Service", "till", None, json!({}))]);
     let said =
-        "shop in staging, on cluster station, Kubernetes v1.36.2\n\nNo changes: 1 objects are as the stack says.\n";
+        "shop in staging, on cluster station, Kubernetes v1.36.2\n\nNo changes: 1 object is as the stack says.\n";
     assert_eq!(plain(&plan, None, Detail::Changes), said);
 }
 
