@@ -11,6 +11,7 @@ use super::capacity::{self, Composed};
 use super::{Proven, concluded, found, nodes_of};
 use crate::finding::Finding;
 use crate::load::Loaded;
+use crate::observe::Surroundings;
 
 /// The order in which stacks are brought up, as places among them: each after those that its services wait for, that with
 /// the device plugin before others, and by name where nothing else decides. Stacks that wait for each other come last; a rule says so of them.
@@ -50,19 +51,20 @@ pub fn order(stacks: &[&Stack]) -> Vec<usize> {
 }
 
 /// Proves stacks that share nodes: each by itself, and that all of them fit together. `composed` is what each of `stacks`
-/// comes to, or what keeps it from that.
+/// comes to, or what keeps it from that, and `around` what surrounds each of them on a live cluster; nothing where they are
+/// held against the environment alone.
 #[must_use]
-pub fn prove(stacks: &[Loaded], composed: Vec<Result<Desired, ComposeError>>) -> Vec<Proven> {
+pub fn prove(stacks: &[Loaded], composed: Vec<Result<Desired, ComposeError>>, around: &[Surroundings]) -> Vec<Proven> {
     let fleets: Vec<Composed<'_>> =
         stacks.iter().zip(&composed).filter_map(|(loaded, composed)| Some((composed.as_ref().ok()?, loaded))).collect();
-    let nodes = fleets.first().and_then(|(desired, loaded)| nodes_of(loaded, desired, None));
+    let nodes = fleets.first().and_then(|(desired, loaded)| nodes_of(loaded, desired, around.first()));
     let joint = nodes.map(|nodes| capacity::check(&fleets, &nodes)).unwrap_or_default();
     let mut of_stack: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
     for finding in joint {
         of_stack.entry(owner(&finding, stacks)).or_default().push(finding);
     }
     let proven = |(at, (loaded, composed)): (usize, (&Loaded, Result<Desired, ComposeError>))| {
-        let mut findings = found(loaded, composed.as_ref(), None);
+        let mut findings = found(loaded, composed.as_ref(), around.get(at));
         findings.extend(of_stack.remove(&at).unwrap_or_default());
         Proven { desired: composed.ok(), findings: concluded(loaded, findings) }
     };

@@ -1,15 +1,20 @@
 //! `strata check`: proofs over a stack in an environment; no cluster is needed, but for `--live`.
 
+use strata_components::desired::Desired;
+use strata_components::model::Environment;
+
 use super::format::Format;
 use super::session::connected;
 use super::stacks::StacksArgs;
-use super::{CommandResult, Context, Ui};
+use super::{CommandError, CommandResult, Context, Ui};
 use crate::check::registry::Registry;
 use crate::check::summary::Summary;
+use crate::check::together::prove;
 use crate::check::{Proven, check_among};
 use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::finding::{Finding, Sources};
+use crate::observe::Surroundings;
 use crate::report::{self, findings};
 
 /// Prove a stack: ports, dependencies, phases, sizes, who can talk to whom, whether everything fits
@@ -19,10 +24,10 @@ pub struct Args {
     #[command(flatten)]
     stacks: StacksArgs,
     /// Prove it on the live cluster too: on its nodes, beside what else runs there and the policies of others
-    #[arg(long, conflicts_with_all = ["ports", "all"])]
+    #[arg(long, conflicts_with = "ports")]
     live: bool,
     /// Print the port registry instead, with what is free
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long)]
     ports: bool,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal")]
@@ -50,11 +55,8 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     let (cluster, choice) = Choice::of(args.stacks.cluster.as_deref(), &loaded.environment)?;
     let mut proven = context.prove(&loaded, &stack, &cluster)?;
     if let Some(desired) = proven.desired.as_ref().filter(|_| args.live) {
-        let mesh = loaded.environment.mesh.as_ref().map(|mesh| mesh.control_plane.namespace.as_str());
-        let around = connected(context, &loaded.environment, (cluster, choice), async |cluster| {
-            Ok(cluster.survey(desired, mesh).await?)
-        })?;
-        proven.findings = check_among(&loaded, Ok(desired), Some(&around));
+        let around = around(&[desired], (cluster, choice), &loaded.environment, context)?;
+        proven.findings = check_among(&loaded, Ok(desired), around.first());
     }
     let summary = Summary::of(&loaded, proven.desired.as_ref());
     print(args, &proven.findings, &loaded.sources(), Some(&summary), ui)?;
@@ -71,8 +73,24 @@ fn all(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
         }
     };
     let Some(first) = all.first() else { return context.load_all(&args.stacks, ui).map(|_| exit::OK) };
-    let (cluster, _) = Choice::of(args.stacks.cluster.as_deref(), &first.environment)?;
-    let proven = context.prove_all(&all, &args.stacks, &cluster)?;
+    if args.ports {
+        let registries: Vec<Registry> =
+            all.iter().map(|loaded| Registry::of(&loaded.stack, &loaded.environment)).collect();
+        ui.data(&match args.output {
+            Format::Terminal => registries.iter().map(report::ports::terminal).collect::<Vec<_>>().join("\n"),
+            Format::Json => report::json_document(&registries),
+        })?;
+        return Ok(exit::OK);
+    }
+    let (cluster, choice) = Choice::of(args.stacks.cluster.as_deref(), &first.environment)?;
+    let mut proven = context.prove_all(&all, &args.stacks, &cluster)?;
+    let desired: Option<Vec<&Desired>> = proven.iter().map(|proven| proven.desired.as_ref()).collect();
+    // Where a stack cannot be composed, it is not known what all of them ask for.
+    if let Some(desired) = desired.filter(|_| args.live) {
+        let around = around(&desired, (cluster, choice), &first.environment, context)?;
+        let composed = desired.into_iter().cloned().map(Ok).collect();
+        proven = prove(&all, composed, &around);
+    }
     let parts: Vec<(Summary, &[Finding], Sources)> = all
         .iter()
         .zip(&proven)
@@ -90,6 +108,17 @@ fn all(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
         Format::Json => findings::json_of_all(parts.iter().map(|(summary, found, _)| (summary, *found))),
     })?;
     Ok(if proven.iter().any(Proven::stops) { exit::CHECK } else { exit::OK })
+}
+
+/// What surrounds each of these on the live cluster.
+fn around(
+    all: &[&Desired],
+    cluster: (String, Choice),
+    environment: &Environment,
+    context: &Context<'_>,
+) -> Result<Vec<Surroundings>, CommandError> {
+    let mesh = environment.mesh.as_ref().map(|mesh| mesh.control_plane.namespace.as_str());
+    connected(context, environment, cluster, async |cluster| Ok(cluster.survey(all, mesh).await?))
 }
 
 fn print(

@@ -102,6 +102,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("what runs, by phase and tier", "strata status sophia -e development"),
             example("the same for programs", "strata status sophia -e development -o json"),
+            example("every stack of the environment", "strata status --all -e development"),
         ],
     ),
     (
@@ -136,6 +137,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("what the stack tells others", "strata outputs sophia -e production"),
             example("one value, for a script", "strata outputs sophia -e production orchestrator_url"),
+            example("what every stack tells others", "strata outputs --all -e production"),
         ],
     ),
     (
@@ -143,6 +145,10 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("for a Markdown page", "strata graph sophia -e production"),
             example("a picture", "strata graph sophia -e production -o svg > sophia.svg"),
+            example(
+                "every stack, and what waits for what across them",
+                "strata graph --all -e production -o svg > all.svg",
+            ),
         ],
     ),
     (
@@ -154,6 +160,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
                 "strata reach sophia -e production hubspot mcp_orchestrator",
             ),
             example("whether a server gets out", "strata reach sophia -e production gong 203.0.113.7"),
+            example("everything that is open, of every stack", "strata reach --all -e production"),
         ],
     ),
     (
@@ -174,6 +181,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
                 "strata rbac sophia -e production --role plan --with-namespaces | kubectl apply -f -",
             ),
             example("for a group that deploys", "strata rbac sophia -e production --role up --group deployers"),
+            example("for a job that plans every stack", "strata rbac --all -e production --role plan --group planners"),
         ],
     ),
     (

@@ -1,9 +1,10 @@
 //! `strata graph`: services, what each waits for, and the phases they start in, as a picture.
 
 use clap::ValueEnum;
+use strata_components::desired::Desired;
 
-use super::{CommandResult, Context, StackArgs, Ui, findings};
-use crate::cluster::connect::Choice;
+use super::stacks::StacksArgs;
+use super::{CommandResult, Context, Ui};
 use crate::exit;
 use crate::report::graph;
 
@@ -11,7 +12,7 @@ use crate::report::graph;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     /// The language of the picture
     #[arg(short, long, value_name = "FORMAT", default_value = "mermaid")]
     output: Format,
@@ -30,9 +31,10 @@ enum Format {
 
 /// Loads, composes, draws.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    let loaded = context.load(&args.stack, ui)?;
-    let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
+    let composed = context.composed(&args.stacks, ui)?;
+    let all: Vec<Desired> = composed.stacks.into_iter().map(|(_, desired)| desired).collect();
+    let desired = if args.stacks.is_all() { graph::together(&all) } else { all.into_iter().next() };
+    let Some(desired) = desired else { return Ok(exit::OK) };
     ui.data(&match args.output {
         Format::Mermaid => graph::mermaid(&desired),
         Format::Dot => graph::dot(&desired),

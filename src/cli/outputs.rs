@@ -1,10 +1,11 @@
 //! `strata outputs`: what a stack tells other stacks and people.
 
 use anyhow::anyhow;
+use strata_components::desired::Desired;
 
 use super::format::Format;
-use super::{CommandError, CommandResult, Context, StackArgs, Ui, findings};
-use crate::cluster::connect::Choice;
+use super::stacks::StacksArgs;
+use super::{CommandError, CommandResult, Context, Ui};
 use crate::exit;
 use crate::load::suggest::instead;
 use crate::report::{json_document, outputs};
@@ -13,7 +14,7 @@ use crate::report::{json_document, outputs};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     /// The output of which the value alone is printed; all of them, when none is named
     #[arg(value_name = "NAME", conflicts_with = "output")]
     name: Option<String>,
@@ -24,9 +25,16 @@ pub struct Args {
 
 /// Loads, composes, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    let loaded = context.load(&args.stack, ui)?;
-    let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    let desired = findings::checked(context, &loaded, &args.stack, &cluster, ui)?;
+    let composed = context.composed(&args.stacks, ui)?;
+    let all: Vec<&Desired> = composed.stacks.iter().map(|(_, desired)| desired).collect();
+    if args.stacks.is_all() {
+        ui.data(&match args.output {
+            Format::Terminal => outputs::terminal(&outputs::together(&all)),
+            Format::Json => json_document(&all.iter().map(|one| outputs::OutputsDocument::of(one)).collect::<Vec<_>>()),
+        })?;
+        return Ok(exit::OK);
+    }
+    let Some(desired) = all.first() else { return Ok(exit::OK) };
     let stack = &desired.instance.stack;
     let text = match (&args.name, args.output) {
         (Some(name), _) => {
@@ -40,7 +48,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             })?;
             outputs::value(output)
         }
-        (None, Format::Json) => json_document(&outputs::OutputsDocument::of(&desired)),
+        (None, Format::Json) => json_document(&outputs::OutputsDocument::of(desired)),
         (None, Format::Terminal) if desired.outputs.is_empty() => {
             format!("The stack {stack} has no outputs.\n")
         }

@@ -4,11 +4,13 @@ use std::str::FromStr;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
+use strata_components::desired::Desired;
 
 use super::session::{block_on, connected};
-use super::{CommandError, CommandResult, Context, StackArgs, Ui, findings};
+use super::stacks::{Composed, StacksArgs};
+use super::{CommandError, CommandResult, Context, Ui};
 use crate::cluster::Cluster;
-use crate::cluster::connect::{Choice, Connection};
+use crate::cluster::connect::Connection;
 use crate::cluster::roles::{Purpose, Roles, RolesError, Subject, Wanted};
 use crate::exit;
 use crate::load::suggest::instead;
@@ -20,11 +22,12 @@ use crate::report::manifests::documents;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Roles of `plan` can get and list what a plan reads, and nothing of Secrets. Roles of `up` are for up, \
-    destroy, rollback, history and unlock. Without --live no cluster is needed."
+    destroy, rollback, history and unlock. With --all one account can do what every stack needs. Without --live no cluster \
+    is needed."
 )]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     /// What the roles are for
     #[arg(long, value_name = "ROLE")]
     role: Role,
@@ -89,13 +92,20 @@ impl FromStr for Account {
 
 /// Loads, composes, works the roles out, prints.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    let loaded = context.load(&args.stack, ui)?;
+    let Composed { stacks, name, choice } = context.composed(&args.stacks, ui)?;
+    let Some((loaded, first)) = stacks.first() else { return Ok(exit::OK) };
+    let mut instance = first.instance.clone();
+    if args.stacks.is_all() {
+        // Of every stack, whatever these are called.
+        instance.stack = "all".to_owned();
+    }
     let environment = &loaded.environment;
-    let (name, choice) = Choice::of(args.stack.cluster.as_deref(), environment)?;
-    let desired = findings::checked(context, &loaded, &args.stack, &name, ui)?;
-    let objects: Vec<String> = desired.resources.iter().map(|resource| named(&resource.id)).collect();
+    let desired: Vec<&Desired> = stacks.iter().map(|(_, desired)| desired).collect();
+    let objects: Vec<String> =
+        desired.iter().flat_map(|one| &one.resources).map(|resource| named(&resource.id)).collect();
     if let Some(unknown) = args.delete.iter().find(|name| !objects.contains(name)) {
-        let error = anyhow!("nothing of {} is called {unknown}", desired.instance.name());
+        let names: Vec<String> = desired.iter().map(|one| one.instance.name()).collect();
+        let error = anyhow!("nothing of {} is called {unknown}", names.join(", "));
         let help = instead(unknown, "objects here", objects.iter().map(String::as_str));
         return Err(CommandError::new(exit::ERROR, error).hint(help));
     }
@@ -105,6 +115,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
             Role::Plan => Purpose::Plan,
             Role::Up => Purpose::Up,
         },
+        instance: &instance,
         desired: &desired,
         delete: &args.delete,
         survey: args.check_live.then_some(mesh),

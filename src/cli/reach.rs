@@ -2,25 +2,29 @@
 
 use core::net::IpAddr;
 
+use strata_components::desired::Desired;
+
 use super::format::Format;
+use super::stacks::StacksArgs;
 use super::{CommandError, CommandResult, Context, StackArgs, Ui};
 use crate::check::isolation::{self, Cast, Matrix};
 use crate::check::reach::{End, Reach, explain};
 use crate::cluster::connect::Choice;
 use crate::exit;
+use crate::load::Loaded;
 use crate::load::suggest::nearest;
-use crate::report::matrix;
 use crate::report::reach::{Answer, Way, json, terminal};
+use crate::report::{json_document, matrix};
 
 /// Show who can talk to whom, or explain why one server can talk to another, or cannot; no cluster is needed
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "FROM and TO are services, `other-stack/service`, `dns`, `ingress-controller` or an IP address. \
-                        Without them, everything that is open is listed."
+                        Without them, everything that is open is listed, with --all of every stack by itself."
 )]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    stacks: StacksArgs,
     /// Who connects
     #[arg(value_name = "FROM", requires = "to")]
     from: Option<String>,
@@ -34,14 +38,9 @@ pub struct Args {
 
 /// Loads, composes, explains.
 pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
-    let loaded = context.load(&args.stack, ui)?;
-    let (cluster, _) = Choice::of(args.stack.cluster.as_deref(), &loaded.environment)?;
-    // What proofs find does not matter here: this is how one looks into it.
-    let proven = context.prove(&loaded, &args.stack, &cluster)?;
-    let Some(desired) = proven.desired else {
-        ui.warn(crate::report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
-        return Err(CommandError::printed(exit::CHECK, proven.findings));
-    };
+    let Some(stack) = args.stacks.one() else { return all(args, context, ui) };
+    let loaded = context.load(&stack, ui)?;
+    let desired = composed(&loaded, &stack, context, ui)?;
     let (network, cast) = isolation::network(&desired, &loaded, &[]);
     let reach = Reach::of(&network);
     let (stack, environment) = (loaded.stack.stack.to_string(), loaded.environment.environment.to_string());
@@ -63,6 +62,33 @@ pub(super) fn run(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandRes
     };
     ui.data(&text)?;
     Ok(exit::OK)
+}
+
+/// Everything that is open, of each stack of the environment.
+fn all(args: &Args, context: &Context<'_>, ui: &mut Ui) -> CommandResult {
+    let mut documents = Vec::new();
+    for loaded in context.load_all(&args.stacks, ui)? {
+        let stack = args.stacks.of(loaded.stack.stack.as_str());
+        let desired = composed(&loaded, &stack, context, ui)?;
+        let (network, cast) = isolation::network(&desired, &loaded, &[]);
+        let matrix = Matrix::of(&Reach::of(&network), &cast);
+        documents.push(matrix::Document::new(stack.stack, stack.env, matrix));
+    }
+    ui.data(&match args.output {
+        Format::Terminal => documents.iter().map(matrix::terminal).collect::<Vec<_>>().join("\n"),
+        Format::Json => json_document(&documents),
+    })?;
+    Ok(exit::OK)
+}
+
+/// What a stack comes to, whatever proofs find in it: this is how one looks into what they find.
+fn composed(loaded: &Loaded, stack: &StackArgs, context: &Context<'_>, ui: &mut Ui) -> Result<Desired, CommandError> {
+    let (cluster, _) = Choice::of(stack.cluster.as_deref(), &loaded.environment)?;
+    let proven = context.prove(loaded, stack, &cluster)?;
+    proven.desired.ok_or_else(|| {
+        ui.warn(crate::report::findings::terminal(&proven.findings, &loaded.sources(), ui.width()).trim_end());
+        CommandError::printed(exit::CHECK, proven.findings)
+    })
 }
 
 /// What is known of a connection between two names.

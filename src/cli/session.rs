@@ -272,6 +272,23 @@ impl Session {
     }
 }
 
+/// What there is on the way of several stacks, each towards what `towards` says of it, which comes back with digests of what
+/// was withheld of it.
+pub(super) async fn observe_all(
+    sessions: &[Session],
+    towards: impl Fn(&Session) -> Desired,
+    look: &Look,
+) -> Result<Vec<(Desired, Snapshot)>, CommandError> {
+    let towards: Vec<Desired> = sessions.iter().map(towards).collect();
+    let sealed: Vec<_> =
+        sessions.iter().zip(&towards).map(|(session, desired)| session.cluster.seal(desired)).collect();
+    let sealed = try_join_all(sealed).await?;
+    let looks: Vec<(&Cluster, &Desired)> =
+        sessions.iter().zip(&sealed).map(|(session, desired)| (&session.cluster, desired)).collect();
+    let snapshots = Cluster::observe_all(&looks, look).await?;
+    Ok(sealed.into_iter().zip(snapshots).collect())
+}
+
 /// The plans of several stacks, each towards what `towards` says of it. A name in the policy is for the stacks that know it;
 /// one that none of them knows is an error.
 pub(super) async fn plan_all(
@@ -281,14 +298,8 @@ pub(super) async fn plan_all(
     ui: &mut Ui,
 ) -> Result<Vec<Plan>, CommandError> {
     let (mut plans, mut unknown): (Vec<Plan>, Vec<Vec<UnknownName>>) = (Vec::new(), Vec::new());
-    let towards: Vec<Desired> = sessions.iter().map(towards).collect();
-    let sealed: Vec<_> =
-        sessions.iter().zip(&towards).map(|(session, desired)| session.cluster.seal(desired)).collect();
-    let sealed = try_join_all(sealed).await?;
-    let looks: Vec<(&Cluster, &Desired)> =
-        sessions.iter().zip(&sealed).map(|(session, desired)| (&session.cluster, desired)).collect();
-    let snapshots = Cluster::observe_all(&looks, look).await?;
-    for ((session, desired), snapshot) in sessions.iter().zip(sealed).zip(snapshots) {
+    let observed = observe_all(sessions, towards, look).await?;
+    for (session, (desired, snapshot)) in sessions.iter().zip(observed) {
         let lacks = unknown_names(&session.desired, &snapshot, policy);
         let knows = |name: &String| !lacks.iter().any(|lack| lack.name() == name);
         let mut own = policy.clone();

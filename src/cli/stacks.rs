@@ -9,6 +9,7 @@ use strata_components::model::Stack;
 use super::{CommandError, Context, StackArgs, Ui, findings};
 use crate::check::together::{order, prove};
 use crate::check::{Proven, compose_with};
+use crate::cluster::connect::Choice;
 use crate::exit;
 use crate::load::{LoadError, Loaded, Root, rules};
 
@@ -38,14 +39,44 @@ impl StacksArgs {
         self.stack.as_ref().map(|stack| self.of(stack))
     }
 
+    /// Whether every stack is meant.
+    pub(super) fn is_all(&self) -> bool {
+        self.all
+    }
+
     /// The same arguments about one stack.
-    fn of(&self, stack: &str) -> StackArgs {
+    pub(super) fn of(&self, stack: &str) -> StackArgs {
         let Self { stack: _, all: _, env, instance, cluster } = self.clone();
         StackArgs { stack: stack.to_owned(), env, instance, cluster }
     }
 }
 
+/// What is composed of the stacks that are meant, proven, and the cluster that it is for.
+pub(super) struct Composed {
+    /// In the order in which they are brought up.
+    pub(super) stacks: Vec<(Loaded, Desired)>,
+    /// The cluster's name.
+    pub(super) name: String,
+    pub(super) choice: Choice,
+}
+
 impl Context<'_> {
+    /// What is composed of the one stack that is meant, or of every one; what is wrong is printed.
+    pub(super) fn composed(&self, args: &StacksArgs, ui: &mut Ui) -> Result<Composed, CommandError> {
+        let cluster = args.cluster.as_deref();
+        if let Some(stack) = args.one() {
+            let loaded = self.load(&stack, ui)?;
+            let (name, choice) = Choice::of(cluster, &loaded.environment)?;
+            let desired = findings::checked(self, &loaded, &stack, &name, ui)?;
+            return Ok(Composed { stacks: vec![(loaded, desired)], name, choice });
+        }
+        let all = self.load_all(args, ui)?;
+        let environment = all.first().map(|loaded| &loaded.environment).ok_or_else(|| anyhow!("there is no stack"))?;
+        let (name, choice) = Choice::of(cluster, environment)?;
+        let desired = self.checked_all(&all, args, &name, ui)?;
+        Ok(Composed { stacks: all.into_iter().zip(desired).collect(), name, choice })
+    }
+
     /// Every stack that the environment admits, in the order in which they are brought up, or what is wrong with any.
     pub(super) fn read_all(&self, args: &StacksArgs) -> Result<Vec<Loaded>, LoadError> {
         let root = Root::open(self.root())?;
@@ -98,7 +129,7 @@ impl Context<'_> {
             };
             compose_with(loaded, cluster, instance, program.add).map_err(findings::not_added)
         });
-        Ok(prove(all, composed.collect::<Result<_, _>>()?))
+        Ok(prove(all, composed.collect::<Result<_, _>>()?, &[]))
     }
 
     /// The same for a command that cannot go on where something is wrong: errors and warnings are printed.

@@ -62,7 +62,7 @@ pub struct DestroyArgs {
     #[arg(long)]
     allow_prune: bool,
     /// Delete also where services of other stacks that are deployed depend on services of this one
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long)]
     allow_dependents: bool,
     #[command(flatten)]
     run: RunArgs,
@@ -240,6 +240,10 @@ fn destroy_all(
     events: &Arc<Events>,
     ui: &mut Ui,
 ) -> CommandResult {
+    if args.allow_dependents {
+        let error = anyhow!("--allow-dependents leaves services whose stack goes, and --all takes every stack down");
+        return Err(CommandError::new(exit::ERROR, error).hint("leave it out: each stack goes before those it waits for"));
+    }
     Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
         let mut marks = Vec::new();
         for session in sessions {

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::Cluster;
 use super::discovery::{Served, ServedKinds};
-use super::identity::Identity;
+use super::identity::{Identity, PART_OF_LABEL};
 use super::observe::lists::Scope;
 use super::permissions::coming;
 use super::replace::may_leave;
@@ -52,8 +52,10 @@ impl Purpose {
 pub struct Wanted<'a> {
     /// What they are for.
     pub purpose: Purpose,
-    /// What the stack composes to.
-    pub desired: &'a Desired,
+    /// What the roles are called after.
+    pub instance: &'a Instance,
+    /// What the stack composes to; what every one does, where the roles are for several of one environment.
+    pub desired: &'a [&'a Desired],
     /// Objects, as `KIND/NAME`, that may be deleted although that is asked for by name only.
     pub delete: &'a [String],
     /// Whether `check --live` is to be possible, too; with the namespace of a mesh's control plane, where there is one.
@@ -98,7 +100,7 @@ pub struct Rule {
 pub struct Roles {
     /// What they are for.
     pub purpose: Purpose,
-    /// Whose they are.
+    /// What they are called after.
     pub instance: Instance,
     /// The namespace of inventories, locks and records.
     pub control_namespace: String,
@@ -145,8 +147,31 @@ impl Cluster {
     /// Where the cluster cannot be asked or is not the one that is meant, and where it does not serve a kind that the stack
     /// needs and does not define.
     pub async fn roles(&self, wanted: &Wanted<'_>) -> Result<Roles, RolesError> {
-        let Wanted { purpose, desired, delete, survey } = *wanted;
         let target = self.target().await?;
+        let types = Schema::for_server(&target.version);
+        let (mut rights, mut own): (Rights, Vec<Value>) = (Rights::default(), Vec::new());
+        for desired in wanted.desired {
+            rights.extend(self.rights_for(desired, wanted, &types).await?);
+            let of_one = namespaces(desired, &self.identity(&desired.instance));
+            own.extend(of_one);
+        }
+        // A namespace that several are in is one of them, and marked as the first one's that has it.
+        let mut seen = BTreeSet::new();
+        let marked = |one: &Value| one["metadata"]["labels"].get(PART_OF_LABEL).is_some();
+        own.sort_by_key(|one| !marked(one));
+        own.retain(|one| seen.insert(one["metadata"]["name"].to_string()));
+        Ok(Roles {
+            purpose: wanted.purpose,
+            instance: wanted.instance.clone(),
+            control_namespace: self.settings.control_namespace.clone(),
+            rules: rules(&rights),
+            namespaces: own,
+        })
+    }
+
+    /// What it takes to do what is wanted to one instance.
+    async fn rights_for(&self, desired: &Desired, wanted: &Wanted<'_>, types: &Schema) -> Result<Rights, RolesError> {
+        let Wanted { purpose, instance: _, desired: _, delete, survey } = *wanted;
         let identity = self.identity(&desired.instance);
         let (served, parent) = tokio::try_join!(self.served(), self.find_parent(&identity))?;
         let served = served.with(coming(desired.resources.iter().map(|resource| &resource.manifest)));
@@ -154,8 +179,7 @@ impl Cluster {
             place(&served, &resource.id)?;
         }
         let scope = Scope::of(desired, parent.as_ref(), &served, &identity);
-        let types = Schema::for_server(&target.version);
-        let custom = |kind: &&Kind| fields::built_in(&types, kind).is_none();
+        let custom = |kind: &&Kind| fields::built_in(types, kind).is_none();
 
         let mut rights = of_inventory(&identity);
         rights.one(Right::new("", "namespaces", None, "get"), "kube-system");
@@ -200,13 +224,7 @@ impl Cluster {
                 rights.extend(of_left(&kind, name, &scope, &served));
             }
         }
-        Ok(Roles {
-            purpose,
-            instance: desired.instance.clone(),
-            control_namespace: identity.control_namespace.clone(),
-            rules: rules(&rights),
-            namespaces: namespaces(desired, &identity),
-        })
+        Ok(rights)
     }
 
     /// What may still be there and is not in the stack: kinds of objects in namespaces, and, by its name, every object

@@ -1,6 +1,7 @@
 //! Looking at what surrounds an instance: nodes, the pods of others on them, and policies of others that hold for its
 //! own pods. Only proofs ask for it, and only when they are told to. Nothing is written.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -19,31 +20,25 @@ use crate::provider::ProviderError;
 const OF_MESH: [&str; 2] = ["AuthorizationPolicy", "PeerAuthentication"];
 
 impl Cluster {
-    /// What surrounds the instance on the cluster. `mesh` is the namespace of the mesh's control plane, whose policies
+    /// What surrounds instances on the cluster, for each of them in their order: nodes with the pods of none of them, and
+    /// policies that are not its own. `mesh` is the namespace of the mesh's control plane, whose policies
     /// hold everywhere; nothing where the environment has no mesh. Policies that the cluster refuses to list are named
     /// in the result; kinds that it does not serve have no objects.
     ///
     /// # Errors
     /// When the cluster cannot be reached, is not the one that is meant, or refuses to list nodes or pods.
-    pub async fn survey(&self, desired: &Desired, mesh: Option<&str>) -> Result<Surroundings, ProviderError> {
+    pub async fn survey(&self, all: &[&Desired], mesh: Option<&str>) -> Result<Vec<Surroundings>, ProviderError> {
         self.target().await?;
         let (nodes, pods) = futures::try_join!(self.list("Node", "/api/v1/nodes"), self.list("Pod", "/api/v1/pods"))?;
-        let instance = desired.instance.name();
-        let own = |object: &Value| object["metadata"]["labels"][INSTANCE_LABEL].as_str() == Some(instance.as_str());
-        let (mut policies, mut unread) = (Vec::new(), Vec::new());
-        for (kind, path, namespace) in self.policy_lists(desired, mesh).await? {
-            match self.list(&kind.kind, &path).await {
-                Ok(found) => policies.extend(found.into_iter().filter(|one| !own(one)).map(|one| of_kind(&kind, one))),
-                Err(ProviderError::Refused { message, .. }) => {
-                    unread.push(Unread { kind: kind.kind, namespace, reason: message });
-                }
-                Err(error) => return Err(error),
-            }
-        }
         // Pods of a service that left or was renamed run until everything else is ready, and take their room till then.
-        let names: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.id.name.as_str()).collect();
+        let names: BTreeMap<String, BTreeSet<&str>> = all
+            .iter()
+            .map(|one| (one.instance.name(), one.resources.iter().map(|resource| resource.id.name.as_str()).collect()))
+            .collect();
         let stays = |pod: &Value| {
-            own(pod) && pod["metadata"]["labels"][NAME_LABEL].as_str().is_some_and(|name| names.contains(name))
+            let labels = &pod["metadata"]["labels"];
+            let names = labels[INSTANCE_LABEL].as_str().and_then(|instance| names.get(instance));
+            names.zip(labels[NAME_LABEL].as_str()).is_some_and(|(names, name)| names.contains(name))
         };
         let of_others: Vec<Pod> =
             pods.iter().filter(|pod| !stays(pod)).filter_map(|pod| Pod::deserialize(pod).ok()).collect();
@@ -53,7 +48,48 @@ impl Cluster {
             .map(|node| live_node(node, &of_others))
             .collect();
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Surroundings { format: SURROUNDINGS_FORMAT.to_owned(), nodes, policies, unread })
+        let (mut lists, mut around) = (BTreeMap::new(), Vec::new());
+        for desired in all {
+            let (policies, unread) = self.policies_of_others(desired, mesh, &mut lists).await?;
+            around.push(Surroundings {
+                format: SURROUNDINGS_FORMAT.to_owned(),
+                nodes: nodes.clone(),
+                policies,
+                unread,
+            });
+        }
+        Ok(around)
+    }
+
+    /// Policies that hold for an instance's pods and are not its own, and what could not be listed. `lists` is what was
+    /// listed before, by its path.
+    async fn policies_of_others(
+        &self,
+        desired: &Desired,
+        mesh: Option<&str>,
+        lists: &mut BTreeMap<String, Result<Vec<Value>, String>>,
+    ) -> Result<(Vec<Value>, Vec<Unread>), ProviderError> {
+        let instance = desired.instance.name();
+        let own = |object: &Value| object["metadata"]["labels"][INSTANCE_LABEL].as_str() == Some(instance.as_str());
+        let (mut policies, mut unread) = (Vec::new(), Vec::new());
+        for (kind, path, namespace) in self.policy_lists(desired, mesh).await? {
+            let listed = match lists.entry(path) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let listed = match self.list(&kind.kind, place.key()).await {
+                        Ok(found) => Ok(found.into_iter().map(|one| of_kind(&kind, one)).collect()),
+                        Err(ProviderError::Refused { message, .. }) => Err(message),
+                        Err(error) => return Err(error),
+                    };
+                    place.insert(listed)
+                }
+            };
+            match listed {
+                Ok(found) => policies.extend(found.iter().filter(|one| !own(one)).cloned()),
+                Err(reason) => unread.push(Unread { kind: kind.kind, namespace, reason: reason.clone() }),
+            }
+        }
+        Ok((policies, unread))
     }
 
     /// The lists of policies that have a say: kind, path and namespace of each.
@@ -240,8 +276,8 @@ mod tests {
                 holder: "test".to_owned(),
             };
             let router = embedded.router().layer(axum::middleware::from_fn(all_but));
-            let found =
-                Cluster::new(kube::Client::new(router, "default"), settings).survey(&desired, mesh).await.unwrap();
+            let cluster = Cluster::new(kube::Client::new(router, "default"), settings);
+            let found = cluster.survey(&[&desired], mesh).await.unwrap().remove(0);
             let name = |one: &Value| format!("{} {}", one["kind"], one["metadata"]["name"]).replace('"', "");
             let mut names: Vec<String> = found.policies.iter().map(name).collect();
             names.sort();

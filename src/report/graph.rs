@@ -10,10 +10,37 @@ pub(super) mod svg;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use strata_components::desired::{Desired, Phase};
+use strata_components::claims::{Claims, EdgeClaim};
+use strata_components::desired::{Desired, Instance, Phase};
 
 use super::clean::clean;
 use super::phase_title;
+
+/// Stacks as one, for pictures alone: services are called `stack/service`, and the phases of one stack come after those of
+/// the stack before. None where there are none.
+#[must_use]
+pub fn together(all: &[Desired]) -> Option<Desired> {
+    let first = all.first()?.clone();
+    let instance = Instance { stack: "all".to_owned(), ..first.instance.clone() };
+    let (mut phases, mut claims) = (Vec::new(), Claims::default());
+    for one in all {
+        let full = |name: &String| match name.contains('/') {
+            true => name.clone(),
+            false => format!("{}/{name}", one.instance.stack),
+        };
+        for phase in one.phases.iter().filter(|phase| !phase.services.is_empty()) {
+            phases.push(Phase {
+                number: u32::try_from(phases.len() + 1).unwrap_or(u32::MAX),
+                name: format!("{} {}", one.instance.stack, phase_title(phase.number, &phase.name)),
+                services: phase.services.iter().map(full).collect(),
+            });
+        }
+        claims
+            .edges
+            .extend(one.claims.edges.iter().map(|edge| EdgeClaim { from: full(&edge.from), to: full(&edge.to) }));
+    }
+    Some(Desired { instance, phases, claims, ..first })
+}
 
 /// The picture in Mermaid's language, which Markdown pages show as a diagram.
 #[must_use]

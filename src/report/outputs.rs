@@ -29,6 +29,16 @@ impl<'a> OutputsDocument<'a> {
     }
 }
 
+/// The outputs of several stacks by the names that others give them: `stack.output`.
+#[must_use]
+pub fn together(all: &[&Desired]) -> BTreeMap<String, OutputHere> {
+    let named = |one: &Desired| {
+        let stack = one.instance.stack.clone();
+        one.outputs.clone().into_iter().map(move |(name, output)| (format!("{stack}.{name}"), output))
+    };
+    all.iter().flat_map(|one| named(one)).collect()
+}
+
 /// A table of them: names, values and what they are.
 #[must_use]
 pub fn terminal(outputs: &BTreeMap<String, OutputHere>) -> String {

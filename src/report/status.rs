@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anstyle::Style;
 use serde::Serialize;
-use strata_components::desired::{Desired, Phase, ResourceId};
+use strata_components::desired::{Desired, Instance, Phase, ResourceId};
 
 use super::phase_title;
 use super::table::Table;
@@ -45,6 +45,42 @@ pub fn services(desired: &Desired, snapshot: &Snapshot, troubles: &Troubles) -> 
         }
     }
     rows
+}
+
+/// How the services of one of several instances stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InstanceStatus {
+    /// Which instance.
+    #[serde(flatten)]
+    pub instance: Instance,
+    /// Its services, in the order of phases.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// What is known of an instance: what is desired of it, what is live, and what is wrong with pods.
+pub type Known = (Desired, Snapshot, Troubles);
+
+/// Every service of several instances.
+#[must_use]
+pub fn instances(all: &[Known]) -> Vec<InstanceStatus> {
+    let of = |(desired, snapshot, troubles): &Known| InstanceStatus {
+        instance: desired.instance.clone(),
+        services: services(desired, snapshot, troubles),
+    };
+    all.iter().map(of).collect()
+}
+
+/// The services of several instances: a table for each, and at the end how many of all are ready.
+#[must_use]
+pub fn terminal_of_all(all: &[Known]) -> String {
+    let mut out = String::new();
+    for (desired, snapshot, troubles) in all {
+        let _ = writeln!(out, "{}", terminal(desired, snapshot, troubles));
+    }
+    let services: Vec<ServiceStatus> = instances(all).into_iter().flat_map(|one| one.services).collect();
+    let ready = services.iter().filter(|row| row.state == "ready").count();
+    let _ = writeln!(out, "{BOLD}All {} stacks: {ready} of {} services ready{BOLD:#}.", all.len(), services.len());
+    out
 }
 
 fn status(

@@ -36,6 +36,10 @@ pub(crate) fn story(cluster: Cluster) {
     story.edit(&story.stack(), WAITS, REFERS);
     story.strata("check --all -e testing");
     story.strata("outputs across-base -e testing");
+    story.strata("outputs --all -e testing");
+    story.strata("graph --all -e testing");
+    story.strata("check --all -e testing --ports");
+    story.strata("reach --all -e testing");
     story.strata("plan --all -e testing --summary --detailed-exitcode");
 
     story.tell("Alone it waits for what it stands on, and the end says what to bring up first.");
@@ -43,6 +47,10 @@ pub(crate) fn story(cluster: Cluster) {
     story.tell("All of them are brought up in their order.");
     story.strata("up --all -e testing --yes --quiet");
     story.strata("plan --all -e testing --detailed-exitcode");
+    story.strata("status --all -e testing");
+    story.strata("status --all -e testing -o json");
+    story.strata("check --all -e testing --live");
+    story.strata("plan --all -e testing --target door");
 
     story.tell("Who is told an address is told another when that changes.");
     story.edit("stacks/across-base.yaml", "port: 9300", "port: 9301");
@@ -61,6 +69,7 @@ pub(crate) fn story(cluster: Cluster) {
 
     story.tell("What others stand on is not taken from under them.");
     story.strata("destroy across-base -e testing --yes --quiet");
+    story.strata("destroy --all -e testing --yes --allow-dependents");
     story.strata("destroy --all -e testing --yes --quiet --delete Namespace/across-edge");
     story.strata("plan --all -e testing --summary");
     story.end();

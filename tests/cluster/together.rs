@@ -1,5 +1,5 @@
 //! What plans of several stacks ask a cluster for: all that each of them would ask for alone, and nothing twice. What they say
-//! is what each would say alone.
+//! is what each would say alone; and who may plan or deploy all of them may do what it takes for each, and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -46,5 +46,55 @@ fn plans_of_all_stacks_ask_for_nothing_twice() {
     for (_, own) in &alone {
         let of_all = plans.iter().find(|plan| plan["instance"] == own["instance"]);
         assert_eq!(of_all, Some(own));
+    }
+}
+
+/// What the roles that are printed allow: where, of which group, what, which object (all of them where there is none), how.
+fn allowed(files: &story::Story, whose: &str, role: &str) -> BTreeSet<[String; 5]> {
+    let words = format!("rbac {whose} -e production --role {role} --check-live -o json");
+    let (code, out, err) = files.run(&words.split(' ').collect::<Vec<_>>());
+    assert_eq!(code, 0, "{err}");
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut allowed = BTreeSet::new();
+    let items = list["items"].as_array().unwrap();
+    for (role, rule) in
+        items.iter().flat_map(|one| one["rules"].as_array().into_iter().flatten().map(move |rule| (one, rule)))
+    {
+        let namespace = role["metadata"]["namespace"].as_str().unwrap_or_default();
+        let mut names = texts(&rule["resourceNames"]);
+        if names.is_empty() {
+            names.push(String::new());
+        }
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                for name in &names {
+                    for verb in texts(&rule["verbs"]) {
+                        allowed.insert([namespace.to_owned(), group.clone(), resource.clone(), name.clone(), verb]);
+                    }
+                }
+            }
+        }
+    }
+    allowed
+}
+
+#[test]
+fn roles_of_all_stacks_allow_what_each_needs_and_nothing_else() {
+    let files = story::Story::shipped();
+    for role in ["plan", "up"] {
+        let all = allowed(&files, "--all", role);
+        let each: BTreeSet<_> = STACKS.iter().flat_map(|stack| allowed(&files, stack, role)).collect();
+        assert!(!each.is_empty());
+        // What may be done to all objects of a kind need not be allowed of one by its name.
+        let covered = |one: &[String; 5]| {
+            let [namespace, group, resource, _, verb] = one;
+            let any = [namespace.clone(), group.clone(), resource.clone(), String::new(), verb.clone()];
+            all.contains(one) || all.contains(&any)
+        };
+        assert!(each.iter().all(covered), "{:#?}", each.iter().filter(|one| !covered(one)).collect::<Vec<_>>());
+        assert_eq!(all.difference(&each).collect::<Vec<_>>(), Vec::<&[String; 5]>::new());
     }
 }
