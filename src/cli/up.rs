@@ -242,7 +242,9 @@ fn destroy_all(
 ) -> CommandResult {
     if args.allow_dependents {
         let error = anyhow!("--allow-dependents leaves services whose stack goes, and --all takes every stack down");
-        return Err(CommandError::new(exit::ERROR, error).hint("leave it out: each stack goes before those it waits for"));
+        return Err(
+            CommandError::new(exit::ERROR, error).hint("leave it out: each stack goes before those it waits for")
+        );
     }
     Session::run_all(context, &args.stacks, ui, async |sessions, ui| {
         let mut marks = Vec::new();
