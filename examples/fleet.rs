@@ -12,7 +12,7 @@
 use std::process::ExitCode;
 
 use strata::components::model::{
-    BreakerFigures, BuildError, Priority, ServiceBuilder, ServiceValue, Stack, StackBuilder,
+    BreakerFigures, BuildError, Priority, Rolling, Rollout, ServiceBuilder, ServiceValue, Stack, StackBuilder,
 };
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -102,6 +102,8 @@ fn core(stack: StackBuilder) -> StackBuilder {
                 .gpu(1)
                 .depends_on(stores.map(|(_, store, _)| store))
                 .autoscale(2..=5, Some(70), Some(80))
+                // Elsewhere production goes from one colour to the other; for two of these there are not enough GPUs.
+                .rollout(Rollout::Rolling(Rolling {}))
         })
         .service(ORCHESTRATOR, CORE, 9001, |orchestrator| {
             // The only server that takes traffic from outside.

@@ -329,7 +329,11 @@ struct Counts {
 /// Compares the predicted plan, in which something is open, with that of dry runs.
 fn compare((predicted, open): (&Plan, &BTreeSet<ResourceId>), tried: &Plan, counts: &mut Counts) -> Result<(), String> {
     let mut wrong = String::new();
-    let tried: BTreeMap<&ResourceId, &Step> = tried.steps().map(|step| (&step.id, step)).collect();
+    // What goes from one colour to the other is held, or goes back, after it was applied.
+    fn key(step: &Step) -> (&ResourceId, bool) {
+        (&step.id, matches!(step.action, Action::Hold | Action::Return))
+    }
+    let tried: BTreeMap<(&ResourceId, bool), &Step> = tried.steps().map(|step| (key(step), step)).collect();
     counts.objects += predicted.previews.all();
     counts.open += predicted.previews.unconfirmed;
     assert_eq!(predicted.steps().count(), tried.len());
@@ -338,7 +342,7 @@ fn compare((predicted, open): (&Plan, &BTreeSet<ResourceId>), tried: &Plan, coun
             *counts.reasons.entry(reason.clone()).or_default() += 1;
             continue;
         }
-        let (mut one, mut other) = (said(step), said(tried[&step.id]));
+        let (mut one, mut other) = (said(step), said(tried[&key(step)]));
         // A blocked step says why, and not how sure it is of the values of fields.
         if open.contains(&step.id) && step.action == Action::Blocked {
             for (_, causes) in [&mut one, &mut other] {

@@ -295,7 +295,7 @@ fn the_gateway_api_takes_the_place_of_the_ingress() {
 #[test]
 fn a_namespace_holds_no_more_gpus_than_its_services_can_grow_to() {
     for (name, expected) in ENVIRONMENTS.into_iter().zip([
-        ("requests.nvidia.com/gpu", "16"),
+        ("requests.nvidia.com/gpu", "18"),
         ("requests.nvidia.com/gpu.shared", "13"),
         ("requests.nvidia.com/gpu", "0"),
         ("requests.nvidia.com/gpu", "0"),
@@ -328,7 +328,7 @@ fn a_namespace_for_each_tier() {
         .into_iter()
         .map(|quota| quota.manifest["spec"]["hard"]["requests.nvidia.com/gpu"].as_str().unwrap())
         .collect();
-    assert_eq!(quotas, ["5", "7", "2", "2", "0"]);
+    assert_eq!(quotas, ["5", "9", "2", "2", "0"]);
 }
 
 #[test]
