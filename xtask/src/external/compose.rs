@@ -17,8 +17,14 @@ use super::rendered::{Object, Subject};
 /// When Compose refuses or warns, or understands other services than there are workloads, or other images.
 pub(super) fn config(programs: &Path, subject: &Subject<'_>, out: &Path, objects: &[Object]) -> anyhow::Result<String> {
     let file = out.join("compose.yaml");
-    fs::write(&file, subject.ask("render", &["--format", "compose"])?)?;
-    let text = fs::read_to_string(&file)?;
+    let text = match subject.ask("render", &["--format", "compose"]) {
+        Err(refused) if REFUSALS.iter().any(|told| refused.to_string().contains(told)) && beyond(objects) => {
+            return Ok("docker-compose: a Compose file is refused for what it could not hold".to_owned());
+        }
+        Ok(_) if beyond(objects) => bail!("a Compose file leaves something out without a word"),
+        text => text?,
+    };
+    fs::write(&file, &text)?;
     let mut command = Command::new(programs.join("docker-compose"));
     // What is secret is asked for: any value does here.
     let ours: Value = serde_saphyr::from_str(&text).context("reading the Compose file")?;
@@ -46,4 +52,12 @@ pub(super) fn config(programs: &Path, subject: &Subject<'_>, out: &Path, objects
     }
     let networks = config["networks"].as_object().map_or(0, serde_json::Map::len);
     Ok(format!("docker-compose understands {} services and {networks} networks", theirs.len()))
+}
+
+/// How strata refuses to write a Compose file that would leave something out.
+const REFUSALS: [&str; 2] = ["a Compose file has no name for what lies outside", "Compose runs nothing by the clock"];
+
+/// Whether there is what a Compose file cannot hold: something outside of the cluster, or what is run by a schedule.
+fn beyond(objects: &[Object]) -> bool {
+    objects.iter().any(|object| object.kind() == "CronJob" || object.text("/spec/type") == "ExternalName")
 }

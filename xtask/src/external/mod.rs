@@ -1,4 +1,4 @@
-//! `cargo xtask external`: the rendered stack and the workflows, judged by other people's tools.
+//! `cargo xtask external`: every rendered stack and the workflows, judged by other people's tools.
 //!
 //! What they say is counted, because some of them only warn where they know nothing, and end with 0. A tool that cannot
 //! be had on this machine is named as skipped; one that finds fault ends the chore.
@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "this chore is there to run other programs")]
 
 mod alerts;
+mod backups;
 mod balancing;
 mod checkov;
 mod compose;
@@ -14,30 +15,34 @@ mod manifests;
 mod network;
 pub(crate) mod process;
 mod rendered;
+mod scripts;
 mod tools;
 mod workflows;
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
+use self::checkov::Used;
 use self::rendered::{Object, Subject, subjects};
 use self::tools::Tool;
 
-/// The stack that waivers are written for: one that it does not need is to go.
-const REFERENCE: &str = "sophia";
+/// This checkout, whose stacks waivers are written for: one that none of them needs is to go.
+const HERE: &str = ".";
 
-/// Have the workflows, and the rendered stack in every environment that admits it, judged by other people's tools
+/// Have the workflows, and every rendered stack in every environment that it is for, judged by other people's tools
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The stack
-    #[arg(long, default_value = REFERENCE)]
-    stack: String,
+    /// The only stack to look at
+    #[arg(long)]
+    stack: Option<String>,
     /// The directory that holds stacks/ and environments/
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, value_name = "DIR", default_value = HERE)]
     root: String,
     /// Where tools and rendered files are kept
     #[arg(long, value_name = "DIR", default_value = "target/external")]
@@ -53,6 +58,8 @@ struct Judges {
     promtool: Tool<(PathBuf, String)>,
     haproxy: Tool<balancing::Haproxy>,
     consul: Tool<PathBuf>,
+    scripts: Tool<PathBuf>,
+    stores: backups::Stores,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -67,6 +74,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         promtool: tools::promtool(&tools)?,
         haproxy: tools::haproxy(&tools)?,
         consul: tools::consul(),
+        scripts: tools::WORKFLOWS.programs(&tools)?,
+        stores: backups::Stores {
+            postgresql: tools::postgresql(),
+            redis: tools::redis(),
+            busybox: tools::busybox(&tools)?,
+        },
     };
     if let Ok((promtool, version)) = &judges.promtool {
         crate::report(&format!("promtool {version}"))?;
@@ -83,18 +96,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for packages in [&tools::MANIFESTS, &tools::NETWORK, &tools::CHECKOV, &tools::COMPOSE, &tools::WORKFLOWS] {
         crate::report(&packages.pinned.join("\n"))?;
     }
-    let mut used = BTreeSet::new();
-    for subject in subjects(&args.root, &args.stack)? {
-        let out = args.work.join("rendered").join(&args.stack).join(&subject.environment);
-        if out.exists() {
-            fs::remove_dir_all(&out)?;
-        }
-        let manifests = out.join("manifests");
-        fs::create_dir_all(&manifests)?;
-        let objects = subject.render(&manifests)?;
-        judges.hear(&Case { subject, out, objects }, &mut used)?;
-    }
-    if judges.checkov.is_ok() && args.stack == REFERENCE {
+    let used = judges.hear_all(subjects(&args.root, args.stack.as_deref())?, &args.work.join("rendered"))?;
+    if judges.checkov.is_ok() && args.stack.is_none() && args.root == HERE {
         for waiver in checkov::waivers(&used)? {
             crate::report(&format!("waived: {waiver}"))?;
         }
@@ -111,8 +114,50 @@ struct Case<'a> {
 }
 
 impl Judges {
+    /// Has every judge look at everything, as many at once as the machine has processors. `work` is a directory for what
+    /// is rendered. Returns the waivers that were needed.
+    fn hear_all(&self, subjects: Vec<Subject<'_>>, work: &Path) -> anyhow::Result<Used> {
+        let (left, heard) = (Mutex::new(subjects.into_iter()), Mutex::new(Vec::new()));
+        let one_by_one = || {
+            while let Some(subject) = left.lock().unwrap_or_else(PoisonError::into_inner).next() {
+                let found = self.hear_rendered(subject, work);
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+                scope.spawn(one_by_one);
+            }
+        });
+        let (mut used, mut faults) = (Used::new(), Vec::new());
+        for found in heard.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            match found {
+                Ok(needed) => used.extend(needed),
+                Err(fault) => faults.push(format!("{fault:#}")),
+            }
+        }
+        if !faults.is_empty() {
+            bail!("{}", faults.join("\n"));
+        }
+        Ok(used)
+    }
+
+    /// Renders a stack in an environment, and has every judge look at it.
+    fn hear_rendered(&self, subject: Subject<'_>, work: &Path) -> anyhow::Result<Used> {
+        let out = work.join(&subject.stack).join(&subject.environment);
+        if out.exists() {
+            fs::remove_dir_all(&out)?;
+        }
+        let manifests = out.join("manifests");
+        fs::create_dir_all(&manifests)?;
+        let objects = subject.render(&manifests)?;
+        let mut used = Used::new();
+        self.hear(&Case { subject, out, objects }, &mut used)?;
+        Ok(used)
+    }
+
     /// Has every judge look at a stack in an environment.
-    fn hear(&self, case: &Case<'_>, used: &mut BTreeSet<&str>) -> anyhow::Result<()> {
+    fn hear(&self, case: &Case<'_>, used: &mut Used) -> anyhow::Result<()> {
         let Case { subject, out, objects } = case;
         let manifests = "kubernetes-validate, yamllint and published schemas";
         heard(subject, manifests, &self.manifests, |programs| {
@@ -129,6 +174,8 @@ impl Judges {
             Ok(vec![network::compare(programs, subject, out, objects)?])
         })?;
         heard(subject, "checkov", &self.checkov, |programs| Ok(vec![checkov::scan(programs, out, objects, used)?]))?;
+        heard(subject, "shellcheck", &self.scripts, |programs| Ok(vec![scripts::judge(programs, objects)?]))?;
+        heard(subject, "backups", &Ok(&self.stores), |stores| backups::judge(stores, objects))?;
         heard(subject, "promtool", &self.promtool, |(promtool, _)| {
             Ok(vec![alerts::check_rules(promtool, out, objects)?])
         })?;
@@ -147,14 +194,15 @@ fn heard<T>(
     tool: &Tool<T>,
     judge: impl FnOnce(&T) -> anyhow::Result<Vec<String>>,
 ) -> anyhow::Result<()> {
-    let environment = &subject.environment;
+    let Subject { stack, environment, .. } = subject;
+    let place = format!("{stack} in {environment}");
     let tool = match tool {
         Ok(tool) => tool,
-        Err(why) => return crate::report(&format!("{environment}: {name}: skipped, {why}")),
+        Err(why) => return crate::report(&format!("{place}: {name}: skipped, {why}")),
     };
     let start = Instant::now();
-    for what in judge(tool).with_context(|| format!("{} in {environment}", subject.stack))? {
-        crate::report(&format!("{environment}: {what}"))?;
+    for what in judge(tool).with_context(|| place.clone())? {
+        crate::report(&format!("{place}: {what}"))?;
     }
-    crate::report(&format!("{environment}: {name} took {:.1} s", start.elapsed().as_secs_f64()))
+    crate::report(&format!("{place}: {name} took {:.1} s", start.elapsed().as_secs_f64()))
 }

@@ -1,5 +1,6 @@
 //! What is judged: the stack as it is rendered for each environment that it may go to.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ pub(super) struct Subject<'a> {
     /// The directory with stacks and environments.
     pub(super) root: &'a str,
     /// The stack.
-    pub(super) stack: &'a str,
+    pub(super) stack: String,
     /// The environment.
     pub(super) environment: String,
 }
@@ -28,7 +29,7 @@ impl Subject<'_> {
     /// When the command fails.
     pub(super) fn ask(&self, command: &str, more: &[&str]) -> anyhow::Result<String> {
         let Self { root, stack, environment } = self;
-        let arguments = ["--root", root, command, stack, "--env", environment.as_str()];
+        let arguments = ["--root", root, command, stack.as_str(), "--env", environment.as_str()];
         strata(&[&arguments, more].concat(), &format!("strata {command} {stack} -e {environment}"))
     }
 
@@ -65,33 +66,44 @@ pub(super) fn read(out: &Path) -> anyhow::Result<Vec<Object>> {
     Ok(found)
 }
 
-/// The environments of a root that admit a stack, and that the stack admits.
+/// Every stack of a root, or only this one, in every environment that admits it and that it admits.
 ///
 /// # Errors
-/// When a file cannot be read.
-pub(super) fn subjects<'a>(root: &'a str, stack: &'a str) -> anyhow::Result<Vec<Subject<'a>>> {
-    let read = |path: &Path| -> anyhow::Result<Value> {
-        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))
-    };
+/// When a file cannot be read, or there is no such stack.
+pub(super) fn subjects<'a>(root: &'a str, only: Option<&str>) -> anyhow::Result<Vec<Subject<'a>>> {
     let admits = |file: &Value, list: &str, name: &str| match file[list].as_array() {
         Some(names) if !names.is_empty() => names.iter().any(|one| one == name),
         _ => true,
     };
-    let of_stack = read(&Path::new(root).join("stacks").join(format!("{stack}.yaml")))?;
-    let mut names = Vec::new();
-    for entry in fs::read_dir(Path::new(root).join("environments")).context("reading environments/")? {
-        let path = entry?.path();
-        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
-        if path.extension().is_some_and(|ending| ending == "yaml")
-            && admits(&of_stack, "environments", name)
-            && admits(&read(&path)?, "stacks", stack)
-        {
-            names.push(name.to_owned());
+    let environments = files(root, "environments")?;
+    let mut subjects = Vec::new();
+    for (stack, of_stack) in files(root, "stacks")?.into_iter().filter(|(name, _)| only.is_none_or(|only| only == name))
+    {
+        for (name, environment) in &environments {
+            if admits(&of_stack, "environments", name) && admits(environment, "stacks", &stack) {
+                subjects.push(Subject { root, stack: stack.clone(), environment: name.clone() });
+            }
         }
     }
-    names.sort();
-    Ok(names.into_iter().map(|environment| Subject { root, stack, environment }).collect())
+    if subjects.is_empty() {
+        bail!("{root} holds no stack {}for any environment", only.map(|only| format!("{only} ")).unwrap_or_default());
+    }
+    Ok(subjects)
+}
+
+/// The files of a folder of a root, by name.
+fn files(root: &str, folder: &str) -> anyhow::Result<BTreeMap<String, Value>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(Path::new(root).join(folder)).with_context(|| format!("reading {folder}/"))? {
+        let path = entry?.path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            let value = serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+            files.insert(name.to_owned(), value);
+        }
+    }
+    Ok(files)
 }
 
 /// An object of the stack.

@@ -143,6 +143,38 @@ pub(super) fn consul() -> Tool<PathBuf> {
     }
 }
 
+/// Redis' server, where the machine has it with its other programs.
+pub(super) fn redis() -> Tool<PathBuf> {
+    on_path("redis-server").filter(|server| server.with_file_name("redis-cli").is_file()).ok_or_else(absent)
+}
+
+/// The directory of PostgreSQL's programs, where the machine has the server: Debian keeps each version's in one of its own,
+/// of which the newest counts.
+pub(super) fn postgresql() -> Tool<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
+    let number = |path: &PathBuf| path.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+    let versions = versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").is_file());
+    let own = on_path("initdb").and_then(|program| Some(program.parent()?.to_owned()));
+    versions.max_by_key(number).or(own).ok_or_else(absent)
+}
+
+/// busybox with all its programs: that of Debian's static package, unpacked and not installed.
+///
+/// # Errors
+/// When what was fetched cannot be unpacked.
+pub(super) fn busybox(work: &Path) -> anyhow::Result<Tool<PathBuf>> {
+    Ok(debian(work, &["busybox-static"])?.map(|root| root.join("bin/busybox")))
+}
+
+fn absent() -> String {
+    "its programs are not present".to_owned()
+}
+
+/// Where a program of the machine is.
+fn on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
 /// The directory that these packages of Debian are unpacked into, in the version that Debian has now: an older one goes
 /// when a newer comes.
 fn debian(work: &Path, packages: &[&str]) -> anyhow::Result<Tool<PathBuf>> {

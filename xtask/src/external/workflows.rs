@@ -2,14 +2,14 @@
 //! the shell in them.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::process::succeeded;
+use super::scripts::shellcheck;
 use super::tools::{self, Tool};
 
 /// Where workflows are.
@@ -31,7 +31,7 @@ pub(super) fn judge(work: &Path) -> anyhow::Result<()> {
     let programs = tools::WORKFLOWS.programs(work)?;
     said("actionlint", actionlint(&tools::ACTIONLINT.programs(work)?, &files)?)?;
     said("zizmor", zizmor(&programs, &files)?)?;
-    said("shellcheck", shellcheck(&programs, &files)?)
+    said("shellcheck", scripts(&programs, &files)?)
 }
 
 fn actionlint(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<String>> {
@@ -65,32 +65,20 @@ fn zizmor(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<St
     Ok(Ok(format!("{looked} workflows")))
 }
 
-fn shellcheck(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<String>> {
+fn scripts(programs: &Tool<PathBuf>, files: &[PathBuf]) -> anyhow::Result<Tool<String>> {
     let programs = match programs {
         Ok(programs) => programs,
         Err(why) => return Ok(Err(why.clone())),
     };
-    let shellcheck = programs.join("shellcheck");
-    succeeded(Command::new(&shellcheck).arg(SCRIPT), "shellcheck on the script")?;
+    succeeded(Command::new(programs.join("shellcheck")).arg(SCRIPT), "shellcheck on the script")?;
     let mut scripts = 0;
     for file in files {
         let workflow: Value = serde_saphyr::from_str(&fs::read_to_string(file)?)?;
         for (job, step) in steps(&workflow) {
             let Some(script) = step["run"].as_str() else { continue };
             // What comes from outside is in variables of the environment, which it cannot know.
-            let mut checking = Command::new(&shellcheck)
-                .args(["--shell=bash", "--exclude=SC2154", "-"])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .context("starting shellcheck")?;
-            let mut input = checking.stdin.take().context("shellcheck takes no input")?;
-            input.write_all(script.as_bytes())?;
-            drop(input);
-            let output = checking.wait_with_output()?;
-            if !output.status.success() {
-                bail!("{} {job}:\n{script}\n{}", file.display(), String::from_utf8_lossy(&output.stdout));
-            }
+            let place = format!("{} {job}", file.display());
+            shellcheck(programs, ("bash", &["--exclude=SC2154"]), script, &place)?;
             scripts += 1;
         }
     }
