@@ -30,9 +30,10 @@ const AFTER_DIGEST: &str = "\"\n}\n";
 pub(super) struct Page {
     /// Where it is.
     pub(super) file: PathBuf,
-    /// How many objects the plan has, and how many of them stay as they are.
+    /// How many objects the plan has, how many of them stay as they are, and how many are updated.
     pub(super) objects: u64,
     pub(super) unchanged: u64,
+    pub(super) updated: u64,
 }
 
 /// All pages.
@@ -77,8 +78,8 @@ fn page(plan: &Path) -> anyhow::Result<Page> {
     let phases = saved["plan"]["phases"].as_array().context("the plan has no phases")?;
     let actions: Vec<&Value> =
         phases.iter().filter_map(|phase| phase["steps"].as_array()).flatten().map(|step| &step["action"]).collect();
-    let unchanged = actions.iter().filter(|action| **action == "unchanged").count();
-    Ok(Page { file, objects: u64::try_from(actions.len())?, unchanged: u64::try_from(unchanged)? })
+    let count = |what: &str| u64::try_from(actions.iter().filter(|action| **action == what).count());
+    Ok(Page { file, objects: u64::try_from(actions.len())?, unchanged: count("unchanged")?, updated: count("update")? })
 }
 
 /// The reference stack as it is deployed, and then a plan of what a new tag changes.
